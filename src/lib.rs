@@ -1,1 +1,11 @@
+//! Snapshots, row-level diffs and a proven rewind for the database of an IPAM application.
+//!
+//! The modules stand in the order of the data flow; each knows only those above it:
+//!
+//! ```text
+//! model ← tree ← store ← engine ← { api, cli }
+//! model ← tree ← postgres ← engine
+//! ```
 
+pub mod model;
+pub mod tree;

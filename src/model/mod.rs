@@ -1,0 +1,20 @@
+//! What the product talks about: ids, datasets, manifests. Pure values, no I/O.
+
+mod dataset;
+mod hash;
+mod id;
+mod manifest;
+mod retention;
+mod schema;
+
+pub use dataset::{
+    Dataset, PARTS, Part, STALE_AFTER_RESTORE, StaleRows, UnknownDataset, VOLATILE_COLUMNS,
+};
+pub use hash::{ChunkId, Hash, HashParseError, PackId};
+pub use id::{BackupId, MalformedId};
+pub use manifest::{
+    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, SequenceValue,
+    SnapshotInfo, State, Status, Verification, rfc3339, timestamp,
+};
+pub use retention::{Candidate, Decision, Policy, Reason};
+pub use schema::{Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger};

@@ -1,0 +1,200 @@
+//! The shape of the backed-up tables, as the catalog told it when the snapshot was taken.
+
+use serde::{Deserialize, Serialize};
+
+use super::Hash;
+
+/// All backed-up tables of a database, referenced ones before those that refer to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// The tables that exist at this site.
+    pub tables: Vec<Table>,
+}
+
+/// One table. Its rows are stored with the columns in the order of `columns`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The name, without its schema.
+    pub name: String,
+    /// The stored columns: those of the key first, in its order, then the others by name. So the
+    /// order in which a site happened to add its columns does not matter.
+    pub columns: Vec<Column>,
+    /// The primary key; always the first columns.
+    pub key: Vec<KeyColumn>,
+    /// Columns (by position) that share a chunk, all groups of a leaf being cut at the same rows.
+    /// The first group holds the key.
+    pub groups: Vec<Vec<usize>>,
+    /// The columns of each unique constraint or index besides the key.
+    pub unique: Vec<Vec<String>>,
+    /// The references that this table makes.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// The user triggers.
+    pub triggers: Vec<Trigger>,
+    /// The sequences that feed its columns.
+    pub sequences: Vec<String>,
+}
+
+/// A stored column. Generated columns are computed by the database and not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// The type as `format_type` writes it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The place among the table's columns at that site; for showing them in the known order.
+    pub position: i16,
+    /// Whether and how strictly the database numbers its values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// `GENERATED … AS IDENTITY`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// An insert must override it in so many words, and an update can never set it.
+    Always,
+    /// A value that is given wins.
+    ByDefault,
+}
+
+/// A column of the primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyColumn {
+    /// The column's name.
+    pub column: String,
+    /// How its values compare.
+    pub kind: KeyKind,
+}
+
+/// How the values of a key column compare; no locale has a say in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyKind {
+    /// By the bytes of the UTF-8 text. Also every type without a rule of its own, by its text.
+    Text,
+    /// By the 16 bytes.
+    Uuid,
+    /// By value, 64 bits with a sign.
+    Integer,
+}
+
+/// A reference from one table to another or to itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// The constraint's name.
+    pub name: String,
+    /// The referring columns.
+    pub columns: Vec<String>,
+    /// The table referred to.
+    pub references: String,
+    /// The columns referred to, one for each referring column.
+    pub referenced_columns: Vec<String>,
+}
+
+/// A user trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The name.
+    pub name: String,
+    /// `pg_trigger.tgenabled`: `O`, `D`, `R` or `A`.
+    pub enabled: char,
+}
+
+impl Table {
+    /// The position of a stored column.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The stored columns' names, in the stored order.
+    pub fn column_names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The key columns' names.
+    pub fn key_names(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().map(|key| key.column.as_str())
+    }
+
+    /// What rows of this table must have to be exchangeable with rows of `live`, one sentence for
+    /// each difference.
+    fn misfits(&self, live: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for column in &self.columns {
+            match live.columns.iter().find(|other| other.name == column.name) {
+                None => found.push(format!("{}.{} is missing", self.name, column.name)),
+                Some(other) if other.type_name != column.type_name => found.push(format!(
+                    "{}.{} is {}, but was {}",
+                    self.name, column.name, other.type_name, column.type_name
+                )),
+                Some(_) => {}
+            }
+        }
+        let added = live
+            .columns
+            .iter()
+            .filter(|column| self.column(&column.name).is_none());
+        found.extend(added.map(|column| {
+            format!(
+                "{}.{} is new: the backup has no values for it",
+                self.name, column.name
+            )
+        }));
+        if self.key != live.key {
+            found.push(format!("the primary key of {} is another", self.name));
+        }
+        if found.is_empty() && self.groups != live.groups {
+            found.push(format!(
+                "the columns of {} are stored in other groups",
+                self.name
+            ));
+        }
+        found
+    }
+}
+
+impl Schema {
+    /// The table with this name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// The SHA-256 of everything but whether triggers are switched on.
+    #[must_use]
+    pub fn fingerprint(&self) -> Hash {
+        let mut plain = self.clone();
+        for table in &mut plain.tables {
+            for trigger in &mut table.triggers {
+                trigger.enabled = 'O';
+            }
+        }
+        Hash::of(&serde_json::to_vec(&plain).expect("a schema is plain data"))
+    }
+
+    /// Why rows of this schema do not fit into `live`; empty if they do.
+    #[must_use]
+    pub fn misfits(&self, live: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        for table in &self.tables {
+            match live.table(&table.name) {
+                None => found.push(format!("the table {} is missing", table.name)),
+                Some(other) => found.extend(table.misfits(other)),
+            }
+        }
+        let added = live
+            .tables
+            .iter()
+            .filter(|table| self.table(&table.name).is_none());
+        found.extend(added.map(|table| {
+            format!(
+                "the table {} is new: the backup has no rows of it",
+                table.name
+            )
+        }));
+        found
+    }
+}

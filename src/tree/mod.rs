@@ -1,0 +1,76 @@
+//! Rows in key order as a Merkle tree of chunks whose boundaries depend on the keys.
+//!
+//! Pure: bytes in, bytes out. A [`ChunkSink`] takes what a [`TreeBuilder`] makes; a
+//! [`ChunkSource`] gives it back to [`Cursor`], [`Diff`] and [`lookup`].
+
+use bytes::Bytes;
+
+use crate::model::ChunkId;
+
+/// The most bytes that a chunk may have. A reader refuses to allocate more.
+pub const MAX_CHUNK: usize = 128 << 20;
+
+/// A tree: its root node's chunk, and what that node counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Root {
+    /// The root node's chunk.
+    pub id: ChunkId,
+    /// Rows below it.
+    pub rows: u64,
+    /// Bytes of these rows as COPY text, line ends included.
+    pub bytes: u64,
+}
+
+/// Takes the chunks of a tree as they become complete, children before parents.
+pub trait ChunkSink {
+    /// Why a chunk could not be taken.
+    type Error;
+
+    /// Takes one chunk. The same chunk may come more than once.
+    ///
+    /// # Errors
+    /// If the sink can take no more; the tree is then not to be used.
+    fn put(&mut self, id: ChunkId, bytes: Vec<u8>) -> Result<(), Self::Error>;
+}
+
+/// Gives the bytes of a chunk. What it gives has been checked against the id.
+pub trait ChunkSource {
+    /// Why a chunk cannot be had, or what it holds is no chunk.
+    type Error: From<Malformed>;
+
+    /// The chunk's uncompressed bytes.
+    ///
+    /// # Errors
+    /// If the chunk is missing or its bytes are not what the id says.
+    fn chunk(&self, id: &ChunkId) -> Result<Bytes, Self::Error>;
+}
+
+/// A chunk whose hash is right but whose bytes break the format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("chunk {id} breaks the format: {what}")]
+pub struct Malformed {
+    /// The chunk.
+    pub id: ChunkId,
+    /// The rule that it breaks.
+    pub what: &'static str,
+}
+
+impl<S: ChunkSource + ?Sized> ChunkSource for &S {
+    type Error = S::Error;
+
+    fn chunk(&self, id: &ChunkId) -> Result<Bytes, Self::Error> {
+        (**self).chunk(id)
+    }
+}
+
+/// A sink that keeps nothing: for computing a root.
+#[derive(Debug, Default)]
+pub struct Discard;
+
+impl ChunkSink for Discard {
+    type Error = std::convert::Infallible;
+
+    fn put(&mut self, _: ChunkId, _: Vec<u8>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
