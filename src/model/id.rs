@@ -47,8 +47,8 @@ impl BackupId {
 fn parse(text: &str) -> Option<DateTime<Utc>> {
     let shaped = text.len() == 15 && text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     let time = NaiveDateTime::parse_from_str(text, FORMAT).ok()?;
-    // A leap second parses, but is written as the second before it.
-    let same = time.format(FORMAT).to_string() == text;
+    // A leap second parses, as more than a second's worth of nanoseconds.
+    let same = time.and_utc().timestamp_subsec_nanos() == 0;
     (shaped && same).then(|| time.and_utc())
 }
 

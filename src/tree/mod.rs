@@ -3,9 +3,33 @@
 //! Pure: bytes in, bytes out. A [`ChunkSink`] takes what a [`TreeBuilder`] makes; a
 //! [`ChunkSource`] gives it back to [`Cursor`], [`Diff`] and [`lookup`].
 
+mod builder;
+mod cursor;
+mod diff;
+mod layout;
+mod leaf;
+mod lookup;
+mod node;
+#[cfg(test)]
+mod properties;
+mod row;
+pub mod split;
+mod varint;
+mod walk;
+
 use bytes::Bytes;
 
 use crate::model::ChunkId;
+
+pub use builder::{BuildError, TreeBuilder};
+pub use cursor::{Cursor, Head};
+pub use diff::{Change, Diff};
+pub use layout::Layout;
+pub use leaf::LeafGroup;
+pub use lookup::{chunk_at, lookup};
+pub use node::{Entry, Node};
+pub use row::{Key, Row, RowError, fields, unescape};
+pub use walk::{ChunkKind, walk};
 
 /// The most bytes that a chunk may have. A reader refuses to allocate more.
 pub const MAX_CHUNK: usize = 128 << 20;
@@ -21,6 +45,17 @@ pub struct Root {
     pub bytes: u64,
 }
 
+/// Where in its tree a chunk stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// 0 for a leaf's group.
+    pub level: u8,
+    /// Which group of a leaf; 0 for nodes.
+    pub group: usize,
+    /// The key of the last row below it; empty for the root of an empty tree.
+    pub last_key: &'a [u8],
+}
+
 /// Takes the chunks of a tree as they become complete, children before parents.
 pub trait ChunkSink {
     /// Why a chunk could not be taken.
@@ -30,7 +65,7 @@ pub trait ChunkSink {
     ///
     /// # Errors
     /// If the sink can take no more; the tree is then not to be used.
-    fn put(&mut self, id: ChunkId, bytes: Vec<u8>) -> Result<(), Self::Error>;
+    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Self::Error>;
 }
 
 /// Gives the bytes of a chunk. What it gives has been checked against the id.
@@ -70,7 +105,7 @@ pub struct Discard;
 impl ChunkSink for Discard {
     type Error = std::convert::Infallible;
 
-    fn put(&mut self, _: ChunkId, _: Vec<u8>) -> Result<(), Self::Error> {
+    fn put(&mut self, _: &Place<'_>, _: ChunkId, _: Vec<u8>) -> Result<(), Self::Error> {
         Ok(())
     }
 }

@@ -1,0 +1,284 @@
+//! What must hold for any set of rows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::split::Splitter;
+use super::*;
+use crate::model::{Hash, KeyKind};
+
+/// Chunks in memory.
+#[derive(Debug, Default, Clone)]
+struct Chunks(HashMap<ChunkId, Bytes>);
+
+#[derive(Debug, PartialEq)]
+enum Trouble {
+    Missing,
+    Malformed,
+}
+
+impl From<Malformed> for Trouble {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl ChunkSource for Chunks {
+    type Error = Trouble;
+
+    fn chunk(&self, id: &ChunkId) -> Result<Bytes, Trouble> {
+        self.0.get(id).cloned().ok_or(Trouble::Missing)
+    }
+}
+
+impl ChunkSink for Chunks {
+    type Error = Trouble;
+
+    fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Trouble> {
+        assert_eq!(id, Hash::of(&bytes));
+        self.0.insert(id, bytes.into());
+        Ok(())
+    }
+}
+
+type Plan = BTreeMap<String, (String, String)>;
+
+fn layout() -> Layout {
+    Layout::new(3, vec![KeyKind::Text], vec![vec![0, 1], vec![2]])
+}
+
+/// Short chunks, so that small plans already make trees of several levels.
+const SHORT: Splitter = Splitter {
+    leaf_factor: 1 << 22,
+    node_factor: 1 << 26,
+};
+
+fn line((key, (content, touched)): (&String, &(String, String))) -> Vec<u8> {
+    format!("{key}\t{content}\t{touched}").into_bytes()
+}
+
+fn build(plan: &Plan, chunks: &mut Chunks) -> Root {
+    let layout = layout();
+    let mut builder = TreeBuilder::new(&layout, SHORT);
+    for row in plan.iter().map(line) {
+        builder.push(&row, chunks).expect("rows in order");
+    }
+    builder.finish(chunks).expect("memory takes all")
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let field = "[a-z\\\\]{0,6}";
+    prop::collection::btree_map("[a-d]{1,6}", (field, field), 0..400)
+}
+
+/// Edits: a key, and its new values or none.
+fn edits() -> impl Strategy<Value = Vec<(String, Option<(String, String)>)>> {
+    let values = prop::option::of(("[a-z]{0,6}", "[a-z]{0,6}"));
+    prop::collection::vec(("[a-d]{1,6}", values), 0..60)
+}
+
+fn edit(plan: &mut Plan, edits: Vec<(String, Option<(String, String)>)>) {
+    for (key, values) in edits {
+        match values {
+            Some(values) => plan.insert(key, values),
+            None => plan.remove(&key),
+        };
+    }
+}
+
+proptest! {
+    #[test]
+    fn equal_rows_have_the_same_root_whatever_their_history(
+        plan in plans(), there in edits(), order in any::<prop::sample::Index>(),
+    ) {
+        let mut chunks = Chunks::default();
+        let straight = build(&plan, &mut chunks);
+        // The same rows by way of other rows, put in in another order.
+        let mut detour = plan.clone();
+        edit(&mut detour, there);
+        build(&detour, &mut chunks);
+        detour.retain(|key, _| plan.contains_key(key));
+        let mut rows: Vec<_> = plan.clone().into_iter().collect();
+        if !rows.is_empty() {
+            let middle = order.index(rows.len());
+            rows.rotate_left(middle);
+        }
+        detour.extend(rows);
+        prop_assert_eq!(build(&detour, &mut chunks), straight);
+    }
+
+    #[test]
+    fn leaves_one_after_the_other_are_the_copy_stream(plan in plans()) {
+        let mut chunks = Chunks::default();
+        let root = build(&plan, &mut chunks);
+        let layout = layout();
+        let mut cursor = Cursor::new(&chunks, &layout, &root.id).expect("a root");
+        let mut rows = Vec::new();
+        while let Some((key, row)) = cursor.next_row().expect("all chunks") {
+            prop_assert_eq!(&layout.key_of(&row).expect("a key"), &key);
+            rows.push(row);
+        }
+        let expected: Vec<_> = plan.iter().map(line).collect();
+        prop_assert_eq!(root.rows, expected.len() as u64);
+        prop_assert_eq!(root.bytes, expected.iter().map(|row| row.len() as u64 + 1).sum::<u64>());
+        prop_assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn the_diff_applied_to_the_first_is_the_second(plan in plans(), edits in edits()) {
+        let mut chunks = Chunks::default();
+        let mut after = plan.clone();
+        edit(&mut after, edits);
+        let (old, new) = (build(&plan, &mut chunks), build(&after, &mut chunks));
+        let mut rows: BTreeMap<Key, Row> =
+            plan.iter().map(|row| (row.0.clone().into_bytes(), line(row))).collect();
+        let layout = layout();
+        let diff = Diff::new(&layout, (&chunks, &old.id), (&chunks, &new.id)).expect("roots");
+        let mut differing = 0;
+        for change in diff {
+            let change = change.expect("all chunks");
+            prop_assert_ne!(&change.old, &change.new);
+            prop_assert_eq!(rows.get(&change.key), change.old.as_ref());
+            differing += 1;
+            match change.new {
+                Some(row) => rows.insert(change.key, row),
+                None => rows.remove(&change.key),
+            };
+        }
+        prop_assert_eq!(rows.into_values().collect::<Vec<_>>(), after.iter().map(line).collect::<Vec<_>>());
+        let truly = plan.iter().filter(|(key, row)| after.get(*key) != Some(row)).count()
+            + after.keys().filter(|key| !plan.contains_key(*key)).count();
+        prop_assert_eq!(differing, truly);
+    }
+
+    #[test]
+    fn one_changed_row_changes_one_chunk_a_level(plan in plans(), at in any::<prop::sample::Index>()) {
+        prop_assume!(!plan.is_empty());
+        let mut before = Chunks::default();
+        build(&plan, &mut before);
+        let mut after = plan.clone();
+        let key = plan.keys().nth(at.index(plan.len())).expect("in range").clone();
+        after.get_mut(&key).expect("it is there").0 = "CHANGED".into();
+        let mut chunks = Chunks::default();
+        let root = build(&after, &mut chunks);
+        let new = chunks.0.keys().filter(|id| !before.0.contains_key(*id)).count();
+        let levels = usize::from(Node::parse(&root.id, &chunks.0[&root.id]).expect("a node").level);
+        prop_assert!(new <= levels + 1, "{} new chunks in {} levels", new, levels);
+    }
+
+    #[test]
+    fn one_touched_row_leaves_the_content_alone(plan in plans(), at in any::<prop::sample::Index>()) {
+        prop_assume!(!plan.is_empty());
+        let mut before = Chunks::default();
+        build(&plan, &mut before);
+        let mut after = plan.clone();
+        let key = plan.keys().nth(at.index(plan.len())).expect("in range").clone();
+        after.get_mut(&key).expect("it is there").1 = "TOUCHED".into();
+        let mut chunks = Chunks::default();
+        build(&after, &mut chunks);
+        let leaves = chunks.0.iter().filter(|(id, chunk)| !before.0.contains_key(*id) && chunk[0] == b'L');
+        for (id, chunk) in leaves {
+            prop_assert_eq!(LeafGroup::parse(id, chunk).expect("a leaf").columns(), 1);
+        }
+    }
+
+    #[test]
+    fn one_row_more_or_less_changes_few_chunks(plan in plans(), key in "[a-d]{1,6}") {
+        let mut after = plan.clone();
+        if after.remove(&key).is_none() {
+            after.insert(key, ("new".into(), "now".into()));
+        }
+        let (mut before, mut chunks) = (Chunks::default(), Chunks::default());
+        build(&plan, &mut before);
+        build(&after, &mut chunks);
+        let new = chunks.0.keys().filter(|id| !before.0.contains_key(*id)).count();
+        // Boundaries meet again after a few leaves: a bound that does not grow with the plan.
+        prop_assert!(new <= 40, "{} of {} chunks are new", new, chunks.0.len());
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_key_and_only_then(plan in plans(), key in "[a-d]{1,6}") {
+        let mut chunks = Chunks::default();
+        let root = build(&plan, &mut chunks);
+        let found = lookup(&chunks, &layout(), &root.id, key.as_bytes()).expect("all chunks");
+        prop_assert_eq!(found, plan.get_key_value(&key).map(line));
+    }
+
+    #[test]
+    fn a_walk_names_every_chunk_and_a_missing_one_is_missed(plan in plans()) {
+        let mut chunks = Chunks::default();
+        let root = build(&plan, &mut chunks);
+        let mut named = std::collections::HashSet::new();
+        walk(&chunks, &root.id, &mut |id, _| named.insert(*id)).expect("all chunks");
+        prop_assert_eq!(named.len(), chunks.0.len());
+        let mut torn = chunks.clone();
+        torn.0.remove(&root.id);
+        prop_assert_eq!(walk(&torn, &root.id, &mut |_, _| true), Err(Trouble::Missing));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_or_read_but_never_panic(bytes: Vec<u8>, tag in 0_usize..3) {
+        let mut bytes = bytes;
+        bytes.insert(0, [b'L', b'N', 0][tag]);
+        let id = Hash::of(&bytes);
+        let _ = Node::parse(&id, &bytes);
+        let _ = LeafGroup::parse(&id, &bytes.into());
+    }
+
+    #[test]
+    fn a_chunk_with_a_byte_changed_is_refused_or_read_but_never_panics(
+        plan in plans(), at in any::<prop::sample::Index>(), byte: u8,
+    ) {
+        let mut chunks = Chunks::default();
+        build(&plan, &mut chunks);
+        for (id, chunk) in &chunks.0 {
+            let mut torn = chunk.to_vec();
+            let place = at.index(torn.len());
+            torn[place] = byte;
+            let _ = Node::parse(id, &torn).map(|node| Node::encode(&node));
+            let _ = LeafGroup::parse(id, &torn.into());
+        }
+    }
+}
+
+#[test]
+fn an_empty_tree_has_a_root_without_entries() {
+    let mut chunks = Chunks::default();
+    let root = build(&Plan::new(), &mut chunks);
+    assert_eq!((root.rows, root.bytes), (0, 0));
+    let node = Node::parse(&root.id, &chunks.0[&root.id]).expect("a node");
+    assert_eq!((node.level, node.entries.len()), (1, 0));
+}
+
+#[test]
+fn rows_out_of_order_are_refused() {
+    let layout = layout();
+    let mut builder = TreeBuilder::new(&layout, SHORT);
+    builder.push(b"b\t\t", &mut Discard).expect("the first row");
+    let wrong = builder
+        .push(b"a\t\t", &mut Discard)
+        .expect_err("out of order");
+    assert_eq!(
+        wrong.to_string(),
+        "rows did not come in key order: a after b"
+    );
+    let mut builder = TreeBuilder::new(&layout, SHORT);
+    assert!(builder.push(b"too\tfew", &mut Discard).is_err());
+}
+
+#[test]
+fn a_leaf_of_wide_rows_ends_by_its_bytes() {
+    let layout = layout();
+    let mut chunks = Chunks::default();
+    let mut builder = TreeBuilder::new(&layout, Splitter::default());
+    let wide = "x".repeat(300_000);
+    for n in 0..20 {
+        builder
+            .push(format!("{n:04}\t{wide}\t").as_bytes(), &mut chunks)
+            .expect("in order");
+    }
+    builder.finish(&mut chunks).expect("memory takes all");
+    assert!(chunks.0.values().all(|chunk| chunk.len() < 1_600_000));
+}
