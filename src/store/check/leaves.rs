@@ -1,0 +1,140 @@
+//! Reads the leaves in the order in which they lie in the packs, on two threads.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+
+use super::findings::{Findings, Leaf, leaf};
+use super::{Meter, Progress};
+use crate::model::ChunkId;
+use crate::store::index::Spot;
+use crate::store::read::frame_at;
+use crate::store::{Reader, StoreError};
+use crate::tree::ChunkSource;
+
+const THREADS: usize = 2;
+/// The most bytes that one read gives, unless a single frame is longer.
+const SPAN: u64 = 4 << 20;
+/// Bytes that are rather read in vain than skipped by a second read.
+const GAP: u64 = 128 << 10;
+
+/// Frames of one pack that are read together.
+struct Span {
+    pack: u32,
+    range: Range<u64>,
+    frames: Vec<(ChunkId, Spot)>,
+}
+
+type Read = (ChunkId, Result<Leaf, StoreError>);
+
+/// Reads every leaf that is not known yet.
+pub fn check<F: Fn(Progress) + Sync>(
+    findings: &mut Findings,
+    meter: &Meter<F>,
+) -> Result<(), StoreError> {
+    let index = findings.reader.index();
+    let unread = findings
+        .leaves
+        .iter()
+        .filter(|(_, leaf)| leaf.is_none())
+        .map(|(id, _)| *id);
+    let mut packs: BTreeMap<u32, Vec<(ChunkId, Spot)>> = BTreeMap::new();
+    let mut missing = Vec::new();
+    for id in unread {
+        match index.get(&id) {
+            Some(spot) => packs.entry(spot.pack).or_default().push((id, *spot)),
+            None => missing.push(id),
+        }
+    }
+    for id in missing {
+        findings.blame(id, StoreError::ChunkMissing(id))?;
+    }
+    let spans: Vec<Span> = packs
+        .into_iter()
+        .flat_map(|(pack, frames)| spans(pack, frames))
+        .collect();
+    meter.expect(spans.iter().map(Span::bytes).sum());
+    let reader = &findings.reader;
+    let queue = Mutex::new(spans.into_iter());
+    let next = || {
+        queue
+            .lock()
+            .expect("nothing panics while it holds the queue")
+            .next()
+    };
+    let work = || {
+        let mut done: Vec<Read> = Vec::new();
+        while let Some(span) = next() {
+            done.extend(read(reader, &span));
+            meter.add(span.bytes());
+        }
+        done
+    };
+    let all: Vec<Read> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("no panic");
+        threads.into_iter().flat_map(join).collect()
+    });
+    for (id, read) in all {
+        match read {
+            Ok(leaf) => drop(findings.leaves.insert(id, Some(leaf))),
+            Err(error) => findings.blame(id, error)?,
+        }
+    }
+    Ok(())
+}
+
+impl Span {
+    fn bytes(&self) -> u64 {
+        self.frames.iter().map(|(_, spot)| spot.frame_len()).sum()
+    }
+}
+
+fn spans(pack: u32, mut frames: Vec<(ChunkId, Spot)>) -> Vec<Span> {
+    frames.sort_by_key(|(_, spot)| spot.offset);
+    let mut spans: Vec<Span> = Vec::new();
+    for (id, spot) in frames {
+        let range = spot.range();
+        match spans.last_mut() {
+            Some(span)
+                if range.start <= span.range.end + GAP && range.end - span.range.start <= SPAN =>
+            {
+                span.range.end = range.end;
+                span.frames.push((id, spot));
+            }
+            _ => spans.push(Span {
+                pack,
+                range,
+                frames: vec![(id, spot)],
+            }),
+        }
+    }
+    spans
+}
+
+fn read(reader: &Reader, span: &Span) -> Vec<Read> {
+    let index = reader.index();
+    let pack = index.packs().get(span.pack as usize);
+    let bytes = pack.and_then(|pack| reader.load(&pack.id, span.range.clone()).ok());
+    let read = |(id, spot): &(ChunkId, Spot)| {
+        // Whatever goes wrong here is tried again alone; that also says best what is wrong.
+        let fast = bytes
+            .as_ref()
+            .and_then(|bytes| decode(reader, id, spot, bytes, span.range.start));
+        let bytes = fast.map_or_else(|| reader.chunk(id), Ok);
+        (*id, bytes.and_then(|bytes| leaf(id, &bytes)))
+    };
+    span.frames.iter().map(read).collect()
+}
+
+fn decode(reader: &Reader, id: &ChunkId, spot: &Spot, bytes: &Bytes, start: u64) -> Option<Bytes> {
+    let at = usize::try_from(u64::from(spot.offset) - start).ok()?;
+    let frame = frame_at(bytes.get(at..)?, id, spot).ok()?;
+    let base = match frame.base {
+        Some(base) => Some(reader.read(&base, 1).ok()?),
+        None => None,
+    };
+    frame.decode(base.as_deref()).ok().map(Bytes::from)
+}

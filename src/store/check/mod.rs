@@ -1,0 +1,154 @@
+//! Is everything there and right? Finds damage, says whom it hurts, and sets it aside, so that the
+//! next backup that has the same chunk writes it again.
+
+mod findings;
+mod leaves;
+mod packs;
+mod trees;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::load::Listing;
+use super::marks::{self, Damaged};
+use super::{Store, StoreError, layout};
+use crate::model::{BackupId, ChunkId, Dataset, Manifest, PackId};
+use findings::Findings;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The pack that it is in, if it is in one.
+    pub pack: Option<PackId>,
+    /// The chunk that cannot be read or is wrong, if it is one.
+    pub chunk: Option<ChunkId>,
+    /// What is wrong.
+    pub what: String,
+    /// The datasets of backups that are not whole because of it.
+    pub hurts: BTreeSet<(BackupId, Dataset)>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.chunk, self.pack) {
+            (Some(chunk), Some(pack)) => write!(f, "chunk {chunk} in pack {pack}: {}", self.what),
+            (Some(chunk), None) => write!(f, "chunk {chunk}: {}", self.what),
+            (None, Some(pack)) => write!(f, "pack {pack}: {}", self.what),
+            (None, None) => f.write_str(&self.what),
+        }
+    }
+}
+
+/// How far a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Stored bytes that were read.
+    pub bytes: u64,
+    /// Stored bytes that are to be read.
+    pub of: u64,
+}
+
+/// Adds up what several threads have read, and tells.
+struct Meter<F> {
+    tell: F,
+    bytes: AtomicU64,
+    of: AtomicU64,
+}
+
+impl<F: Fn(Progress)> Meter<F> {
+    fn new(tell: F) -> Self {
+        Self {
+            tell,
+            bytes: AtomicU64::new(0),
+            of: AtomicU64::new(0),
+        }
+    }
+
+    fn expect(&self, bytes: u64) {
+        self.of.fetch_add(bytes, Ordering::Relaxed);
+        self.add(0);
+    }
+
+    fn add(&self, bytes: u64) {
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (self.tell)(Progress {
+            bytes,
+            of: self.of.load(Ordering::Relaxed),
+        });
+    }
+}
+
+impl Store {
+    /// Reads everything that these backups need, each chunk once, and checks it: hashes, the rows
+    /// and bytes of leaves, the sums of nodes and manifests. Damaged copies are set aside.
+    ///
+    /// # Errors
+    /// If the object store fails in another way than by lacking or garbling an object.
+    pub async fn check_trees(
+        &self,
+        manifests: &[Manifest],
+        progress: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<Vec<Damage>, StoreError> {
+        self.check(manifests, false, progress).await
+    }
+
+    /// As [`Self::check_trees`] for all backups given, after reading every pack to its last byte:
+    /// its name, its footer, every frame, needed or not. What was set aside and is right now, or
+    /// gone, is taken back.
+    ///
+    /// # Errors
+    /// As [`Self::check_trees`].
+    pub async fn check_all(
+        &self,
+        manifests: &[Manifest],
+        progress: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<Vec<Damage>, StoreError> {
+        self.check(manifests, true, progress).await
+    }
+
+    async fn check(
+        &self,
+        manifests: &[Manifest],
+        packs_too: bool,
+        progress: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<Vec<Damage>, StoreError> {
+        let meter = Arc::new(Meter::new(progress));
+        let tolerant = self.objects().folder.is_some();
+        let mut findings = Findings::new(self.reader().await?, tolerant);
+        if packs_too {
+            let meter = meter.clone();
+            let read = move || packs::check(&mut findings, &*meter).map(|()| findings);
+            findings = self.blocking(read).await?;
+            // From here on the index has all copies that are right, and no others.
+            self.set_aside(&findings, true).await?;
+            findings.reader = self.reader().await?;
+        }
+        let manifests = manifests.to_vec();
+        let read = move || {
+            trees::find_nodes(&mut findings, &manifests)?;
+            leaves::check(&mut findings, &*meter)?;
+            trees::judge(&mut findings, &manifests)?;
+            Ok(findings)
+        };
+        let findings = self.blocking(read).await?;
+        self.set_aside(&findings, packs_too).await?;
+        Ok(findings.into_damage())
+    }
+
+    async fn set_aside(&self, findings: &Findings, all: bool) -> Result<(), StoreError> {
+        let now = Listing::read(self.objects()).await?;
+        let before = now.damaged;
+        let mut after = if all {
+            Damaged::default()
+        } else {
+            before.clone()
+        };
+        for (pack, chunk) in findings.set_aside() {
+            after.packs.entry(pack).or_default().insert(chunk);
+        }
+        after.packs.retain(|pack, _| now.packs.contains_key(pack));
+        marks::save(self.objects(), layout::DAMAGED, &before, &after).await
+    }
+}

@@ -1,0 +1,41 @@
+//! The last look before a backup is published: is everything that it counts on still there?
+
+use std::collections::BTreeSet;
+
+use super::load::Listing;
+use super::{Store, StoreError};
+use crate::model::PackId;
+
+/// What a writer did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Chunks that were not there before.
+    pub new_chunks: u64,
+    /// Their bytes.
+    pub new_raw_bytes: u64,
+    /// Bytes of the packs that hold them.
+    pub stored_bytes: u64,
+    /// These packs.
+    pub packs: Vec<PackId>,
+    /// Packs that were there and hold chunks which were not written again.
+    pub relied: BTreeSet<PackId>,
+}
+
+impl Store {
+    /// Checks that every pack which a new backup relies on is still there, and that no sweep has
+    /// marked it to go. The locks keep a sweep away from a backup; this is for one that did not
+    /// honour them, or whose lease ran out. A marked pack lives for the time of grace, and is kept
+    /// if the backup is published by then.
+    ///
+    /// # Errors
+    /// [`StoreError::SweptMeanwhile`]: the backup must be made again.
+    pub async fn confirm(&self, written: &Written) -> Result<(), StoreError> {
+        let now = Listing::read(self.objects()).await?;
+        let gone =
+            |pack: &&PackId| !now.packs.contains_key(pack) || now.doomed.packs.contains_key(pack);
+        match written.packs.iter().chain(&written.relied).find(gone) {
+            Some(pack) => Err(StoreError::SweptMeanwhile(*pack)),
+            None => Ok(()),
+        }
+    }
+}

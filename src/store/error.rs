@@ -1,0 +1,131 @@
+//! Why the store could not do what it was asked.
+
+use crate::model::{BackupId, ChunkId, PackId};
+use crate::tree::Malformed;
+
+use super::lock::Holder;
+
+/// What can go wrong between a chunk and the object store that keeps it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The text names neither a folder nor `s3://bucket/prefix`.
+    #[error("not the place of a store: {0:?} (a folder, or s3://bucket/prefix)")]
+    MalformedLocation(String),
+    /// There is no `store.json`.
+    #[error("there is no store at {0}")]
+    NoStore(String),
+    /// There are backups or packs, but no `store.json`.
+    #[error("{0} holds backups or packs, but store.json is missing")]
+    ParametersMissing(String),
+    /// `store.json` cannot be understood.
+    #[error("store.json cannot be used: {0}")]
+    Parameters(String),
+    /// There are manifests, but not one pack: the packs are lost or not mounted.
+    #[error("the store has {0} backups, but no pack at all: their data is missing")]
+    PacksMissing(usize),
+    /// No manifest has this id.
+    #[error("there is no backup {0}")]
+    NoSuchBackup(BackupId),
+    /// The manifest's bytes are not what was written.
+    #[error("the manifest of backup {id} is damaged: {what}")]
+    ManifestDamaged {
+        /// The backup.
+        id: BackupId,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The state's bytes cannot be understood. It is not silently taken for an empty one, since
+    /// it may say that the backup is pinned.
+    #[error("the state of backup {id} is damaged: {what}")]
+    StateDamaged {
+        /// The backup.
+        id: BackupId,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Another backup was published under this id first.
+    #[error("the id {0} is taken")]
+    IdTaken(BackupId),
+    /// No pack holds the chunk.
+    #[error("chunk {0} is in no pack")]
+    ChunkMissing(ChunkId),
+    /// The pack's bytes do not give the chunk.
+    #[error("chunk {id} is damaged in pack {pack}: {what}")]
+    ChunkDamaged {
+        /// The chunk.
+        id: ChunkId,
+        /// The pack.
+        pack: PackId,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The chunk is what was written, but breaks the format of trees.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Somebody else holds the lock.
+    #[error("the store is busy: {}", .holder.as_ref().map_or_else(|| format!("somebody holds the lock {lock:?}"), |holder| holder.to_string()))]
+    Busy {
+        /// The lock's name.
+        lock: &'static str,
+        /// Who holds it, if that can be told.
+        holder: Option<Box<Holder>>,
+    },
+    /// A lease ran out, for example because the machine was suspended.
+    #[error("the lock {0:?} was lost: its lease ran out")]
+    LeaseLost(&'static str),
+    /// A pack that the new backup relies on was removed, or is about to be.
+    #[error("pack {0} was swept while the backup ran")]
+    SweptMeanwhile(PackId),
+    /// The chunk is larger than the format allows.
+    #[error("a chunk of {0} bytes is larger than a store takes")]
+    TooLarge(usize),
+    /// The writer was finished, or it failed and has said so already.
+    #[error("the writer takes no more chunks")]
+    WriterClosed,
+    /// The object store failed.
+    #[error("{doing}")]
+    Object {
+        /// What was being done, with the object's name.
+        doing: String,
+        /// Why it failed.
+        source: object_store::Error,
+    },
+    /// The file system failed.
+    #[error("{doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl StoreError {
+    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+
+    /// Whether it says that an object is not there.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::Object {
+                source: object_store::Error::NotFound { .. },
+                ..
+            }
+        )
+    }
+
+    /// Whether it says that an object that was to be created is there already.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(
+            self,
+            Self::Object {
+                source: object_store::Error::AlreadyExists { .. }
+                    | object_store::Error::Precondition { .. },
+                ..
+            }
+        )
+    }
+}

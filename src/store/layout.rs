@@ -1,0 +1,66 @@
+//! The names of the objects below the store's prefix.
+
+use object_store::path::Path;
+
+use crate::model::{BackupId, Hash, PackId};
+
+/// Format version and parameters; written once.
+pub const STORE: &str = "store.json";
+/// Chunks that were found damaged, and where.
+pub const DAMAGED: &str = "damaged.json";
+/// Packs that nothing reached when a sweep last looked.
+pub const DOOMED: &str = "doomed.json";
+/// The folder of the packs.
+pub const PACKS: &str = "packs";
+/// The folder of the index.
+pub const INDEX: &str = "index";
+/// The folder of the locks.
+pub const LOCKS: &str = "locks";
+
+pub fn pack(id: &PackId) -> Path {
+    let name = id.to_string();
+    Path::from(format!("{PACKS}/{}/{name}.pack", &name[..2]))
+}
+
+/// The pack whose file this is; `None` for anything else that lies among the packs.
+pub fn pack_id(path: &Path) -> Option<PackId> {
+    let id: PackId = path.filename()?.strip_suffix(".pack")?.parse().ok()?;
+    (pack(&id) == *path).then_some(id)
+}
+
+pub fn index(id: &Hash) -> Path {
+    Path::from(format!("{INDEX}/{id}.idx"))
+}
+
+/// The hash in the name of an index object.
+pub fn index_id(path: &Path) -> Option<Hash> {
+    let id: Hash = path.filename()?.strip_suffix(".idx")?.parse().ok()?;
+    (index(&id) == *path).then_some(id)
+}
+
+pub fn manifest(id: &BackupId) -> Path {
+    Path::from(format!("{id}/manifest.json"))
+}
+
+pub fn state(id: &BackupId) -> Path {
+    Path::from(format!("{id}/state.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_in_its_own_place_is_a_pack() {
+        let id = Hash::of(b"pack");
+        assert_eq!(pack_id(&pack(&id)), Some(id));
+        assert_eq!(index_id(&index(&id)), Some(id));
+        for wrong in [
+            format!("packs/00/{id}.pack"),
+            format!("packs/{id}"),
+            "packs/x.pack".into(),
+        ] {
+            assert_eq!(pack_id(&Path::from(wrong)), None);
+        }
+    }
+}

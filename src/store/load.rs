@@ -1,0 +1,147 @@
+//! Puts the index together: the listing of the packs is the truth, index objects only save reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::index::Index;
+use super::index_file::{self, PackEntries};
+use super::marks::{self, Damaged, Doomed};
+use super::objects::Objects;
+use super::pack::{self, Footer};
+use super::{StoreError, layout};
+use crate::model::{Hash, PackId};
+
+/// Requests that run at once.
+const REQUESTS: usize = 16;
+/// Bytes read from the end of a pack at first: enough for 1,500 chunks.
+const FOOTER_READ: u64 = 128 << 10;
+
+/// What an index was made from; the same listing gives the same index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The packs and their sizes.
+    pub packs: BTreeMap<PackId, u64>,
+    /// The index objects.
+    pub indexes: BTreeSet<Hash>,
+    /// What is set aside.
+    pub damaged: Damaged,
+    /// What is to go.
+    pub doomed: Doomed,
+}
+
+impl Listing {
+    /// What is there now.
+    pub async fn read(objects: &Objects) -> Result<Self, StoreError> {
+        let (packs, indexes) =
+            futures::try_join!(objects.list(layout::PACKS), objects.list(layout::INDEX))?;
+        let packs = packs
+            .iter()
+            .filter_map(|meta| Some((layout::pack_id(&meta.location)?, meta.size)));
+        let indexes = indexes
+            .iter()
+            .filter_map(|meta| layout::index_id(&meta.location));
+        Ok(Self {
+            packs: packs.collect(),
+            indexes: indexes.collect(),
+            damaged: marks::load(objects, layout::DAMAGED).await?,
+            doomed: marks::load(objects, layout::DOOMED).await?,
+        })
+    }
+
+    /// The index over it.
+    ///
+    /// # Errors
+    /// If the object store fails. Index objects that cannot be understood are passed over; packs
+    /// that cannot be understood have no chunks.
+    pub async fn index(&self, objects: &Objects) -> Result<Index, StoreError> {
+        let mut index = Index::default();
+        let mut bare = self.packs.clone();
+        let mut add = |pack: &PackEntries| {
+            let fits = bare.get(&pack.pack) == Some(&pack.size);
+            if fits {
+                bare.remove(&pack.pack);
+                index.add(pack, true, &self.damaged, &self.doomed);
+            }
+        };
+        let ids = self.indexes.iter().copied();
+        let mut read = stream::iter(ids)
+            .map(|id| read_index(objects, id))
+            .buffered(REQUESTS);
+        while let Some(packs) = read.try_next().await? {
+            packs.iter().for_each(&mut add);
+        }
+        let mut read = stream::iter(bare)
+            .map(|(id, size)| read_pack(objects, id, size))
+            .buffered(REQUESTS);
+        while let Some((pack, whole)) = read.try_next().await? {
+            index.add(&pack, whole, &self.damaged, &self.doomed);
+        }
+        drop(read);
+        Ok(index)
+    }
+}
+
+async fn read_index(objects: &Objects, id: Hash) -> Result<Vec<PackEntries>, StoreError> {
+    // One that a sweep has just replaced is not missed.
+    let Some(bytes) = objects.find(&layout::index(&id)).await? else {
+        return Ok(Vec::new());
+    };
+    Ok(index_file::parse(&bytes).unwrap_or_else(|fault| {
+        tracing::warn!(index = %id, %fault, "an index object cannot be read and is ignored");
+        Vec::new()
+    }))
+}
+
+/// The entries of a pack by its footer, or by its frames if the footer is damaged; and whether
+/// they are all.
+async fn read_pack(
+    objects: &Objects,
+    pack: PackId,
+    size: u64,
+) -> Result<(PackEntries, bool), StoreError> {
+    let (entries, whole) = match read_footer(objects, pack, size).await {
+        Ok(Some(entries)) => (entries, true),
+        Ok(None) => {
+            tracing::warn!(%pack, "the footer of a pack is damaged; its frames are read instead");
+            let bytes = objects
+                .find(&layout::pack(&pack))
+                .await?
+                .unwrap_or_default();
+            (pack::scan(&bytes), false)
+        }
+        Err(error) if error.is_not_found() => (Vec::new(), false),
+        Err(error) => return Err(error),
+    };
+    Ok((
+        PackEntries {
+            pack,
+            size,
+            entries,
+        },
+        whole,
+    ))
+}
+
+/// `None` if the footer is damaged.
+pub async fn read_footer(
+    objects: &Objects,
+    id: PackId,
+    size: u64,
+) -> Result<Option<Vec<pack::Entry>>, StoreError> {
+    let mut length = FOOTER_READ.min(size);
+    loop {
+        if length == 0 {
+            return Ok(None);
+        }
+        let tail = objects
+            .range(&layout::pack(&id), size - length..size)
+            .await?;
+        match pack::parse_footer(&tail, size) {
+            Ok(Footer::Whole(entries)) => return Ok(Some(entries)),
+            // It is never longer than the pack, and longer than what was read.
+            Ok(Footer::Longer(needed)) => length = needed,
+            Err(_) => return Ok(None),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Where a store is: a folder, or a prefix of an S3 bucket.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
+
+use super::StoreError;
+
+/// The place of a store. Holds no secret: credentials come from the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A bucket of S3 or of anything that speaks like it; `AWS_*` variables say how to reach it.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The prefix of all keys; may be empty.
+        prefix: String,
+    },
+    /// This process's memory: gone with the last [`super::Store`] that was opened on it.
+    Memory,
+}
+
+impl FromStr for Location {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || StoreError::MalformedLocation(text.chars().take(200).collect());
+        let Some(rest) = text.strip_prefix("s3://") else {
+            let folder = !text.is_empty() && !text.contains("://");
+            return if folder {
+                Ok(Self::Folder(text.into()))
+            } else {
+                Err(malformed())
+            };
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        // A user part would be a secret in the wrong place.
+        if bucket.is_empty() || bucket.contains(['@', ':']) {
+            return Err(malformed());
+        }
+        let prefix = prefix.trim_matches('/').to_owned();
+        Ok(Self::S3 {
+            bucket: bucket.to_owned(),
+            prefix,
+        })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::Memory => f.write_str("memory"),
+        }
+    }
+}
+
+impl Location {
+    /// The objects there. A folder must exist; `durable` makes every write wait for the disk.
+    pub(super) fn objects(&self, durable: bool) -> Result<Arc<dyn ObjectStore>, StoreError> {
+        let failed = |source| StoreError::Object {
+            doing: format!("opening {self}"),
+            source,
+        };
+        match self {
+            Self::Folder(path) => {
+                let folder = LocalFileSystem::new_with_prefix(path).map_err(failed)?;
+                Ok(Arc::new(folder.with_fsync(durable)))
+            }
+            Self::S3 { bucket, prefix } => {
+                let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+                let s3 = builder.build().map_err(failed)?;
+                Ok(Arc::new(PrefixStore::new(s3, prefix.as_str())))
+            }
+            Self::Memory => Ok(Arc::new(InMemory::new())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_folder_and_s3_has_a_bucket_and_a_prefix() {
+        let parse = |text: &str| text.parse::<Location>();
+        assert_eq!(
+            parse("/a/b").expect("a folder"),
+            Location::Folder("/a/b".into())
+        );
+        let s3 = parse("s3://bucket/some/prefix/").expect("a bucket");
+        assert_eq!(s3.to_string(), "s3://bucket/some/prefix");
+        for wrong in [
+            "",
+            "s3://",
+            "s3:///prefix",
+            "s3://key:secret@bucket/x",
+            "ftp://x",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

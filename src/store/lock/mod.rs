@@ -1,0 +1,178 @@
+//! Who may do what at the same time. A folder has locks of the operating system, which a killed
+//! process cannot leave behind; elsewhere leases stand in, which run out.
+
+mod folder;
+mod lease;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+pub use folder::tidy_notes;
+
+use super::StoreError;
+use super::objects::Objects;
+use crate::model::rfc3339;
+
+/// What is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Held alone by restore, cleanup and delete.
+    Maintenance,
+    /// Shared by whoever writes chunks and publishes; held alone by a sweep.
+    Objects,
+}
+
+impl Lock {
+    /// Its name in the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Maintenance => "maintenance",
+            Self::Objects => "objects",
+        }
+    }
+}
+
+/// Alone, or together with others that share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Others may share.
+    Shared,
+    /// Nobody else.
+    Exclusive,
+}
+
+/// Who holds a lock: for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// What it does, for example `restore of 20250920_143022`.
+    pub what: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Alone or shared.
+    pub mode: Mode,
+}
+
+impl Holder {
+    fn this(what: &str, mode: Mode) -> Self {
+        let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
+        Self {
+            host: host.unwrap_or_else(|_| "unknown".into()),
+            pid: std::process::id(),
+            what: what.to_owned(),
+            since: rfc3339(chrono::Utc::now()),
+            mode,
+        }
+    }
+
+    fn text(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a holder is plain data")
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} (process {} on {}, since {})",
+            self.what, self.pid, self.host, self.since
+        )
+    }
+}
+
+/// How the locks of a store are kept.
+#[derive(Debug, Clone)]
+pub enum LockKind {
+    /// Locks of the operating system on files of the store's folder.
+    Folder,
+    /// Objects that say who holds what, valid for so long after they were last renewed.
+    Lease(Duration),
+}
+
+impl LockKind {
+    /// Leases that outlast a slow request, but not a coffee break.
+    pub const LEASE: Self = Self::Lease(Duration::from_secs(120));
+}
+
+/// A lock that is held until this is dropped or released.
+#[derive(Debug)]
+pub struct Held(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Folder(folder::Flock),
+    Lease(lease::Lease),
+}
+
+impl Held {
+    /// Checks that nobody can have taken the lock over, as can happen to a lease whose machine was
+    /// suspended.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if so.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Kind::Folder(_) => Ok(()),
+            Kind::Lease(lease) => lease.check().await,
+        }
+    }
+
+    /// Gives the lock back and waits until that is done. Dropping does it in the background, which
+    /// a process that ends at once may not live to see; a lease then has to run out.
+    pub async fn release(self) {
+        match self.0 {
+            Kind::Folder(flock) => drop(flock),
+            Kind::Lease(lease) => lease.release().await,
+        }
+    }
+}
+
+/// Takes a lock, or says who has it.
+pub async fn try_hold(
+    objects: &Objects,
+    kind: &LockKind,
+    lock: Lock,
+    mode: Mode,
+    what: &str,
+) -> Result<Held, StoreError> {
+    let holder = Holder::this(what, mode);
+    match (kind, &objects.folder) {
+        (LockKind::Folder, Some(folder)) => {
+            folder::Flock::hold(folder, lock.name(), &holder).map(|flock| Held(Kind::Folder(flock)))
+        }
+        (LockKind::Lease(expiry), _) => {
+            let lease = lease::Lease::hold(objects, lock.name(), &holder, *expiry).await?;
+            Ok(Held(Kind::Lease(lease)))
+        }
+        (LockKind::Folder, None) => unreachable!("only a store in a folder has locks there"),
+    }
+}
+
+/// As [`try_hold`], but waits so long for others to finish.
+pub async fn hold(
+    objects: &Objects,
+    kind: &LockKind,
+    lock: Lock,
+    mode: Mode,
+    what: &str,
+    patience: Duration,
+) -> Result<Held, StoreError> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match try_hold(objects, kind, lock, mode, what).await {
+            Err(StoreError::Busy { .. }) if start.elapsed() + pause < patience => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            done => return done,
+        }
+    }
+}

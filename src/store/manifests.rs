@@ -1,0 +1,159 @@
+//! The folders of the backups: a manifest that never changes, and a state that may.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Store, StoreError, layout};
+use crate::model::{BackupId, FORMAT_VERSION, Hash, Manifest, State};
+
+const KEY: &[u8] = b"\"checksum\": \"";
+
+/// The manifest as a file: pretty JSON whose last key is the SHA-256 of the file's bytes, taken
+/// with zeros in the place of its digits.
+#[must_use]
+pub fn manifest_text(manifest: &Manifest) -> Vec<u8> {
+    let mut value = serde_json::to_value(manifest).expect("a manifest is plain data");
+    value["checksum"] = "0".repeat(64).into();
+    let mut text = serde_json::to_vec_pretty(&value).expect("a manifest is plain data");
+    text.push(b'\n');
+    let digits = digits(&text).expect("it was just put there");
+    let checksum = Hash::of(&text).to_string();
+    text[digits].copy_from_slice(checksum.as_bytes());
+    text
+}
+
+/// Where the checksum's digits stand.
+fn digits(text: &[u8]) -> Option<std::ops::Range<usize>> {
+    let start = memchr::memmem::rfind(text, KEY)? + KEY.len();
+    (text.len() >= start + 64).then_some(start..start + 64)
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// Says what is wrong with it: the checksum, the JSON, or the version.
+pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
+    let digits = digits(text).ok_or("it has no checksum")?;
+    let mut zeroed = text.to_vec();
+    zeroed[digits.clone()].fill(b'0');
+    if Hash::of(&zeroed).to_string().as_bytes() != &text[digits] {
+        return Err("its checksum is wrong".into());
+    }
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    if manifest.format != FORMAT_VERSION {
+        return Err(format!(
+            "it has format {}, this program knows {FORMAT_VERSION}",
+            manifest.format
+        ));
+    }
+    Ok(manifest)
+}
+
+impl Store {
+    /// The ids of all backups, oldest first: every folder with such a name and a manifest.
+    ///
+    /// # Errors
+    /// If the object store fails.
+    pub async fn backups(&self) -> Result<Vec<BackupId>, StoreError> {
+        let folders = self.objects().folders().await?;
+        let ids = folders
+            .iter()
+            .filter_map(|name| name.parse::<BackupId>().ok());
+        let mut ids: Vec<_> = stream::iter(ids)
+            .map(|id| async move {
+                let there = self.objects().meta(&layout::manifest(&id)).await?.is_some();
+                Ok::<_, StoreError>(there.then_some(id))
+            })
+            .buffered(32)
+            .try_filter_map(|id| async { Ok(id) })
+            .try_collect()
+            .await?;
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// A backup's manifest, its checksum checked.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBackup`], [`StoreError::ManifestDamaged`].
+    pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {
+        let text = self.objects().find(&layout::manifest(id)).await?;
+        let text = text.ok_or_else(|| StoreError::NoSuchBackup(id.clone()))?;
+        let damaged = |what| StoreError::ManifestDamaged {
+            id: id.clone(),
+            what,
+        };
+        let manifest = parse_manifest(&text).map_err(damaged)?;
+        if manifest.backup_id != *id {
+            return Err(damaged(format!(
+                "it is that of backup {}",
+                manifest.backup_id
+            )));
+        }
+        Ok(manifest)
+    }
+
+    /// Makes a backup of chunks that are stored already: this is the moment from which it exists.
+    /// The caller shares [`super::Lock::Objects`] since before it made its writer, and has
+    /// [confirmed](Self::confirm) what was written.
+    ///
+    /// # Errors
+    /// [`StoreError::IdTaken`] if there is a backup with this id.
+    pub async fn publish(&self, manifest: &Manifest, state: &State) -> Result<(), StoreError> {
+        let id = &manifest.backup_id;
+        let text = manifest_text(manifest);
+        match self
+            .objects()
+            .create(&layout::manifest(id), text.into())
+            .await
+        {
+            Err(error) if error.is_taken() => return Err(StoreError::IdTaken(id.clone())),
+            created => created?,
+        }
+        if *state == State::default() {
+            Ok(())
+        } else {
+            self.save_state(id, state).await
+        }
+    }
+
+    /// A backup's state; one that was never written is the default.
+    ///
+    /// # Errors
+    /// [`StoreError::StateDamaged`] if it cannot be understood.
+    pub async fn state(&self, id: &BackupId) -> Result<State, StoreError> {
+        let Some(text) = self.objects().find(&layout::state(id)).await? else {
+            return Ok(State::default());
+        };
+        serde_json::from_slice(&text).map_err(|error| StoreError::StateDamaged {
+            id: id.clone(),
+            what: error.to_string(),
+        })
+    }
+
+    /// Replaces a backup's state, whole or not at all.
+    ///
+    /// # Errors
+    /// If the object store fails.
+    pub async fn save_state(&self, id: &BackupId, state: &State) -> Result<(), StoreError> {
+        let text = serde_json::to_vec_pretty(state).expect("a state is plain data");
+        self.objects().put(&layout::state(id), text.into()).await
+    }
+
+    /// Takes a backup away: its manifest first, from which moment it no longer exists. What only it
+    /// needed goes with the next sweep. Needs no space on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBackup`] if it is not there.
+    pub async fn unlink(&self, id: &BackupId) -> Result<(), StoreError> {
+        if self.objects().meta(&layout::manifest(id)).await?.is_none() {
+            return Err(StoreError::NoSuchBackup(id.clone()));
+        }
+        self.objects().remove(&layout::manifest(id)).await?;
+        self.objects().remove(&layout::state(id)).await?;
+        if let Some(folder) = &self.objects().folder {
+            // Whatever else lies there is not ours, and keeps the folder.
+            let _ = std::fs::remove_dir(folder.join(id.as_str()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Chunks in packs in an object store, and the manifests that make backups of them.
+//!
+//! Knows trees only as chunks that refer to chunks; never sees a row. Writing goes packs → index →
+//! manifest, each durable before the next begins, and deleting goes the other way; so whatever
+//! crashes when, every manifest that can be read has all its chunks. `store-format.md` gives every
+//! byte.
+
+mod cache;
+mod check;
+mod confirm;
+mod error;
+mod frame;
+mod index;
+mod index_file;
+mod layout;
+mod load;
+mod location;
+mod lock;
+mod manifests;
+mod marks;
+mod objects;
+mod open;
+mod pack;
+pub mod parse;
+mod reach;
+mod read;
+mod repack;
+mod stats;
+mod sweep;
+mod tidy;
+mod upload;
+mod write;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use check::{Damage, Progress};
+pub use confirm::Written;
+pub use error::StoreError;
+pub use index::{Index, PackInfo, Spot};
+pub use location::Location;
+pub use lock::{Held, Holder, Lock, LockKind, Mode};
+pub use read::Reader;
+pub use stats::Totals;
+pub use sweep::Swept;
+pub use write::Writer;
+
+use crate::model::Parameters;
+use load::Listing;
+use objects::Objects;
+
+/// An open store. Cloning is cheap, and clones share what is cached.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    objects: Objects,
+    locks: LockKind,
+    /// How the place is called in messages.
+    place: String,
+    parameters: Parameters,
+    index: Mutex<Option<(Listing, Arc<Index>)>>,
+    runtime: tokio::runtime::Handle,
+    /// The folder of a store that is thrown away.
+    _scratch: Option<tempfile::TempDir>,
+}
+
+impl Store {
+    /// What the store was made with.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.0.parameters
+    }
+
+    /// Where it is, without secrets.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    fn objects(&self) -> &Objects {
+        &self.0.objects
+    }
+
+    /// How long a sweep lets an unreached pack live where nothing else is said: not at all where
+    /// the operating system keeps the locks, an hour where leases do.
+    #[must_use]
+    pub fn default_grace(&self) -> Duration {
+        match self.0.locks {
+            LockKind::Folder => Duration::ZERO,
+            LockKind::Lease(_) => Duration::from_secs(3600),
+        }
+    }
+
+    /// Takes a lock, waiting at most `patience` for others to finish. `what` tells people what it
+    /// is held for.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] with who holds it.
+    pub async fn lock(
+        &self,
+        lock: Lock,
+        mode: Mode,
+        what: &str,
+        patience: Duration,
+    ) -> Result<Held, StoreError> {
+        lock::hold(self.objects(), &self.0.locks, lock, mode, what, patience).await
+    }
+
+    /// What lies where, as of now. Costs a listing, and more only if something has changed.
+    ///
+    /// # Errors
+    /// [`StoreError::PacksMissing`] if there are backups but no packs.
+    pub async fn index(&self) -> Result<Arc<Index>, StoreError> {
+        let listing = Listing::read(self.objects()).await?;
+        if let Some((before, index)) = &*self.cached()
+            && *before == listing
+        {
+            return Ok(index.clone());
+        }
+        if listing.packs.is_empty() {
+            // An empty store and one whose packs are lost must never be mistaken for each other.
+            let backups = self.backups().await?.len();
+            if backups > 0 {
+                return Err(StoreError::PacksMissing(backups));
+            }
+        }
+        let index = Arc::new(listing.index(self.objects()).await?);
+        *self.cached() = Some((listing, index.clone()));
+        Ok(index)
+    }
+
+    fn cached(&self) -> std::sync::MutexGuard<'_, Option<(Listing, Arc<Index>)>> {
+        self.0
+            .index
+            .lock()
+            .expect("nothing panics while it holds the index")
+    }
+}

@@ -1,0 +1,171 @@
+//! Opens a store, or makes one: `store.json` is what makes a place a store.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use object_store::ObjectStore;
+
+use super::objects::Objects;
+use super::{Inner, Location, LockKind, Store, StoreError, layout, parse};
+use crate::model::{FORMAT_VERSION, Parameters};
+use crate::tree::split;
+
+impl Store {
+    /// Opens the store that is there.
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] if there is none; [`StoreError::Parameters`] if this program is not
+    /// fit to read it.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        if matches!(location, Location::Folder(path) if !path.is_dir()) {
+            return Err(StoreError::NoStore(location.to_string()));
+        }
+        let objects = objects(location)?;
+        match read_parameters(&objects).await? {
+            Some(parameters) => Ok(Self::new(
+                objects,
+                locks(location),
+                location.to_string(),
+                parameters,
+                None,
+            )),
+            None => Err(missing(&objects, location.to_string()).await?),
+        }
+    }
+
+    /// Opens the store, after making it if nothing is there. The parent of a folder must exist.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`StoreError::ParametersMissing`] if there are packs without a store.
+    pub async fn open_or_create(location: &Location) -> Result<Self, StoreError> {
+        if let Location::Folder(path) = location {
+            let making = || format!("making the folder {}", path.display());
+            std::fs::create_dir_all(path).map_err(StoreError::io(making()))?;
+        }
+        let objects = objects(location)?;
+        let parameters = establish(&objects, location.to_string()).await?;
+        Ok(Self::new(
+            objects,
+            locks(location),
+            location.to_string(),
+            parameters,
+            None,
+        ))
+    }
+
+    /// A store in a new folder below `parent` that is removed with the last clone of this. Its
+    /// writes do not wait for the disk.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or written to.
+    pub async fn scratch(parent: &Path) -> Result<Self, StoreError> {
+        let making = || format!("making a temporary folder in {}", parent.display());
+        let folder = tempfile::Builder::new()
+            .prefix("ipam-rewind-")
+            .tempdir_in(parent);
+        let folder = folder.map_err(StoreError::io(making()))?;
+        let location = Location::Folder(folder.path().to_owned());
+        let objects = Objects::new(location.objects(false)?, Some(folder.path().to_owned()));
+        let parameters = establish(&objects, location.to_string()).await?;
+        Ok(Self::new(
+            objects,
+            LockKind::Folder,
+            location.to_string(),
+            parameters,
+            Some(folder),
+        ))
+    }
+
+    /// The store in these objects, made if there is none: for wrappers that record, fail or slow
+    /// what a store does. Locks are leases unless `folder` is given.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_create`].
+    pub async fn over(
+        objects: Arc<dyn ObjectStore>,
+        folder: Option<&Path>,
+        locks: LockKind,
+    ) -> Result<Self, StoreError> {
+        let place = objects.to_string();
+        let objects = Objects::new(objects, folder.map(Path::to_owned));
+        let parameters = establish(&objects, place.clone()).await?;
+        Ok(Self::new(objects, locks, place, parameters, None))
+    }
+
+    fn new(
+        objects: Objects,
+        locks: LockKind,
+        place: String,
+        parameters: Parameters,
+        scratch: Option<tempfile::TempDir>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            objects,
+            locks,
+            place,
+            parameters,
+            index: Mutex::default(),
+            runtime: tokio::runtime::Handle::current(),
+            _scratch: scratch,
+        }))
+    }
+}
+
+fn objects(location: &Location) -> Result<Objects, StoreError> {
+    let folder = match location {
+        Location::Folder(path) => Some(path.clone()),
+        Location::S3 { .. } | Location::Memory => None,
+    };
+    Ok(Objects::new(location.objects(true)?, folder))
+}
+
+fn locks(location: &Location) -> LockKind {
+    match location {
+        Location::Folder(_) => LockKind::Folder,
+        Location::S3 { .. } | Location::Memory => LockKind::LEASE,
+    }
+}
+
+/// Reads `store.json`, or writes a new one where nothing is.
+async fn establish(objects: &Objects, place: String) -> Result<Parameters, StoreError> {
+    if let Some(parameters) = read_parameters(objects).await? {
+        return Ok(parameters);
+    }
+    match missing(objects, place.clone()).await? {
+        StoreError::NoStore(_) => {}
+        error => return Err(error),
+    }
+    let parameters = Parameters {
+        format: FORMAT_VERSION,
+        store_id: uuid::Uuid::new_v4().to_string(),
+        required_features: Vec::new(),
+        leaf_factor: split::LEAF_FACTOR,
+        node_factor: split::NODE_FACTOR,
+    };
+    let text = serde_json::to_vec_pretty(&parameters).expect("parameters are plain data");
+    match objects.create(&layout::STORE.into(), text.into()).await {
+        Ok(()) => Ok(parameters),
+        // Somebody else made it at the same moment.
+        Err(error) if error.is_taken() => read_parameters(objects)
+            .await?
+            .ok_or(StoreError::NoStore(place)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn read_parameters(objects: &Objects) -> Result<Option<Parameters>, StoreError> {
+    let Some(bytes) = objects.find(&layout::STORE.into()).await? else {
+        return Ok(None);
+    };
+    parse::store(&bytes).map(Some)
+}
+
+/// Why there is no `store.json`: because there is no store, or because it was lost.
+async fn missing(objects: &Objects, place: String) -> Result<StoreError, StoreError> {
+    let packs = objects.list(layout::PACKS).await?;
+    Ok(if packs.is_empty() {
+        StoreError::NoStore(place)
+    } else {
+        StoreError::ParametersMissing(place)
+    })
+}

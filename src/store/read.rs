@@ -1,0 +1,215 @@
+//! Chunks out of packs: for threads that may block.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::{Bytes, BytesMut};
+
+use super::cache::Cache;
+use super::frame::{Fault, Frame, MAX_DEPTH};
+use super::index::{Index, PackInfo, Spot};
+use super::pack::Entry;
+use super::{Store, StoreError, layout};
+use crate::model::{ChunkId, PackId};
+use crate::tree::ChunkSource;
+
+/// Packs are read in blocks of this size, so that neighbouring chunks cost one read.
+const BLOCK: u64 = 256 << 10;
+/// A longer frame is read by itself.
+const LONG: u64 = 4 * BLOCK;
+const BLOCK_CACHE: usize = 16 << 20;
+const CHUNK_CACHE: usize = 8 << 20;
+
+/// Reads chunks. Every one that it gives has been checked against its id. Clones share caches.
+///
+/// Its methods block, and must not be called on a thread that drives asynchronous tasks.
+#[derive(Debug, Clone)]
+pub struct Reader(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    index: Mutex<Arc<Index>>,
+    /// The index was read anew because something was missing; that is done once.
+    refreshed: AtomicBool,
+    blocks: Mutex<Cache<(PackId, u64)>>,
+    chunks: Mutex<Cache<ChunkId>>,
+    beneath: Option<Reader>,
+}
+
+impl Store {
+    /// A reader of all chunks that are there now.
+    ///
+    /// # Errors
+    /// If the index cannot be put together.
+    pub async fn reader(&self) -> Result<Reader, StoreError> {
+        Ok(Reader::new(self, self.index().await?, None))
+    }
+
+    /// A reader of this store that turns to another reader for what it lacks: for a scratch store,
+    /// which holds only what the store beneath does not.
+    ///
+    /// # Errors
+    /// If the index cannot be put together.
+    pub async fn reader_over(&self, beneath: Reader) -> Result<Reader, StoreError> {
+        Ok(Reader::new(self, self.index().await?, Some(beneath)))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds a cache")
+}
+
+impl Reader {
+    fn new(store: &Store, index: Arc<Index>, beneath: Option<Self>) -> Self {
+        Self(Arc::new(Shared {
+            store: store.clone(),
+            index: Mutex::new(index),
+            refreshed: AtomicBool::new(false),
+            blocks: Mutex::new(Cache::new(BLOCK_CACHE)),
+            chunks: Mutex::new(Cache::new(CHUNK_CACHE)),
+            beneath,
+        }))
+    }
+
+    pub(super) fn index(&self) -> Arc<Index> {
+        locked(&self.0.index).clone()
+    }
+
+    /// Another process may have published or swept since the index was read.
+    fn refresh(&self) -> Result<bool, StoreError> {
+        if self.0.refreshed.swap(true, Ordering::AcqRel) {
+            return Ok(false);
+        }
+        let index = self.0.store.0.runtime.block_on(self.0.store.index())?;
+        *locked(&self.0.index) = index;
+        Ok(true)
+    }
+
+    /// A chunk on which `above` others stand.
+    pub(super) fn read(&self, id: &ChunkId, above: u8) -> Result<Bytes, StoreError> {
+        if let Some(bytes) = locked(&self.0.chunks).get(id) {
+            return Ok(bytes);
+        }
+        let bytes = match self.fetch(id, above) {
+            Err(error) if is_stale(&error) && self.refresh()? => self.fetch(id, above)?,
+            fetched => fetched?,
+        };
+        locked(&self.0.chunks).insert(*id, bytes.clone());
+        Ok(bytes)
+    }
+
+    fn fetch(&self, id: &ChunkId, above: u8) -> Result<Bytes, StoreError> {
+        let index = self.index();
+        let Some(spot) = index.get(id) else {
+            let beneath = self
+                .0
+                .beneath
+                .as_ref()
+                .ok_or(StoreError::ChunkMissing(*id))?;
+            return beneath.read(id, above);
+        };
+        let pack = index.pack(spot);
+        let damaged = |fault: Fault| StoreError::ChunkDamaged {
+            id: *id,
+            pack: pack.id,
+            what: fault.to_string(),
+        };
+        let bytes = self.frame_bytes(pack, spot)?;
+        let frame = frame_at(&bytes, id, spot).map_err(damaged)?;
+        let base = match frame.base {
+            Some(_) if above >= MAX_DEPTH => {
+                return Err(damaged(Fault("too many bases stand behind it")));
+            }
+            Some(base) => Some(self.read(&base, above + 1)?),
+            None => None,
+        };
+        frame
+            .decode(base.as_deref())
+            .map(Bytes::from)
+            .map_err(damaged)
+    }
+
+    fn frame_bytes(&self, pack: &PackInfo, spot: &Spot) -> Result<Bytes, StoreError> {
+        let range = spot.range();
+        if spot.frame_len() > LONG {
+            return self.load(&pack.id, range);
+        }
+        let (first, last) = (range.start / BLOCK, (range.end - 1) / BLOCK);
+        let mut blocks: Vec<_> = {
+            let mut cache = locked(&self.0.blocks);
+            (first..=last)
+                .map(|block| cache.get(&(pack.id, block)))
+                .collect()
+        };
+        if blocks.iter().any(Option::is_none) {
+            let bytes = self.load(&pack.id, first * BLOCK..((last + 1) * BLOCK).min(pack.size))?;
+            let mut cache = locked(&self.0.blocks);
+            for (slot, block) in blocks.iter_mut().zip(first..=last) {
+                let start = ((block - first) * BLOCK) as usize;
+                let part = bytes.slice(start..bytes.len().min(start + BLOCK as usize));
+                cache.insert((pack.id, block), part.clone());
+                *slot = Some(part);
+            }
+        }
+        let mut blocks = blocks.into_iter().flatten();
+        let mut bytes = blocks.next().unwrap_or_default();
+        if last > first {
+            let mut joined = BytesMut::from(bytes);
+            blocks.for_each(|block| joined.extend_from_slice(&block));
+            bytes = joined.freeze();
+        }
+        let start = (range.start - first * BLOCK) as usize;
+        // A pack that shrank since it was listed gives less, and the frame says so.
+        Ok(bytes.slice(start.min(bytes.len())..bytes.len().min(start + spot.frame_len() as usize)))
+    }
+
+    /// The stored frame of a chunk, after the chunk was read and found right.
+    pub(super) fn checked_frame(&self, id: &ChunkId) -> Result<(Entry, Bytes), StoreError> {
+        self.read(id, 0)?;
+        let index = self.index();
+        let spot = index.get(id).ok_or(StoreError::ChunkMissing(*id))?;
+        Ok((
+            index.entry(id, spot),
+            self.frame_bytes(index.pack(spot), spot)?,
+        ))
+    }
+
+    pub(super) fn load(
+        &self,
+        pack: &PackId,
+        range: std::ops::Range<u64>,
+    ) -> Result<Bytes, StoreError> {
+        let store = &self.0.store;
+        store
+            .0
+            .runtime
+            .block_on(store.objects().range(&layout::pack(pack), range))
+    }
+}
+
+/// The frame that the index says is here.
+pub fn frame_at<'a>(bytes: &'a [u8], id: &ChunkId, spot: &Spot) -> Result<Frame<'a>, Fault> {
+    let (frame, length) = Frame::parse(bytes)?;
+    let same = frame.id == *id
+        && frame.codec == spot.codec
+        && frame.raw_len == spot.raw_len
+        && length as u64 == spot.frame_len();
+    if same {
+        Ok(frame)
+    } else {
+        Err(Fault("another frame lies where it should"))
+    }
+}
+
+fn is_stale(error: &StoreError) -> bool {
+    matches!(error, StoreError::ChunkMissing(_)) || error.is_not_found()
+}
+
+impl ChunkSource for Reader {
+    type Error = StoreError;
+
+    fn chunk(&self, id: &ChunkId) -> Result<Bytes, StoreError> {
+        self.read(id, 0)
+    }
+}

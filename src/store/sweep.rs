@@ -1,0 +1,214 @@
+//! Removes what no backup needs.
+//!
+//! Nothing is removed unless every manifest and every inner node could be read. Removing comes
+//! first and needs no space; what needs some (copying the living part of a wasteful pack, merging
+//! index objects, noting what is to go) may fail and is then reported, not fatal.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::index::Index;
+use super::marks::{self, Damaged, Doomed};
+use super::{Held, Store, StoreError, layout, tidy};
+use crate::model::{ChunkId, Manifest, PackId};
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Packs that are gone, the rewritten ones included.
+    pub packs_removed: u64,
+    /// Packs of which only the living part was kept.
+    pub packs_rewritten: u64,
+    /// Bytes that this freed.
+    pub bytes_freed: u64,
+    /// Bytes of packs that will go once their time of grace is over.
+    pub bytes_pending: u64,
+    /// Files and folders left by what was killed.
+    pub orphans_removed: u64,
+    /// What could not be done, for example because the disk is full.
+    pub problems: Vec<String>,
+}
+
+impl Swept {
+    pub(super) fn report(&mut self, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            let chain =
+                std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
+            self.problems.push(
+                chain
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(": "),
+            );
+        }
+    }
+}
+
+/// What the packs hold.
+struct Census {
+    /// Nothing needs them.
+    dead: Vec<PackId>,
+    /// More than half of what they hold is needed by nothing.
+    wasteful: Vec<PackId>,
+}
+
+impl Store {
+    /// Removes the packs that no backup needs, and rewrites those that are mostly waste. `held` is
+    /// [`super::Lock::Objects`], held alone. With a `grace` of zero packs go at once; else they are
+    /// marked, and go in a sweep that finds them still unneeded after so long.
+    ///
+    /// # Errors
+    /// If a manifest or a node cannot be read: then nothing was removed. [`StoreError::LeaseLost`]
+    /// if the lock was lost; what was removed by then was not needed.
+    pub async fn sweep(&self, held: &Held, grace: Duration) -> Result<Swept, StoreError> {
+        let mut manifests = Vec::new();
+        for id in self.backups().await? {
+            manifests.push(self.manifest(&id).await?);
+        }
+        let index = self.index().await?;
+        let needed = self.needed(&manifests).await?;
+        let census = census(&index, &needed);
+        let mut sweep = Sweep::begin(self, held, &index, grace).await?;
+        for pack in &census.dead {
+            sweep.drop_pack(pack).await?;
+        }
+        sweep.rewrite(&census.wasteful, &needed).await?;
+        sweep.finish().await
+    }
+
+    async fn needed(&self, manifests: &[Manifest]) -> Result<HashSet<ChunkId>, StoreError> {
+        if manifests.is_empty() {
+            Ok(HashSet::new())
+        } else {
+            self.reachable(manifests).await
+        }
+    }
+}
+
+fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
+    let mut living = vec![0_u64; index.packs().len()];
+    for (_, spot) in index.chunks().filter(|(id, _)| needed.contains(*id)) {
+        living[spot.pack as usize] += spot.frame_len();
+    }
+    let missing = needed.iter().any(|id| index.get(id).is_none());
+    for (id, spot) in index.set_aside() {
+        // The only copy of something that is needed stays, damaged as it is, and in its place.
+        if needed.contains(id) && index.get(id).is_none() {
+            living[spot.pack as usize] = u64::MAX;
+        }
+    }
+    let mut census = Census {
+        dead: Vec::new(),
+        wasteful: Vec::new(),
+    };
+    for (pack, living) in index.packs().iter().zip(living) {
+        // What is missing may lie in a pack whose frames were not all found.
+        let kept = missing && !pack.whole;
+        match living {
+            _ if kept => {}
+            0 => census.dead.push(pack.id),
+            living if living < pack.size / 2 => census.wasteful.push(pack.id),
+            _ => {}
+        }
+    }
+    census
+}
+
+/// A sweep under way.
+pub(super) struct Sweep<'s> {
+    pub store: &'s Store,
+    held: &'s Held,
+    pub index: &'s Index,
+    sizes: BTreeMap<PackId, u64>,
+    grace: Duration,
+    now: DateTime<Utc>,
+    /// The note as it was found.
+    doomed: Doomed,
+    /// The note as it is to be.
+    pending: Doomed,
+    pub swept: Swept,
+}
+
+impl<'s> Sweep<'s> {
+    async fn begin(
+        store: &'s Store,
+        held: &'s Held,
+        index: &'s Index,
+        grace: Duration,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            store,
+            held,
+            index,
+            sizes: index
+                .packs()
+                .iter()
+                .map(|pack| (pack.id, pack.size))
+                .collect(),
+            grace,
+            now: Utc::now(),
+            doomed: marks::load(store.objects(), layout::DOOMED).await?,
+            pending: Doomed::default(),
+            swept: Swept::default(),
+        })
+    }
+
+    /// Removes a pack, or marks it if it has not been marked for long enough.
+    pub async fn drop_pack(&mut self, pack: &PackId) -> Result<(), StoreError> {
+        let size = self.sizes.get(pack).copied().unwrap_or(0);
+        let since = self
+            .doomed
+            .packs
+            .get(pack)
+            .copied()
+            .unwrap_or(self.now)
+            .min(self.now);
+        let age = (self.now - since).to_std().unwrap_or_default();
+        if age < self.grace {
+            self.pending.packs.insert(*pack, since);
+            self.swept.bytes_pending += size;
+            return Ok(());
+        }
+        self.held.check().await?;
+        self.store.objects().remove(&layout::pack(pack)).await?;
+        self.swept.packs_removed += 1;
+        self.swept.bytes_freed += size;
+        Ok(())
+    }
+
+    /// What makes no room comes last.
+    async fn finish(mut self) -> Result<Swept, StoreError> {
+        self.held.check().await?;
+        let objects = self.store.objects();
+        let noted = marks::save(objects, layout::DOOMED, &self.doomed, &self.pending).await;
+        self.swept.report(noted);
+        let forgotten = self.forget_damage().await;
+        self.swept.report(forgotten);
+        let merged = tidy::merge_indexes(self.store).await;
+        self.swept.report(merged);
+        match tidy::remove_orphans(self.store).await {
+            Ok(count) => self.swept.orphans_removed += count,
+            Err(error) => self.swept.report(Err(error)),
+        }
+        Ok(self.swept)
+    }
+
+    /// Damage in packs that are gone is of no interest.
+    async fn forget_damage(&self) -> Result<(), StoreError> {
+        let objects = self.store.objects();
+        let before: Damaged = marks::load(objects, layout::DAMAGED).await?;
+        if before.packs.is_empty() {
+            return Ok(());
+        }
+        let listed = objects.list(layout::PACKS).await?;
+        let there: HashSet<_> = listed
+            .iter()
+            .filter_map(|meta| layout::pack_id(&meta.location))
+            .collect();
+        let mut after = before.clone();
+        after.packs.retain(|pack, _| there.contains(pack));
+        marks::save(objects, layout::DAMAGED, &before, &after).await
+    }
+}

@@ -1,0 +1,120 @@
+//! Housekeeping at the end of a sweep: one index object instead of many, no orphans.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::index_file::{self, PackEntries};
+use super::load::Listing;
+use super::{Store, StoreError, layout, lock};
+use crate::model::{BackupId, PackId};
+
+/// Temporary files beside packs are orphans at once, as nobody else writes packs during a sweep.
+/// Elsewhere somebody may: a state is saved without a lock.
+const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+
+/// Replaces all index objects by one over the packs that are there.
+pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
+    let objects = store.objects();
+    let listing = Listing::read(objects).await?;
+    let index = listing.index(objects).await?;
+    let mut packs: BTreeMap<PackId, PackEntries> = BTreeMap::new();
+    for pack in index.packs().iter().filter(|pack| pack.whole) {
+        packs.insert(
+            pack.id,
+            PackEntries {
+                pack: pack.id,
+                size: pack.size,
+                entries: Vec::new(),
+            },
+        );
+    }
+    for (id, spot) in index.frames() {
+        if let Some(pack) = packs.get_mut(&index.pack(spot).id) {
+            pack.entries.push(index.entry(id, spot));
+        }
+    }
+    let mut packs: Vec<_> = packs.into_values().collect();
+    packs
+        .iter_mut()
+        .for_each(|pack| pack.entries.sort_by_key(|entry| entry.offset));
+    let (merged, bytes) = index_file::encode(&packs);
+    if !packs.is_empty() && !listing.indexes.contains(&merged) {
+        objects.put(&layout::index(&merged), bytes.into()).await?;
+    }
+    for id in listing
+        .indexes
+        .iter()
+        .filter(|id| packs.is_empty() || **id != merged)
+    {
+        objects.remove(&layout::index(id)).await?;
+    }
+    Ok(())
+}
+
+/// Removes what killed processes left: states without a manifest, and in a folder temporary files,
+/// empty folders and notes of locks. Says how many.
+pub async fn remove_orphans(store: &Store) -> Result<u64, StoreError> {
+    let objects = store.objects();
+    let backups = store.backups().await?;
+    let folders = objects.folders().await?;
+    let ids = folders
+        .iter()
+        .filter_map(|name| name.parse::<BackupId>().ok());
+    let mut removed = 0;
+    for id in ids.filter(|id| !backups.contains(id)) {
+        let state = layout::state(&id);
+        if objects.meta(&state).await?.is_some() {
+            objects.remove(&state).await?;
+            removed += 1;
+        }
+        if let Some(folder) = &objects.folder {
+            removed += temporary_files(&folder.join(id.as_str()), Duration::ZERO);
+            removed += u64::from(fs::remove_dir(folder.join(id.as_str())).is_ok());
+        }
+    }
+    if let Some(folder) = &objects.folder {
+        removed += lock::tidy_notes(folder) as u64;
+        removed += temporary_files(folder, ORPHAN_AGE);
+        removed += temporary_files(&folder.join(layout::INDEX), Duration::ZERO);
+        for packs in fs::read_dir(folder.join(layout::PACKS))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            removed += temporary_files(&packs.path(), Duration::ZERO);
+        }
+        for id in backups {
+            removed += temporary_files(&folder.join(id.as_str()), ORPHAN_AGE);
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes the files `NAME#NUMBER` (as the object store calls what it has not finished) that are so
+/// old.
+fn temporary_files(folder: &Path, age: Duration) -> u64 {
+    let old = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let number = name
+            .to_str()
+            .and_then(|name| name.rsplit_once('#'))
+            .map(|(_, number)| number);
+        let temporary =
+            number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let modified = entry.metadata().and_then(|meta| meta.modified());
+        let since = modified
+            .ok()
+            .and_then(|time| SystemTime::now().duration_since(time).ok());
+        temporary && since.is_some_and(|since| since >= age)
+    };
+    let files = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(old);
+    files
+        .filter(|entry| fs::remove_file(entry.path()).is_ok())
+        .count() as u64
+}
