@@ -1,0 +1,3 @@
+//! The integration tests: one binary, so that all of them share one private PostgreSQL.
+
+mod store;

@@ -1,0 +1,470 @@
+//! A sweep removes what nothing needs, and nothing else, whatever happens while it runs.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipam_rewind::model::State;
+use ipam_rewind::store::{Lock, LockKind, Mode, Store, StoreError, Swept};
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+
+use super::faults::Faulty;
+use super::samples::{
+    PATIENCE, back_up, files, id, in_folder, in_memory, manifest, read, rows, write,
+};
+
+const NOW: Duration = Duration::ZERO;
+
+async fn sweep_after(store: &Store, grace: Duration) -> Result<Swept, StoreError> {
+    let held = store
+        .lock(Lock::Objects, Mode::Exclusive, "sweep", PATIENCE)
+        .await?;
+    let swept = store.sweep(&held, grace).await;
+    held.release().await;
+    swept
+}
+
+async fn sweep(store: &Store) -> Swept {
+    sweep_after(store, NOW).await.expect("swept")
+}
+
+async fn is_whole(store: &Store) {
+    for id in store.backups().await.expect("listed") {
+        let manifest = store.manifest(&id).await.expect("whole");
+        assert_eq!(
+            store
+                .check_trees(&[manifest], |_| ())
+                .await
+                .expect("checked"),
+            []
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_no_backup_needs_goes() {
+    let store = in_memory().await;
+    back_up(&store, &id(1), &rows(3000, "one"))
+        .await
+        .expect("made");
+    back_up(&store, &id(2), &rows(3000, "two"))
+        .await
+        .expect("made");
+    let before = store.totals().await.expect("counted");
+    assert_eq!(sweep(&store).await.packs_removed, 0);
+    assert_eq!(store.totals().await.expect("counted"), before);
+    store.unlink(&id(1)).await.expect("unlinked");
+    let swept = sweep(&store).await;
+    assert_eq!((swept.packs_removed, swept.problems.len()), (1, 0));
+    let after = store.totals().await.expect("counted");
+    assert_eq!(after.stored_bytes + swept.bytes_freed, before.stored_bytes);
+    assert!(read(&store, &id(2)).await.expect("read") == rows(3000, "two"));
+    store.unlink(&id(2)).await.expect("unlinked");
+    sweep(&store).await;
+    assert_eq!(
+        store.totals().await.expect("counted"),
+        ipam_rewind::store::Totals::default()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_is_mostly_waste_is_rewritten_and_one_that_is_not_stays() {
+    let store = in_memory().await;
+    let mut all = rows(3000, "one");
+    back_up(&store, &id(1), &all).await.expect("made");
+    let shared: Vec<_> = all.split_off(2200);
+    let second = [rows(2200, "two"), shared].concat();
+    back_up(&store, &id(2), &second).await.expect("made");
+    store.unlink(&id(1)).await.expect("unlinked");
+    let before = store.totals().await.expect("counted").stored_bytes;
+    let swept = sweep(&store).await;
+    assert_eq!(
+        (swept.packs_rewritten, swept.packs_removed),
+        (1, 1),
+        "{swept:?}"
+    );
+    let after = store.totals().await.expect("counted").stored_bytes;
+    assert_eq!(before - after, swept.bytes_freed);
+    assert!(read(&store, &id(2)).await.expect("read") == second);
+    is_whole(&store).await;
+    assert_eq!(sweep(&store).await, Swept::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_grace_a_pack_is_marked_first_and_a_backup_that_comes_does_not_rely_on_it() {
+    let store = in_memory().await;
+    back_up(&store, &id(1), &rows(500, "one"))
+        .await
+        .expect("made");
+    back_up(&store, &id(2), &rows(500, "two"))
+        .await
+        .expect("made");
+    // It decided what to rely on before the sweep.
+    let (part, early) = write(&store, &rows(500, "one")).await.expect("written");
+    store.unlink(&id(1)).await.expect("unlinked");
+    let hour = Duration::from_secs(3600);
+    let swept = sweep_after(&store, hour).await.expect("swept");
+    assert!(
+        swept.packs_removed == 0 && swept.bytes_pending > 0,
+        "{swept:?}"
+    );
+    let confirmed = store.confirm(&early).await;
+    assert!(
+        matches!(confirmed, Err(StoreError::SweptMeanwhile(_))),
+        "{confirmed:?}"
+    );
+    drop(part);
+    // Making it again writes the chunks again, here even the same pack, which is then kept.
+    let again = back_up(&store, &id(3), &rows(500, "one"))
+        .await
+        .expect("made");
+    assert!(again.new_chunks > 0);
+    let swept = sweep_after(&store, Duration::ZERO).await.expect("swept");
+    assert_eq!(swept.packs_removed, 0, "{swept:?}");
+    is_whole(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marked_pack_goes_once_its_time_is_over() {
+    let store = in_memory().await;
+    back_up(&store, &id(1), &rows(500, "one"))
+        .await
+        .expect("made");
+    back_up(&store, &id(2), &rows(500, "two"))
+        .await
+        .expect("made");
+    store.unlink(&id(1)).await.expect("unlinked");
+    let short = Duration::from_millis(300);
+    assert_eq!(
+        sweep_after(&store, short)
+            .await
+            .expect("swept")
+            .packs_removed,
+        0
+    );
+    tokio::time::sleep(short).await;
+    let swept = sweep_after(&store, short).await.expect("swept");
+    assert_eq!((swept.packs_removed, swept.bytes_pending), (1, 0));
+    is_whole(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_beside_a_writer_is_busy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (
+        in_folder(folder.path()).await,
+        in_folder(folder.path()).await,
+    );
+    let _writing = one
+        .lock(Lock::Objects, Mode::Shared, "backup", NOW)
+        .await
+        .expect("free");
+    let sweeping = two.lock(Lock::Objects, Mode::Exclusive, "sweep", NOW).await;
+    assert!(
+        matches!(sweeping, Err(StoreError::Busy { .. })),
+        "{sweeping:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_on_one_folder_may_write_the_same_chunks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (one, two) = (
+        in_folder(folder.path()).await,
+        in_folder(folder.path()).await,
+    );
+    let (id1, id2, rows) = (id(1), id(2), rows(2000, "rows"));
+    let made = tokio::join!(back_up(&one, &id1, &rows), back_up(&two, &id2, &rows));
+    made.0.expect("made");
+    made.1.expect("made");
+    for store in [&one, &two] {
+        assert!(read(store, &id(1)).await.expect("read") == rows);
+        assert!(read(store, &id(2)).await.expect("read") == rows);
+    }
+    sweep(&one).await;
+    is_whole(&two).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_manifest_or_node_stops_a_sweep_before_it_removes_anything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = in_folder(folder.path()).await;
+    back_up(&store, &id(1), &rows(500, "one"))
+        .await
+        .expect("made");
+    write(&store, &rows(500, "waste")).await.expect("written");
+    let path = folder.path().join(id(1).as_str()).join("manifest.json");
+    let whole = fs::read(&path).expect("readable");
+    fs::write(&path, b"{}").expect("written");
+    let swept = sweep_after(&store, NOW).await;
+    assert!(
+        matches!(swept, Err(StoreError::ManifestDamaged { .. })),
+        "{swept:?}"
+    );
+    assert_eq!(files(folder.path(), "packs").len(), 2);
+
+    fs::write(&path, whole).expect("written");
+    let manifest = store.manifest(&id(1)).await.expect("whole");
+    let index = store.index().await.expect("the index");
+    let spot = index.get(&manifest.parts[0].root).expect("there");
+    let pack = index.pack(spot).id.to_string();
+    let path = files(folder.path(), "packs")
+        .into_iter()
+        .find(|path| path.ends_with(format!("{pack}.pack")));
+    let path = path.expect("there");
+    let mut bytes = fs::read(&path).expect("readable");
+    bytes[spot.offset as usize + 60] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    assert!(
+        sweep_after(&in_folder(folder.path()).await, NOW)
+            .await
+            .is_err()
+    );
+    assert_eq!(files(folder.path(), "packs").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_does_not_prevent_deleting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
+    let disk = Faulty::over(Arc::new(disk));
+    let store = over(disk.clone(), folder.path()).await;
+    back_up(&store, &id(1), &rows(2000, "one"))
+        .await
+        .expect("made");
+    back_up(
+        &store,
+        &id(2),
+        &[rows(1500, "two"), rows(2000, "one").split_off(1500)].concat(),
+    )
+    .await
+    .expect("made");
+    back_up(&store, &id(3), &rows(2000, "three"))
+        .await
+        .expect("made");
+    disk.leave_space(0);
+    let full = back_up(&store, &id(4), &rows(2000, "four")).await;
+    assert!(full.is_err());
+    store.unlink(&id(1)).await.expect("unlinked");
+    store.unlink(&id(3)).await.expect("unlinked");
+    let swept = sweep(&store).await;
+    // The third goes; the first would have to be rewritten, which there is no room for.
+    assert_eq!(
+        (swept.packs_removed, swept.packs_rewritten),
+        (1, 0),
+        "{swept:?}"
+    );
+    assert!(
+        swept
+            .problems
+            .iter()
+            .any(|problem| problem.contains("No space left")),
+        "{swept:?}"
+    );
+    is_whole(&store).await;
+    disk.leave_space(i64::MAX);
+    assert_eq!(sweep(&store).await.packs_rewritten, 1);
+    is_whole(&store).await;
+}
+
+async fn over(disk: Arc<dyn ObjectStore>, folder: &Path) -> Store {
+    Store::over(disk, Some(folder), LockKind::Folder)
+        .await
+        .expect("a store")
+}
+
+/// Two backups that share a little, the first unlinked; a pack is dead, another mostly so.
+async fn scene(store: &Store) -> Vec<Vec<u8>> {
+    let kept = [rows(1500, "two"), rows(2000, "one").split_off(1500)].concat();
+    back_up(store, &id(1), &rows(2000, "one"))
+        .await
+        .expect("made");
+    back_up(store, &id(2), &kept).await.expect("made");
+    back_up(store, &id(3), &rows(900, "three"))
+        .await
+        .expect("made");
+    store.unlink(&id(1)).await.expect("unlinked");
+    kept
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_killed_after_any_step_leaves_every_backup_whole() {
+    for steps in 0.. {
+        let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let disk = Faulty::over(memory.clone());
+        let folder = tempfile::tempdir().expect("for its locks");
+        let store = over(disk.clone(), folder.path()).await;
+        let kept = scene(&store).await;
+        store.unlink(&id(3)).await.expect("unlinked");
+        disk.leave_changes(steps);
+        let swept = sweep_after(&store, NOW).await;
+        disk.leave_changes(i64::MAX);
+        let store = over(memory, folder.path()).await;
+        assert!(
+            read(&store, &id(2)).await.expect("read") == kept,
+            "killed after {steps}"
+        );
+        is_whole(&store).await;
+        let rest = sweep(&store).await;
+        assert_eq!(rest.problems, Vec::<String>::new());
+        assert!(
+            read(&store, &id(2)).await.expect("read") == kept,
+            "swept after {steps}"
+        );
+        if swept.is_ok_and(|swept| swept.problems.is_empty()) {
+            assert!(steps >= 4, "a sweep of only {steps} steps");
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_killed_after_any_step_leaves_the_store_whole_and_waste_that_a_sweep_removes() {
+    for steps in 0.. {
+        let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let disk = Faulty::over(memory.clone());
+        let folder = tempfile::tempdir().expect("for its locks");
+        let store = over(disk.clone(), folder.path()).await;
+        let kept = scene(&store).await;
+        sweep(&store).await;
+        let before = store.totals().await.expect("counted");
+        disk.leave_changes(steps);
+        let made = back_up(&store, &id(9), &rows(700, "nine")).await;
+        disk.leave_changes(i64::MAX);
+        let store = over(memory, folder.path()).await;
+        is_whole(&store).await;
+        assert!(
+            read(&store, &id(2)).await.expect("read") == kept,
+            "killed after {steps}"
+        );
+        if made.is_ok() {
+            assert!(steps >= 3, "a backup of only {steps} steps");
+            return;
+        }
+        sweep(&store).await;
+        assert_eq!(
+            store.totals().await.expect("counted"),
+            before,
+            "killed after {steps}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweeper_that_was_suspended_removes_nothing_after_its_lease_ran_out() {
+    let memory = Arc::new(InMemory::new());
+    let short = LockKind::Lease(Duration::from_millis(50));
+    let store = Store::over(memory.clone(), None, short)
+        .await
+        .expect("a store");
+    back_up(&store, &id(1), &rows(500, "one"))
+        .await
+        .expect("made");
+    write(&store, &rows(500, "waste")).await.expect("written");
+    let held = store
+        .lock(Lock::Objects, Mode::Exclusive, "sweep", PATIENCE)
+        .await
+        .expect("free");
+    // As another machine does that finds the lease run out.
+    use futures::StreamExt;
+    use object_store::ObjectStoreExt;
+    let mut leases = memory.list(Some(&"locks/objects".into()));
+    while let Some(lease) = leases.next().await {
+        memory
+            .delete(&lease.expect("listed").location)
+            .await
+            .expect("removed");
+    }
+    let swept = store.sweep(&held, NOW).await;
+    assert!(matches!(swept, Err(StoreError::LeaseLost(_))), "{swept:?}");
+    assert_eq!(store.totals().await.expect("counted").packs, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_killed_processes_left_is_tidied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = in_folder(folder.path()).await;
+    back_up(&store, &id(1), &rows(100, "one"))
+        .await
+        .expect("made");
+    let [pack] = &files(folder.path(), "packs")[..] else {
+        panic!("one pack")
+    };
+    let left = format!("{}#1", pack.display());
+    fs::write(&left, b"half a pack").expect("written");
+    store
+        .save_state(
+            &id(5),
+            &State {
+                pinned: true,
+                ..State::default()
+            },
+        )
+        .await
+        .expect("saved");
+    let stranger = folder.path().join(id(6).as_str()).join("backup_info.json");
+    fs::create_dir(stranger.parent().expect("a folder")).expect("made");
+    fs::write(&stranger, b"{}").expect("written");
+    assert_eq!(store.backups().await.expect("listed"), [id(1)]);
+    let swept = sweep(&store).await;
+    assert!(swept.orphans_removed >= 3, "{swept:?}");
+    assert!(!Path::new(&left).exists() && !folder.path().join(id(5).as_str()).exists());
+    assert!(stranger.exists(), "what is not ours stays");
+    is_whole(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exclusive_size_is_what_only_one_backup_needs() {
+    let store = in_memory().await;
+    let all = rows(3000, "one");
+    back_up(&store, &id(1), &all).await.expect("made");
+    back_up(
+        &store,
+        &id(2),
+        &[rows(1500, "two"), all[1500..].to_vec()].concat(),
+    )
+    .await
+    .expect("made");
+    back_up(&store, &id(3), &rows(700, "three"))
+        .await
+        .expect("made");
+    let mut manifests = Vec::new();
+    for id in store.backups().await.expect("listed") {
+        manifests.push(store.manifest(&id).await.expect("whole"));
+    }
+    let sizes = store.exclusive_sizes(&manifests).await.expect("counted");
+    let (part, _) = write(&store, &all).await.expect("all there");
+    assert_eq!(
+        manifest(&id(1), part).parts[0].root,
+        manifests[0].parts[0].root
+    );
+    for one in &manifests {
+        let others: Vec<_> = manifests
+            .iter()
+            .filter(|m| m.backup_id != one.backup_id)
+            .cloned()
+            .collect();
+        let all = store.reachable(&manifests).await.expect("walked");
+        let others = store.reachable(&others).await.expect("walked");
+        let index = store.index().await.expect("the index");
+        let only = all
+            .difference(&others)
+            .map(|id| index.get(id).expect("there").frame_len());
+        assert_eq!(
+            sizes[&one.backup_id],
+            only.sum::<u64>(),
+            "{}",
+            one.backup_id
+        );
+    }
+    // A second backup of the same rows leaves none that only one needs.
+    back_up(&store, &id(4), &rows(700, "three"))
+        .await
+        .expect("made");
+    manifests.push(store.manifest(&id(4)).await.expect("whole"));
+    let sizes = store.exclusive_sizes(&manifests).await.expect("counted");
+    assert_eq!((sizes[&id(3)], sizes[&id(4)]), (0, 0));
+}
