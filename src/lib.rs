@@ -8,4 +8,5 @@
 //! ```
 
 pub mod model;
+pub mod postgres;
 pub mod tree;
