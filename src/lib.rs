@@ -1,1 +1,3 @@
+//! The crate behind `ipam-rewind`.
 
+pub mod embedded;
