@@ -7,6 +7,7 @@
 //! model ← tree ← postgres ← engine
 //! ```
 
+pub mod embedded;
 pub mod model;
 pub mod postgres;
 pub mod tree;

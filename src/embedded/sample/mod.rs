@@ -1,0 +1,22 @@
+//! A sample address plan of any size, and what happens to one: daily edits and a bad day.
+
+mod block;
+mod cloud;
+mod copy_text;
+mod device42;
+mod edits;
+mod load;
+mod mess;
+mod moment;
+mod prefix;
+mod public;
+mod random;
+mod site;
+mod size;
+mod tags;
+mod vrf;
+
+pub use edits::{edit_clustered, edit_random, touch_subnets};
+pub use load::load;
+pub use mess::{Mishap, make_mess};
+pub use size::{PlanCounts, PlanSize};

@@ -1,0 +1,4 @@
+//! The integration tests: one binary, so that all of them share one private PostgreSQL.
+
+mod embedded;
+mod support;
