@@ -2,6 +2,7 @@
 //! account may enter, and gone with the process that started it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -101,6 +102,8 @@ fn temporary_folder() -> Result<TempDir, EmbeddedError> {
     };
     tempfile::Builder::new()
         .prefix("ipam-rewind-")
+        // Whoever gets to the socket is let in.
+        .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&root)
         .map_err(|source| EmbeddedError::Folder { path: root, source })
 }
