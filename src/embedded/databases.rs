@@ -66,7 +66,8 @@ impl PrivatePostgres {
 /// # Errors
 /// When a statement fails; then no table was created.
 pub async fn apply_schema(connection: &mut PgConnection) -> Result<(), EmbeddedError> {
-    sqlx::migrate!().run(connection).await?;
+    // Not `run`: what that takes makes this future impossible to send to another thread.
+    sqlx::migrate!().run_direct(None, connection, false).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! account may enter, and gone with the process that started it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -42,9 +43,7 @@ impl PrivatePostgres {
     /// When the server programs or an account to run them are missing, a folder cannot be used,
     /// or the server does not start; then nothing is left running.
     pub async fn start(options: Options) -> Result<Self, EmbeddedError> {
-        tokio::task::spawn_blocking(move || Self::start_blocking(&options))
-            .await
-            .expect("starting the server does not panic")
+        blocking(move || Self::start_blocking(&options)).await
     }
 
     fn start_blocking(options: &Options) -> Result<Self, EmbeddedError> {
@@ -86,10 +85,15 @@ impl PrivatePostgres {
     /// # Errors
     /// When the watchdog cannot be waited for, or the folder cannot be removed.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        tokio::task::spawn_blocking(move || self.watchdog.stop())
-            .await
-            .expect("stopping the server does not panic")
+        blocking(move || self.watchdog.stop()).await
     }
+}
+
+/// Waits for processes on a thread that no other task needs.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("this work does not panic, and is not dropped while it is awaited")
 }
 
 fn temporary_folder() -> Result<TempDir, EmbeddedError> {
@@ -101,6 +105,8 @@ fn temporary_folder() -> Result<TempDir, EmbeddedError> {
     };
     tempfile::Builder::new()
         .prefix("ipam-rewind-")
+        // Whoever gets to the socket is let in.
+        .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(&root)
         .map_err(|source| EmbeddedError::Folder { path: root, source })
 }

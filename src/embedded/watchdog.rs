@@ -13,7 +13,7 @@ use super::account::Account;
 use super::{EmbeddedError, Options};
 
 const SCRIPT: &str = include_str!("watchdog.sh");
-const START_TIMEOUT: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A running watchdog. Dropping it stops the server without waiting for that.
 #[derive(Debug)]

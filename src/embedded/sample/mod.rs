@@ -20,3 +20,21 @@ pub use edits::{edit_clustered, edit_random, touch_subnets};
 pub use load::load;
 pub use mess::{Mishap, make_mess};
 pub use size::{PlanCounts, PlanSize};
+
+#[cfg(test)]
+mod tests {
+    use super::{PlanSize, load, make_mess};
+    use sqlx::PgConnection;
+
+    /// Compiles only if a server may run these on whatever thread it likes.
+    #[test]
+    fn loading_and_wrecking_can_be_spawned() {
+        fn sent(_: impl Send) {}
+        fn spawned(connection: &mut PgConnection) {
+            sent(crate::embedded::apply_schema(connection));
+            sent(load(connection, PlanSize::default()));
+            sent(make_mess(connection));
+        }
+        let _ = spawned;
+    }
+}

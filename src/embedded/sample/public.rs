@@ -15,7 +15,8 @@ const POOL_BITS: u32 = 24;
 pub(super) fn write(plan: PlanSize, number: u64, rows: &mut CopyText) {
     let mut random = Random::of(Stream::Public, number);
     let cidr = address(number);
-    let vpc = (number % 3 != 0).then(|| vpc_id(random.below(plan.vpcs())));
+    let alone = number.is_multiple_of(3);
+    let vpc = (!alone).then(|| vpc_id(random.below(plan.vpcs())));
     let id = match vpc {
         Some(vpc) => format!("{vpc}-subnet-{}", cidr.public_name()),
         None => format!("public-ip-{}", cidr.public_name()),

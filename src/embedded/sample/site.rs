@@ -43,10 +43,7 @@ pub(super) fn write(vrf: &Vrf, vpcs: u64, share: u64, rows: &mut CopyText) {
         left: share,
         rows,
     };
-    tree.cloud(vpcs);
-    let sites = tree.left - tree.left * 15 / 100;
-    tree.six(sites);
-    tree.sites(share);
+    tree.fill(vpcs);
     debug_assert_eq!(tree.left, 0, "the tree has room for every share");
 }
 
@@ -58,6 +55,8 @@ struct Parent {
     routable: bool,
 }
 
+/// A tree that grows until `left` more prefixes are written: then [`Tree::add`] gives `None`, and
+/// every branch that is being written ends with it.
 struct Tree<'a> {
     vrf: &'a Vrf,
     random: Random,
@@ -66,103 +65,85 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    const FOUR: Block = Block::v4(10, 0, 0, 0, 8);
-
-    /// The IPv4 root, and below it the blocks that the VPCs are in.
-    fn cloud(&mut self, vpcs: u64) {
-        let root = self.root(Self::FOUR);
-        for region in 0..vpcs.div_ceil(VPCS_IN_A_REGION) {
-            let first = region * VPCS_IN_A_REGION;
-            let block = self.add(Some(&root), cloud::region_block(region), false);
-            for slot in first..vpcs.min(first + VPCS_IN_A_REGION) {
-                self.add(Some(&block), cloud::vpc_block(slot), true);
-            }
-        }
+    fn fill(&mut self, vpcs: u64) -> Option<()> {
+        let root = self.add(None, Block::v4(10, 0, 0, 0, 8), false)?;
+        self.cloud(&root, vpcs)?;
+        let six = self.left * 15 / 100;
+        let four = self.left - six;
+        self.left = six;
+        self.six();
+        self.left = four;
+        self.sites(&root)
     }
 
-    /// IPv6 until only `keep` prefixes are left to write: /32, sites of /48, networks of /64.
-    fn six(&mut self, keep: u64) {
-        if self.left <= keep {
-            return;
+    /// The blocks that the VPCs are in.
+    fn cloud(&mut self, root: &Parent, vpcs: u64) -> Option<()> {
+        for region in 0..vpcs.div_ceil(VPCS_IN_A_REGION) {
+            let first = region * VPCS_IN_A_REGION;
+            let block = self.child(root, cloud::region_block(region))?;
+            for slot in first..vpcs.min(first + VPCS_IN_A_REGION) {
+                self.add(Some(&block), cloud::vpc_block(slot), true)?;
+            }
         }
+        Some(())
+    }
+
+    /// IPv6: /32, sites of /48, networks of /64.
+    fn six(&mut self) -> Option<()> {
         let number = self.vrf.number;
         let low = u16::try_from(number % 65_536).expect("the remainder fits");
         let high = u16::try_from(number / 65_536 % 256).expect("the remainder fits");
-        let root = self.root(Block::v6(0xfd00 + high, low, 32));
-        let mut sites = 0;
-        while self.left > keep {
-            let site = self.child(&root, root.cidr.nth(sites, 48));
-            let networks = 4 + self.random.below(13);
-            for network in 0..networks.min(self.left - keep) {
-                self.child(&site, site.cidr.nth(network, 64));
+        let root = self.add(None, Block::v6(0xfd00 + high, low, 32), false)?;
+        for site in 0..65_536 {
+            let site = self.child(&root, root.cidr.nth(site, 48))?;
+            for network in 0..4 + self.random.below(13) {
+                self.child(&site, site.cidr.nth(network, 64))?;
             }
-            sites += 1;
         }
+        Some(())
     }
 
-    /// Sites of IPv4 until the share is used up: /12, /16, /20, /24 and some smaller.
-    fn sites(&mut self, share: u64) {
-        let root = self.root_again();
-        // Enough sites for the share even if every block below comes out small.
-        let sites = 16.min(1 + share / 400);
+    /// Sites of IPv4: /12, /16, /20, /24 and some smaller.
+    fn sites(&mut self, root: &Parent) -> Option<()> {
+        // Enough sites for what is left even if every block below comes out small.
+        let sites = 16.min(1 + self.left / 400);
         for region in 0..REGIONS {
-            if self.left == 0 {
-                return;
-            }
-            let region = self.child(&root, root.cidr.nth(region, 12));
-            for site in 0..sites.min(self.left) {
-                let site = self.child(&region, region.cidr.nth(site, 16));
-                self.site(&site);
+            let region = self.child(root, root.cidr.nth(region, 12))?;
+            for site in 0..sites {
+                let site = self.child(&region, region.cidr.nth(site, 16))?;
+                self.site(&site)?;
             }
         }
+        Some(())
     }
 
-    fn site(&mut self, site: &Parent) {
-        let blocks = 6 + self.random.below(11);
-        for block in 0..blocks {
-            if self.left == 0 {
-                return;
-            }
-            let block = self.child(site, site.cidr.nth(block, 20));
-            let networks = 8 + self.random.below(9);
-            for network in 0..networks.min(self.left) {
-                self.network(&block, block.cidr.nth(network, 24));
+    fn site(&mut self, site: &Parent) -> Option<()> {
+        for block in 0..6 + self.random.below(11) {
+            let block = self.child(site, site.cidr.nth(block, 20))?;
+            for network in 0..8 + self.random.below(9) {
+                self.network(&block, block.cidr.nth(network, 24))?;
             }
         }
+        Some(())
     }
 
-    fn network(&mut self, block: &Parent, cidr: Block) {
-        if self.left == 0 {
-            return;
-        }
-        let network = self.child(block, cidr);
+    fn network(&mut self, block: &Parent, cidr: Block) -> Option<()> {
+        let network = self.child(block, cidr)?;
         if self.random.one_in(8) {
-            let parts = 2 + self.random.below(3);
-            for part in 0..parts.min(self.left) {
-                self.child(&network, cidr.nth(part, 27));
+            for part in 0..2 + self.random.below(3) {
+                self.child(&network, cidr.nth(part, 27))?;
             }
         }
+        Some(())
     }
 
-    fn root(&mut self, cidr: Block) -> Parent {
-        self.add(None, cidr, false)
-    }
-
-    fn root_again(&self) -> Parent {
-        Parent {
-            id: Self::FOUR.manual_id(&self.vrf.id),
-            cidr: Self::FOUR,
-            level: 0,
-            routable: self.vrf.routable,
-        }
-    }
-
-    fn child(&mut self, parent: &Parent, cidr: Block) -> Parent {
+    fn child(&mut self, parent: &Parent, cidr: Block) -> Option<Parent> {
         self.add(Some(parent), cidr, false)
     }
 
     /// Writes a prefix. Only what lies deep and holds no VPC may stop being routable.
-    fn add(&mut self, parent: Option<&Parent>, cidr: Block, holds_vpcs: bool) -> Parent {
+    fn add(&mut self, parent: Option<&Parent>, cidr: Block, holds_vpcs: bool) -> Option<Parent> {
+        self.left = self.left.checked_sub(1)?;
         let level = parent.map_or(0, |parent| parent.level + 1);
         let may_isolate = level >= 2 && !holds_vpcs;
         let isolated = may_isolate && self.random.one_in(20);
@@ -183,13 +164,12 @@ impl Tree<'_> {
             updated,
         }
         .write(self.rows);
-        self.left -= 1;
-        Parent {
+        Some(Parent {
             id,
             cidr,
             level,
             routable,
-        }
+        })
     }
 }
 
@@ -199,8 +179,10 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
-        fn every_vrf_gets_exactly_its_share(prefixes in 1_u64..20_000) {
+        fn every_vrf_gets_exactly_its_share(prefixes in 1_u64..6_000) {
             let plan = PlanSize { prefixes };
             let shares = shares(plan);
             prop_assert_eq!(shares.iter().sum::<u64>(), plan.counts().manual);

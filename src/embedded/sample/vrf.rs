@@ -79,7 +79,7 @@ fn id(number: u64) -> String {
     let word = |words: &[&'static str], digit: u64| {
         words[usize::try_from(digit).expect("a digit") % words.len()]
     };
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         let site = number / 5;
         let city = word(&CITIES, site % 16);
         return format!("site-{city}{:02}-vrf", site / 16 + 1);

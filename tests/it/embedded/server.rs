@@ -103,7 +103,7 @@ async fn a_server_is_held_until_killed() {
         server_process(&server),
         server.socket_dir().display()
     );
-    std::thread::sleep(Duration::from_secs(600));
+    std::thread::sleep(Duration::from_mins(10));
 }
 
 #[test]

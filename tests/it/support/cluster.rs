@@ -53,7 +53,7 @@ pub async fn copy(template: Template) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let template = template.name();
-    admin(&format!(
+    admin(format!(
         "CREATE DATABASE {name} TEMPLATE {template} OWNER {PLAN_OWNER}"
     ))
     .await;
@@ -63,7 +63,7 @@ pub async fn copy(template: Template) -> String {
 /// Drops a test's database, with whatever connections the test left open.
 pub fn drop_database(name: &str) {
     let statement = format!("DROP DATABASE {name} WITH (FORCE)");
-    apart(async move { admin(&statement).await });
+    apart(async move { admin(statement).await });
 }
 
 async fn make_template(name: &'static str, plan: Option<sample::PlanSize>) {
@@ -73,7 +73,7 @@ async fn make_template(name: &'static str, plan: Option<sample::PlanSize>) {
     } else {
         ""
     };
-    admin(&format!(
+    admin(format!(
         "CREATE DATABASE {name} TEMPLATE template0 OWNER {PLAN_OWNER} {locale}"
     ))
     .await;
@@ -91,7 +91,7 @@ async fn make_template(name: &'static str, plan: Option<sample::PlanSize>) {
     }
     owner.close().await.expect("the connection ends in order");
     // A template with a connection, be it of autovacuum, cannot be copied.
-    admin(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+    admin(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
 }
 
 async fn server_sorts_by_icu() -> bool {
@@ -105,9 +105,9 @@ async fn server_sorts_by_icu() -> bool {
     .expect("the catalog answers")
 }
 
-async fn admin(statement: &str) {
+async fn admin(statement: String) {
     let mut connection = admin_connection().await;
-    sqlx::raw_sql(AssertSqlSafe(statement))
+    sqlx::raw_sql(AssertSqlSafe(statement.clone()))
         .execute(&mut connection)
         .await
         .unwrap_or_else(|error| panic!("{statement}: {error}"));

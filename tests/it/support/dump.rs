@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 /// Each user table's rows in the order of its primary key, under the table's name; each
 /// sequence's last value and whether it was called, under `sequence NAME`; and under `triggers`
