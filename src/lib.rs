@@ -7,6 +7,8 @@
 //! model ← tree ← postgres ← engine
 //! ```
 
+pub mod embedded;
 pub mod model;
+pub mod postgres;
 pub mod store;
 pub mod tree;

@@ -1,1 +1,3 @@
+//! The program `ipam-rewind`.
+
 fn main() {}

@@ -26,6 +26,10 @@ pub struct Table {
     pub groups: Vec<Vec<usize>>,
     /// The columns of each unique constraint or index besides the key.
     pub unique: Vec<Vec<String>>,
+    /// Whether uniqueness is also ruled by what columns alone do not tell: expressions, partial
+    /// indexes, exclusions, nulls that are not distinct.
+    #[serde(default)]
+    pub loose_unique: bool,
     /// The references that this table makes.
     pub foreign_keys: Vec<ForeignKey>,
     /// The user triggers.
@@ -119,6 +123,24 @@ impl Table {
         self.key.iter().map(|key| key.column.as_str())
     }
 
+    /// The columns that an UPDATE may set: all but the key and those that only the database numbers.
+    pub fn settable(&self) -> impl Iterator<Item = &str> {
+        let free = |column: &&Column| column.identity != Some(Identity::Always);
+        self.columns[self.key.len()..]
+            .iter()
+            .filter(free)
+            .map(|column| column.name.as_str())
+    }
+
+    /// The columns besides the key that only the database numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = &str> {
+        let numbered = |column: &&Column| column.identity == Some(Identity::Always);
+        self.columns[self.key.len()..]
+            .iter()
+            .filter(numbered)
+            .map(|column| column.name.as_str())
+    }
+
     /// What rows of this table must have to be exchangeable with rows of `live`, one sentence for
     /// each difference.
     fn misfits(&self, live: &Self) -> Vec<String> {
@@ -161,6 +183,24 @@ impl Schema {
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// The tables, each after those that it refers to; as they come where references run in circles.
+    #[must_use]
+    pub fn parents_first(&self) -> Vec<&Table> {
+        let mut waiting: Vec<_> = self.tables.iter().collect();
+        let mut sorted: Vec<&Table> = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let ready = |table: &&Table| {
+                table.foreign_keys.iter().all(|key| {
+                    let parent = &key.references;
+                    *parent == table.name || sorted.iter().any(|placed| placed.name == *parent)
+                })
+            };
+            let next = waiting.iter().position(ready).unwrap_or(0);
+            sorted.push(waiting.remove(next));
+        }
+        sorted
     }
 
     /// The SHA-256 of everything but whether triggers are switched on.

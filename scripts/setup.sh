@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs what building and testing need on a Debian with Rust; does nothing where all is there.
+set -euo pipefail
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+has_server_programs() {
+    local folder
+    for folder in "${IPAM_REWIND_PG_BIN:-}" "$(pg_config --bindir 2>/dev/null || true)" \
+        /usr/lib/postgresql/*/bin; do
+        if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then return 0; fi
+    done
+    return 1
+}
+
+# The tests bring up servers of their own: keep the package from making and starting one.
+prevent_main_cluster() {
+    local settings=/etc/postgresql-common/createcluster.conf
+    if [ ! -e "$settings" ]; then
+        as_root mkdir -p "$(dirname "$settings")"
+        echo 'create_main_cluster = false' | as_root tee "$settings" >/dev/null
+    fi
+}
+
+missing=()
+if ! has_server_programs; then
+    prevent_main_cluster
+    missing+=(postgresql)
+fi
+command -v cc >/dev/null || missing+=(build-essential)
+command -v pkg-config >/dev/null || missing+=(pkg-config)
+/usr/bin/python3 -c 'import zstandard' 2>/dev/null || missing+=(python3-zstandard)
+
+if [ "${#missing[@]}" -gt 0 ]; then
+    as_root apt-get update -qq
+    # A settings file that we wrote is kept without a question.
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "${missing[@]}"
+fi
+
+for tool in cargo-deny cargo-machete; do
+    command -v "$tool" >/dev/null || cargo install --locked "$tool"
+done

@@ -1,0 +1,130 @@
+//! Makes the live tables what the staged changes say, in the transaction that holds them locked.
+//!
+//! The order of the steps is what keeps every constraint content without switching one off:
+//!
+//! 1. [`stage`]: the changes stand in temporary tables.
+//! 2. [`select`]: for a part of a restore, what was not asked for (nor is needed) goes again.
+//! 3. [`uproot`]: which live rows must go before anything is written: those that are gone, those
+//!    that hold unique values which others get, and whatever refers to either.
+//! 4. [`write`]: deletes, children first; then inserts and updates, parents first.
+
+mod select;
+mod stage;
+mod switches;
+mod uproot;
+mod write;
+
+use std::collections::BTreeMap;
+
+pub use select::Selection;
+pub use stage::Staging;
+
+use super::catalog::OutsideReference;
+use super::error::{DatabaseError, Trouble, While};
+use super::session::Session;
+use crate::model::{Part, Schema, SequenceValue};
+
+/// Rows of one part by what happened to them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows that were not there.
+    pub inserted: u64,
+    /// Rows that were there with other values.
+    pub updated: u64,
+    /// Rows that are gone now.
+    pub deleted: u64,
+}
+
+/// One application of staged changes.
+#[derive(Debug)]
+pub struct Apply<'a> {
+    session: &'a mut Session,
+    schema: &'a Schema,
+}
+
+impl<'a> Apply<'a> {
+    /// Works in the transaction that this session is in.
+    #[must_use]
+    pub fn new(session: &'a mut Session, schema: &'a Schema) -> Self {
+        Self { session, schema }
+    }
+
+    async fn run(&mut self, what: &str, statements: String) -> Result<u64, DatabaseError> {
+        self.session.run(statements).await.trying(what)
+    }
+
+    /// What is staged, by part.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn staged(&mut self) -> Result<BTreeMap<&'static str, Applied>, DatabaseError> {
+        let mut counts: BTreeMap<_, Applied> = BTreeMap::new();
+        for table in &self.schema.tables {
+            let query = format!(
+                "SELECT rewind_part, rewind_op, count(*) FROM {} GROUP BY 1, 2",
+                stage::staging(table)
+            );
+            let rows: Vec<(String, String, i64)> =
+                self.session.rows(query).await.trying("count the changes")?;
+            for (part, op, count) in rows {
+                let part = Part::named(&part).expect("staged under a part's name");
+                let counts = counts.entry(part.name).or_default();
+                let count = count.unsigned_abs();
+                match op.as_str() {
+                    "i" => counts.inserted = count,
+                    "u" => counts.updated = count,
+                    _ => counts.deleted = count,
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Writes what is staged, sets the sequences, and removes what would lie afterwards.
+    ///
+    /// # Errors
+    /// If the server refuses a step, rows outside the backup stand in the way, or the connection
+    /// is lost. The transaction can only be rolled back then.
+    pub async fn write(
+        &mut self,
+        outside: &[OutsideReference],
+        sequences: &[SequenceValue],
+        made_after: &str,
+    ) -> Result<(), DatabaseError> {
+        self.switch_triggers(false).await?;
+        self.uproot().await?;
+        self.refuse_if_referred_to(outside).await?;
+        self.write_rows().await?;
+        self.switch_triggers(true).await?;
+        self.set_sequences(sequences).await?;
+        self.remove_stale(made_after).await
+    }
+
+    /// Refuses to go on if rows of tables that are not backed up refer to rows that must go: the
+    /// reference's action would change or delete what no backup holds.
+    async fn refuse_if_referred_to(
+        &mut self,
+        outside: &[OutsideReference],
+    ) -> Result<(), DatabaseError> {
+        let mut found = Vec::new();
+        for reference in outside {
+            let Some(table) = self.schema.table(&reference.key.references) else {
+                continue;
+            };
+            let query = uproot::count_referring(reference, table);
+            let what = format!("look for references in {}", reference.table);
+            let count: i64 = self.session.value(query).await.trying(what)?;
+            if count > 0 {
+                let name = &reference.key.name;
+                found.push(format!("{count} in {} by {name}", reference.table));
+            }
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(DatabaseError {
+            what: "replace the rows".into(),
+            trouble: Trouble::ReferredTo(found),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! What can go wrong with a database, sorted by what one can do about it.
+
+use sqlx::postgres::PgDatabaseError;
+
+/// Something that was asked of the database did not work.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}")]
+pub struct DatabaseError {
+    /// What was tried, as the end of "cannot …".
+    pub what: String,
+    /// Why not.
+    #[source]
+    pub trouble: Trouble,
+}
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// No connection, or a lost one.
+    #[error("the database is out of reach")]
+    Unreachable(#[source] sqlx::Error),
+    /// The role may not do this, or not even connect.
+    #[error("the database does not permit it")]
+    NotPermitted(#[source] sqlx::Error),
+    /// Others hold locks on the tables.
+    #[error("the tables are in use: {}", .0.join("; "))]
+    Blocked(Vec<String>),
+    /// Rows outside the backup refer to rows that would go.
+    #[error("rows that are not backed up refer to rows that would be replaced: {}", .0.join("; "))]
+    ReferredTo(Vec<String>),
+    /// The database is not one that can be backed up.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// The connection was lost while the commit was under way, and its outcome cannot be learnt.
+    #[error("the connection was lost during the commit, so it is not known whether it took effect")]
+    CommitUnknown(#[source] sqlx::Error),
+    /// Any other answer of the server.
+    #[error("the server refused")]
+    Refused(#[source] sqlx::Error),
+}
+
+/// SQLSTATE of a lock that could not be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// SQLSTATE of a deadlock that this session was chosen to break.
+const DEADLOCK: &str = "40P01";
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
+                Self::Unreachable(error)
+            }
+            sqlx::Error::Protocol(_) => Self::Unreachable(error),
+            sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some("42501") => Self::NotPermitted(error),
+                Some(code) if code.starts_with("28") => Self::NotPermitted(error),
+                // 57P0x: shut down, crashed, starting up; 3D000: no such database; 08: connection.
+                Some("3D000" | "53300") => Self::Unreachable(error),
+                Some(code) if code.starts_with("57P") || code.starts_with("08") => {
+                    Self::Unreachable(error)
+                }
+                _ => Self::Refused(error),
+            },
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+/// Whether the server gave up waiting for a lock.
+pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|answer| answer.code());
+    matches!(code.as_deref(), Some(LOCK_NOT_AVAILABLE | DEADLOCK))
+}
+
+/// Turns an error into a [`DatabaseError`] that says what was tried.
+pub trait While<T> {
+    /// `what` completes "cannot …".
+    fn trying(self, what: impl Into<String>) -> Result<T, DatabaseError>;
+}
+
+impl<T, E: Into<Trouble>> While<T> for Result<T, E> {
+    fn trying(self, what: impl Into<String>) -> Result<T, DatabaseError> {
+        self.map_err(|error| DatabaseError {
+            what: what.into(),
+            trouble: error.into(),
+        })
+    }
+}
+
+/// The server's own words, with its detail and its hint.
+#[must_use]
+pub fn server_words(error: &sqlx::Error) -> String {
+    let Some(answer) = error.as_database_error() else {
+        return error.to_string();
+    };
+    let answer = answer.downcast_ref::<PgDatabaseError>();
+    let parts = [Some(answer.message()), answer.detail(), answer.hint()];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}

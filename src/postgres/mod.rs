@@ -1,0 +1,15 @@
+//! Rows to and from PostgreSQL. Knows tables and COPY; knows nothing of chunks' storage.
+
+mod apply;
+mod catalog;
+mod copy_out;
+mod error;
+mod locks;
+mod session;
+mod sql;
+
+pub use apply::{Applied, Apply, Selection, Staging};
+pub use catalog::{OutsideReference, existing_tables};
+pub use error::server_words;
+pub use error::{DatabaseError, Trouble};
+pub use session::{Session, Terminator};

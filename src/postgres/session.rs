@@ -1,0 +1,296 @@
+//! A connection whose settings are pinned, so that the same rows always read as the same bytes.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
+
+use super::error::{DatabaseError, Trouble, While};
+use super::sql;
+use crate::model::SnapshotInfo;
+
+/// What COPY's output depends on, and what would stop a long run or hide rows from it.
+const PINNED: &str = "
+SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
+SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
+SET lc_monetary = 'C'; SET xmloption = 'content'; SET standard_conforming_strings = on;
+SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+SET application_name = 'ipam-rewind'; SET jit = off; SET synchronous_commit = on;
+SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
+SELECT set_config('search_path', quote_ident(current_schema()), false);
+SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
+";
+
+/// A connection to the database, in a transaction or between two.
+#[derive(Debug)]
+pub struct Session {
+    connection: PgConnection,
+    options: PgConnectOptions,
+    backend: i32,
+}
+
+/// How a transaction ended whose commit was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect.
+    Committed,
+    /// It did not.
+    RolledBack,
+}
+
+fn options_of(url: &str) -> Result<PgConnectOptions, DatabaseError> {
+    let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let parsed = if scheme { url.parse().ok() } else { None };
+    // The text may hold a password, so it is not repeated.
+    parsed.ok_or_else(|| DatabaseError {
+        what: "use the database URL".into(),
+        trouble: Trouble::Unsuitable("it does not read as postgres://user@host/database".into()),
+    })
+}
+
+impl Session {
+    /// Connects and pins the settings.
+    ///
+    /// # Errors
+    /// If the URL cannot be read, the server is out of reach, or the role may not connect.
+    pub async fn connect(url: &str) -> Result<Self, DatabaseError> {
+        Self::open(options_of(url)?).await
+    }
+
+    async fn open(options: PgConnectOptions) -> Result<Self, DatabaseError> {
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .trying("connect to the database")?;
+        connection
+            .execute(sqlx::raw_sql(PINNED))
+            .await
+            .trying("set up the session")?;
+        let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await
+            .trying("set up the session")?;
+        Ok(Self {
+            connection,
+            options,
+            backend,
+        })
+    }
+
+    /// Another session on the same database.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub async fn sibling(&self) -> Result<Self, DatabaseError> {
+        Self::open(self.options.clone()).await
+    }
+
+    /// Who would end this session's work, should the caller stop half-way.
+    #[must_use]
+    pub fn terminator(&self) -> Terminator {
+        Terminator {
+            options: self.options.clone(),
+            backend: self.backend,
+        }
+    }
+
+    /// The raw connection.
+    pub(super) fn raw(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Runs statements; what they return is dropped.
+    pub(super) async fn run(&mut self, statements: String) -> Result<u64, sqlx::Error> {
+        tracing::trace!(statements);
+        let done = self
+            .connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(statements)))
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// All rows of a query.
+    pub(super) async fn rows<T>(&mut self, query: String) -> Result<Vec<T>, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        sqlx::query_as(AssertSqlSafe(query))
+            .fetch_all(&mut self.connection)
+            .await
+    }
+
+    /// The one value that a query gives.
+    pub(super) async fn value<T>(&mut self, query: String) -> Result<T, sqlx::Error>
+    where
+        (T,): for<'r> FromRow<'r, PgRow>,
+        T: Send + Unpin,
+    {
+        let (value,) = sqlx::query_as(AssertSqlSafe(query))
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(value)
+    }
+
+    /// Begins a transaction that sees one snapshot of these tables and writes nothing. The tables
+    /// are locked before the snapshot is taken: a TRUNCATE in between would empty them under it.
+    ///
+    /// # Errors
+    /// If a table cannot be locked for reading.
+    pub async fn begin_snapshot(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
+        let lock = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE MODE",
+            sql::names(tables.iter().copied())
+        );
+        self.run(lock)
+            .await
+            .trying("take a snapshot of the tables")?;
+        Ok(())
+    }
+
+    /// Lets other sessions see this transaction's snapshot with [`Session::begin_shared`].
+    ///
+    /// # Errors
+    /// If the server does not export it.
+    pub async fn export_snapshot(&mut self) -> Result<String, DatabaseError> {
+        self.value("SELECT pg_export_snapshot()".into())
+            .await
+            .trying("share the snapshot")
+    }
+
+    /// Begins a transaction that sees the exported snapshot.
+    ///
+    /// # Errors
+    /// If the snapshot's transaction is over.
+    pub async fn begin_shared(&mut self, snapshot: &str) -> Result<(), DatabaseError> {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            sql::literal(snapshot)
+        );
+        self.run(begin).await.trying("share the snapshot")?;
+        Ok(())
+    }
+
+    /// What identifies the snapshot that this transaction sees; the fingerprint is the caller's.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn snapshot_info(
+        &mut self,
+        schema_fingerprint: crate::model::Hash,
+    ) -> Result<SnapshotInfo, DatabaseError> {
+        let query = "
+            SELECT current_database()::text, current_setting('server_version'),
+                CASE WHEN has_function_privilege('pg_control_system()', 'execute')
+                     THEN (SELECT system_identifier::text FROM pg_control_system()) END,
+                pg_current_snapshot()::text,
+                CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
+                     ELSE pg_current_wal_lsn()::text END,
+                now()::text";
+        type Row = (
+            String,
+            String,
+            Option<String>,
+            String,
+            Option<String>,
+            String,
+        );
+        let row: Row = sqlx::query_as(query)
+            .fetch_one(&mut self.connection)
+            .await
+            .trying("identify the snapshot")?;
+        let (database, server_version, system_identifier, visible, wal_position, taken_at) = row;
+        Ok(SnapshotInfo {
+            database,
+            server_version,
+            system_identifier,
+            visible,
+            wal_position,
+            taken_at,
+            schema_fingerprint,
+        })
+    }
+
+    /// Ends the transaction without effect.
+    ///
+    /// # Errors
+    /// If the connection is lost; the server then does the same by itself.
+    pub async fn rollback(&mut self) -> Result<(), DatabaseError> {
+        self.run("ROLLBACK".into()).await.trying("roll back")?;
+        Ok(())
+    }
+
+    /// Commits. Should the answer be lost, asks the server over a new connection what became of it.
+    ///
+    /// # Errors
+    /// [`Trouble::CommitUnknown`] if that cannot be learnt; any other if nothing was committed.
+    pub async fn commit(&mut self) -> Result<(), DatabaseError> {
+        let transaction: String = self
+            .value("SELECT pg_current_xact_id()::text".into())
+            .await
+            .trying("commit")?;
+        let Err(error) = self.run("COMMIT".into()).await else {
+            return Ok(());
+        };
+        let trouble = match Trouble::from(error) {
+            Trouble::Unreachable(error) => match self.terminator().outcome(&transaction).await {
+                Some(Outcome::Committed) => return Ok(()),
+                Some(Outcome::RolledBack) => Trouble::Unreachable(error),
+                None => Trouble::CommitUnknown(error),
+            },
+            answered => answered,
+        };
+        Err(DatabaseError {
+            what: "commit".into(),
+            trouble,
+        })
+    }
+}
+
+/// Ends a session from outside, over a connection of its own.
+#[derive(Debug, Clone)]
+pub struct Terminator {
+    options: PgConnectOptions,
+    backend: i32,
+}
+
+impl Terminator {
+    /// Ends the session's backend and waits until it is gone, so that its locks are too.
+    ///
+    /// # Errors
+    /// If the server is out of reach; the backend then notices by itself that its client is gone.
+    pub async fn terminate(&self) -> Result<(), DatabaseError> {
+        let mut session = Session::open(self.options.clone()).await?;
+        let gone = format!(
+            "SELECT count(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity
+             WHERE pid = {} AND application_name = 'ipam-rewind' AND usename = current_user",
+            self.backend
+        );
+        for _ in 0..100 {
+            if session
+                .value(gone.clone())
+                .await
+                .trying("end the session")?
+            {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// What became of a transaction.
+    async fn outcome(&self, transaction: &str) -> Option<Outcome> {
+        let mut session = Session::open(self.options.clone()).await.ok()?;
+        let status = format!("SELECT pg_xact_status({}::xid8)", sql::literal(transaction));
+        for _ in 0..50 {
+            match session
+                .value::<Option<String>>(status.clone())
+                .await
+                .ok()?
+                .as_deref()
+            {
+                Some("committed") => return Some(Outcome::Committed),
+                Some("aborted") => return Some(Outcome::RolledBack),
+                _ => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,71 @@
+//! Pieces of SQL text. Every name from a catalog passes through [`name`] on its way into a
+//! statement, every value through [`literal`].
+
+use crate::model::{KeyColumn, KeyKind, Table};
+
+/// An identifier, quoted.
+pub fn name(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// A text value, quoted; `standard_conforming_strings` is on in every session.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Names as a list.
+pub fn names<'n>(identifiers: impl IntoIterator<Item = &'n str>) -> String {
+    identifiers
+        .into_iter()
+        .map(name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Names of one relation as a list.
+pub fn names_of<'n>(alias: &str, identifiers: impl IntoIterator<Item = &'n str>) -> String {
+    let qualify = |identifier| format!("{alias}.{}", name(identifier));
+    identifiers
+        .into_iter()
+        .map(qualify)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// `a.x = b.y AND …` over pairs of columns.
+pub fn equal<'n>(
+    (a, b): (&str, &str),
+    pairs: impl IntoIterator<Item = (&'n str, &'n str)>,
+) -> String {
+    let pair = |(x, y)| format!("{a}.{} = {b}.{}", name(x), name(y));
+    pairs
+        .into_iter()
+        .map(pair)
+        .collect::<Vec<_>>()
+        .join(" AND ")
+}
+
+/// `a.key = b.key` for the key of this table.
+pub fn same_key(table: &Table, aliases: (&str, &str)) -> String {
+    equal(aliases, table.key_names().map(|column| (column, column)))
+}
+
+/// The `ORDER BY` whose order [`crate::tree::Layout`] computes itself.
+pub fn key_order(table: &Table) -> String {
+    let order = |key: &KeyColumn| match key.kind {
+        KeyKind::Text => format!("{}::text COLLATE \"C\"", name(&key.column)),
+        KeyKind::Uuid | KeyKind::Integer => name(&key.column),
+    };
+    table.key.iter().map(order).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_cannot_end_their_quotes() {
+        assert_eq!(name("a\"; DROP"), "\"a\"\"; DROP\"");
+        assert_eq!(literal("O'Brien\\"), "'O''Brien\\'");
+    }
+}

@@ -1,0 +1,83 @@
+//! A database as text, in an order and a form that nothing but its content changes.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use sqlx::PgConnection;
+
+/// Each user table's rows in the order of its primary key, under the table's name; each
+/// sequence's last value and whether it was called, under `sequence NAME`; and under `triggers`
+/// the user triggers and whether they are enabled.
+pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
+    pin_session(connection).await;
+    let mut dump = BTreeMap::new();
+    for (table, order) in tables(connection).await {
+        let rows = copy(
+            connection,
+            &format!("SELECT * FROM {table} ORDER BY {order}"),
+        )
+        .await;
+        dump.insert(table, rows);
+    }
+    for sequence in sequences(connection).await {
+        let state = format!("SELECT last_value, is_called FROM {sequence}");
+        let state = copy(connection, &state).await;
+        dump.insert(format!("sequence {sequence}"), state);
+    }
+    let triggers = "SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
+        WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text COLLATE \"C\", tgname";
+    dump.insert("triggers".to_owned(), copy(connection, triggers).await);
+    dump
+}
+
+async fn pin_session(connection: &mut PgConnection) {
+    let settings = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD';
+        SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
+        SET bytea_output = 'hex'; SET search_path = public";
+    sqlx::raw_sql(settings)
+        .execute(connection)
+        .await
+        .expect("the settings exist");
+}
+
+/// The tables with the order of their keys: text by its bytes, whatever the database's locale.
+async fn tables(connection: &mut PgConnection) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "SELECT indrelid::regclass::text,
+                string_agg(quote_ident(attname) ||
+                    CASE WHEN attcollation <> 0 THEN ' COLLATE \"C\"' ELSE '' END, ', '
+                    ORDER BY array_position(indkey::int[], attnum::int))
+         FROM pg_index
+         JOIN pg_class ON pg_class.oid = indrelid
+         JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+         WHERE indisprimary AND relnamespace = 'public'::regnamespace
+         GROUP BY indrelid",
+    )
+    .fetch_all(connection)
+    .await
+    .expect("the catalog lists the tables")
+}
+
+async fn sequences(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT oid::regclass::text FROM pg_class
+         WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(connection)
+    .await
+    .expect("the catalog lists the sequences")
+}
+
+async fn copy(connection: &mut PgConnection, query: &str) -> String {
+    let statement = format!("COPY ({query}) TO STDOUT");
+    let rows = connection
+        .copy_out_raw(&statement)
+        .await
+        .expect("COPY begins");
+    let rows = rows.try_fold(Vec::new(), async |mut all, part| {
+        all.extend_from_slice(&part);
+        Ok(all)
+    });
+    let rows = rows.await.expect("COPY ends");
+    String::from_utf8(rows).expect("the encoding is UTF-8")
+}

@@ -1,0 +1,90 @@
+//! A database of its own for every test, copied from a template in one private PostgreSQL that
+//! the whole test process shares.
+
+mod cluster;
+mod dump;
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// The size of the sample plan that tests get.
+pub const SAMPLE: ipam_rewind::embedded::sample::PlanSize =
+    ipam_rewind::embedded::sample::PlanSize { prefixes: 5_000 };
+
+/// A database that belongs to one test and goes with it.
+pub struct TestDatabase {
+    /// Its address for the tables' owner, who is no superuser.
+    pub url: String,
+    name: String,
+}
+
+/// A database with the empty plan.
+pub async fn database() -> TestDatabase {
+    TestDatabase::copy_of(cluster::Template::Empty).await
+}
+
+/// A database with the sample plan of [`SAMPLE`] prefixes.
+pub async fn sample_database() -> TestDatabase {
+    TestDatabase::copy_of(cluster::Template::Sample).await
+}
+
+/// The private PostgreSQL of this test process.
+pub fn postgres() -> &'static ipam_rewind::embedded::PrivatePostgres {
+    cluster::postgres()
+}
+
+impl TestDatabase {
+    async fn copy_of(template: cluster::Template) -> Self {
+        let name = cluster::copy(template).await;
+        let owner = ipam_rewind::embedded::PLAN_OWNER;
+        Self {
+            url: postgres().url(&name, owner),
+            name,
+        }
+    }
+
+    /// A new connection as the tables' owner.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url)
+            .await
+            .expect("the test's own database takes connections")
+    }
+
+    /// Runs statements as the tables' owner, outside a transaction.
+    pub async fn sql(&self, statements: &str) {
+        self.try_sql(statements)
+            .await
+            .unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+
+    /// Runs statements that may be refused.
+    pub async fn try_sql(&self, statements: &str) -> Result<(), sqlx::Error> {
+        let mut connection = self.connect().await;
+        sqlx::raw_sql(AssertSqlSafe(statements))
+            .execute(&mut connection)
+            .await?;
+        connection.close().await
+    }
+
+    /// The one value of a query, as text.
+    pub async fn value(&self, query: &str) -> String {
+        let mut connection = self.connect().await;
+        let query = format!("SELECT ({query})::text");
+        sqlx::query_scalar(AssertSqlSafe(query))
+            .fetch_one(&mut connection)
+            .await
+            .expect("the query gives one value")
+    }
+
+    /// Everything in this database, to compare byte for byte: see [`dump::dump`].
+    pub async fn dump(&self) -> BTreeMap<String, String> {
+        dump::dump(&mut self.connect().await).await
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        cluster::drop_database(&self.name);
+    }
+}
