@@ -7,7 +7,9 @@
 //! model ← tree ← postgres ← engine
 //! ```
 
+pub mod cli;
 pub mod embedded;
+pub mod engine;
 pub mod model;
 pub mod postgres;
 pub mod store;

@@ -1,3 +1,11 @@
-//! The program `ipam-rewind`.
+//! The program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use ipam_rewind::cli::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    ipam_rewind::cli::run(Cli::parse()).await
+}

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
 use super::error::{DatabaseError, Trouble, While};
 use super::sql;
-use crate::model::SnapshotInfo;
+use crate::model::{Schema, SnapshotInfo};
 
 /// What COPY's output depends on, and what would stop a long run or hide rows from it.
 const PINNED: &str = "
@@ -141,6 +141,34 @@ impl Session {
         self.run(lock)
             .await
             .trying("take a snapshot of the tables")?;
+        Ok(())
+    }
+
+    /// As [`Session::begin_snapshot`], for a transaction that may make temporary tables. It is to be
+    /// rolled back.
+    ///
+    /// # Errors
+    /// If a table cannot be locked for reading.
+    pub async fn begin_scratch_snapshot(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
+        let lock = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {} IN ACCESS SHARE MODE",
+            sql::names(tables.iter().copied())
+        );
+        self.run(lock)
+            .await
+            .trying("take a snapshot of the tables")?;
+        Ok(())
+    }
+
+    /// Renews what the planner knows of these tables.
+    ///
+    /// # Errors
+    /// If the role does not own them, or the connection is lost.
+    pub async fn analyze(&mut self, schema: &Schema) -> Result<(), DatabaseError> {
+        let tables = sql::names(schema.tables.iter().map(|table| table.name.as_str()));
+        self.run(format!("ANALYZE {tables}"))
+            .await
+            .trying("analyze the tables")?;
         Ok(())
     }
 

@@ -134,6 +134,12 @@ impl Shared {
 }
 
 impl Writer {
+    /// Whether the chunk is there already, so that it need not be put.
+    #[must_use]
+    pub fn knows(&self, id: &ChunkId) -> bool {
+        self.shared.rely(id).is_some() || locked(&self.shared.seen).contains_key(id)
+    }
+
     /// Takes a chunk as [`ChunkSink::put`] does, and stores only how it differs from `base` (a chunk
     /// that is in the store, with its bytes) where that makes it much smaller.
     ///

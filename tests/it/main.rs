@@ -1,5 +1,8 @@
 //! The integration tests: one binary, so that all of them share one private PostgreSQL.
 
+mod cli;
 mod embedded;
+mod fuzz;
+mod layering;
 mod store;
 mod support;

@@ -36,6 +36,13 @@ impl Selection {
         self.datasets.is_empty() && self.vrf.is_none()
     }
 
+    /// Whether the sequences are to be set, too: they belong to the dataset of public addresses.
+    #[must_use]
+    pub fn covers_sequences(&self) -> bool {
+        let covered = self.datasets.is_empty() || self.datasets.contains(&Dataset::PublicIps);
+        covered && self.vrf.is_none()
+    }
+
     /// The condition that selects staged rows `s` of a table by what was asked for.
     fn condition(&self, table: &Table) -> String {
         let mut conditions = vec!["true".to_owned()];

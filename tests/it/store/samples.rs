@@ -46,6 +46,7 @@ pub fn table() -> Table {
         }],
         groups: vec![vec![0, 1], vec![2]],
         unique: Vec::new(),
+        loose_unique: false,
         foreign_keys: Vec::new(),
         triggers: Vec::new(),
         sequences: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod dump;
+pub mod program;
 
 use std::collections::BTreeMap;
 

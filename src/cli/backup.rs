@@ -1,0 +1,64 @@
+//! `backup`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{count, numbers, plain, plural, size, table};
+use crate::engine::{BackupCreated, BackupInfo, BackupRequest};
+
+/// Create a backup
+///
+/// Reads one consistent snapshot of all tables while the application goes on, and stores what is
+/// not in the store yet. The new backup is complete: no other is needed to restore it.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// What to call it, for example "Before the VLAN import"
+    description: Option<String>,
+    /// Who asks for it
+    #[arg(long, value_name = "NAME")]
+    created_by: Option<String>,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let engine = context.engine_for_writing().await?;
+        let request = BackupRequest {
+            description: self.description,
+            created_by: self.created_by,
+        };
+        let created = context
+            .run(async |run| engine.backup(request, run).await)
+            .await?;
+        context.print(&created, text);
+        Ok(())
+    }
+}
+
+fn text(created: &BackupCreated) -> String {
+    let info = &created.backup_info;
+    format!(
+        "Backup {} created: {}\n{}\n{} of rows, {} added to the store",
+        info.backup_id,
+        plain(&info.description),
+        datasets(info),
+        size(info.size),
+        size(info.added_size)
+    )
+}
+
+/// What a backup holds, as a table.
+pub fn datasets(info: &BackupInfo) -> String {
+    let mut table = table(&["Dataset", "Rows", "Size", "Root"]);
+    for (dataset, summary) in &info.datasets {
+        table.add_row([
+            dataset.name().to_owned(),
+            count(summary.rows),
+            size(summary.bytes),
+            summary.root.short(),
+        ]);
+    }
+    numbers(&mut table, 1..=2);
+    format!("{table}\n{}", plural(info.rows(), "row"))
+}

@@ -1,0 +1,133 @@
+//! What every verb works with: the global options, the engine, progress, Ctrl-C.
+
+use serde::Serialize;
+
+use super::exit::CliError;
+use super::{Global, output, progress, prompt};
+use crate::engine::{Engine, EngineError, Run};
+
+/// The surroundings of a verb.
+#[derive(Debug, Clone)]
+pub struct Context {
+    global: Global,
+}
+
+impl Context {
+    /// With these options.
+    pub fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// The same surroundings for another store and database; the demo's.
+    pub fn elsewhere(&self, store: String, database_url: String) -> Self {
+        let database_url = Some(database_url);
+        Self {
+            global: Global {
+                store,
+                database_url,
+                ..self.global.clone()
+            },
+        }
+    }
+
+    /// The same surroundings, with yes to every question.
+    pub fn agreeing(&self) -> Self {
+        Self {
+            global: Global {
+                yes: true,
+                ..self.global.clone()
+            },
+        }
+    }
+
+    /// Whether results are to be JSON.
+    pub fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// Whether questions answer themselves.
+    pub fn yes(&self) -> bool {
+        self.global.yes
+    }
+
+    /// An engine over a store that is there.
+    pub async fn engine(&self) -> Result<Engine, CliError> {
+        let database = self.global.database_url.clone();
+        Ok(Engine::open(&self.global.store, database).await?)
+    }
+
+    /// An engine over a store that is made if it is not there.
+    pub async fn engine_for_writing(&self) -> Result<Engine, CliError> {
+        let database = self.global.database_url.clone();
+        Ok(Engine::open_or_create(&self.global.store, database).await?)
+    }
+
+    /// Runs a use case: shows its progress, and ends it cleanly on Ctrl-C.
+    pub async fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&Run) -> Result<T, EngineError>,
+    ) -> Result<T, CliError> {
+        let run = Run::new();
+        let bar = progress::show(run.watch(), self.global.quiet || self.global.json);
+        let ended = {
+            let work = work(&run);
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    done = &mut work => break Some(done),
+                    () = interruption() => {
+                        if !run.is_committing() {
+                            break None;
+                        }
+                        output::note("the commit is under way; it cannot be interrupted");
+                    }
+                }
+            }
+        };
+        bar.finish().await;
+        if let Some(done) = ended {
+            return Ok(done?);
+        }
+        if let Err(error) = run.end_sessions().await {
+            tracing::debug!("the session could not be ended from here: {error}");
+        }
+        Err(EngineError::Interrupted.into())
+    }
+
+    /// Prints a result: the body as JSON, or the text for people.
+    pub fn print<T: Serialize>(&self, body: &T, text: impl FnOnce(&T) -> String) {
+        if self.global.json {
+            output::json(body);
+        } else {
+            output::text(&text(body));
+        }
+    }
+
+    /// Says something beside the result, unless told to be quiet.
+    pub fn say(&self, words: &str) {
+        if !self.global.quiet && !self.global.json {
+            output::note(words);
+        }
+    }
+
+    /// Asks, and goes on only after a yes.
+    pub fn confirm(&self, question: &str) -> Result<(), CliError> {
+        if self.global.yes {
+            Ok(())
+        } else {
+            prompt::ask(question)
+        }
+    }
+}
+
+/// Returns when the program is asked to end.
+async fn interruption() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

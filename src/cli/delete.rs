@@ -1,0 +1,61 @@
+//! `delete`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{plain, plural, size};
+use crate::engine::{Deleted, EngineError, Freed};
+use crate::model::BackupId;
+
+/// Delete one backup and free what no other needs
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The backup's id, as `list` shows it
+    id: String,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let id: BackupId = self.id.parse().map_err(EngineError::from)?;
+        let engine = context.engine().await?;
+        if !context.yes() {
+            // A damaged backup can be deleted as well; only what it is called is unknown then.
+            let what = match engine.details(&id).await {
+                Ok(details) => format!(" ({})", plain(&details.backup_info.info.description)),
+                Err(error) if error.kind() == crate::engine::Kind::Damaged => String::new(),
+                Err(error) => return Err(error.into()),
+            };
+            context.confirm(&format!("Delete backup {id}{what}? This cannot be undone."))?;
+        }
+        let deleted = context
+            .run(async |run| engine.delete(&id, run).await)
+            .await?;
+        context.print(&deleted, text);
+        Ok(())
+    }
+}
+
+fn text(deleted: &Deleted) -> String {
+    format!("{}\n{}", deleted.message, freed(&deleted.freed))
+}
+
+/// What was freed, in words.
+pub fn freed(freed: &Freed) -> String {
+    let mut words = format!(
+        "{} freed ({})",
+        size(freed.bytes),
+        plural(freed.packs, "pack")
+    );
+    if freed.pending_bytes > 0 {
+        words += &format!(
+            "; {} more once the time of grace is over",
+            size(freed.pending_bytes)
+        );
+    }
+    for note in &freed.notes {
+        words += &format!("\n{note}");
+    }
+    words
+}

@@ -1,0 +1,66 @@
+//! `details`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{numbers, plain, size, table, time};
+use crate::engine::{BackupInfo, Details, EngineError};
+use crate::model::BackupId;
+
+/// Show everything about one backup: metadata, files, sizes, validation
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The backup's id, as `list` shows it
+    id: String,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let id: BackupId = self.id.parse().map_err(EngineError::from)?;
+        let details = context.engine().await?.details(&id).await?;
+        context.print(&details, text);
+        Ok(())
+    }
+}
+
+fn validation(info: &BackupInfo) -> String {
+    match &info.verification {
+        None => "not verified yet".into(),
+        Some(done) if done.damage.is_empty() => format!("intact ({})", time(&done.verified_at)),
+        Some(done) => {
+            let damage = done.damage.join("\n             ");
+            format!(
+                "DAMAGED ({})\n             {damage}",
+                time(&done.verified_at)
+            )
+        }
+    }
+}
+
+fn text(details: &Details) -> String {
+    let info = &details.backup_info.info;
+    let restored = info.last_restore.as_deref().map_or("never".into(), time);
+    let mut files = table(&["File", "Size"]);
+    for file in &details.backup_info.files_info {
+        files.add_row([file.name.clone(), size(file.size)]);
+    }
+    numbers(&mut files, 1..=1);
+    format!(
+        "Backup       {}\nDescription  {}\nCreated      {} UTC by {} ({} days ago)\n\
+         Database     {} on PostgreSQL {}\nValidation   {}\nRestored     {restored}\n\
+         Size         {} of rows, {} added to the store\n\n{}\n\n{files}",
+        info.backup_id,
+        plain(&info.description),
+        time(&info.timestamp),
+        plain(&info.created_by),
+        details.age_days,
+        plain(&info.snapshot.database),
+        info.snapshot.server_version,
+        validation(info),
+        size(info.size),
+        size(info.added_size),
+        super::backup::datasets(info),
+    )
+}

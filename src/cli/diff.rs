@@ -1,0 +1,104 @@
+//! `diff`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{count, numbers, plain, table};
+use crate::engine::{CellChange, ChangeKind, DiffReport, Point, RowChange};
+
+/// Show the rows that differ between two backups, or a backup and the live database
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A backup's id, or `live`
+    from: String,
+    /// A backup's id, or `live`
+    #[arg(default_value = "live")]
+    to: String,
+    /// Changed rows of each dataset to list [default: 20; with --json 1000]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let (from, to): (Point, Point) = (self.from.parse()?, self.to.parse()?);
+        let limit = self.limit.unwrap_or(if context.json() { 1000 } else { 20 });
+        let engine = context.engine().await?;
+        let report = context
+            .run(async |run| engine.diff(&from, &to, limit, run).await)
+            .await?;
+        context.print(&report, text);
+        Ok(())
+    }
+}
+
+fn text(report: &DiffReport) -> String {
+    let between = format!("from {} to {}", report.from, report.to);
+    if report.identical {
+        return format!("Nothing differs {between}.");
+    }
+    let mut summary = table(&["Dataset", "Added", "Changed", "of these touched", "Removed"]);
+    for (dataset, counts) in &report.datasets {
+        summary.add_row([
+            dataset.name().to_owned(),
+            count(counts.added),
+            count(counts.changed),
+            count(counts.touched),
+            count(counts.removed),
+        ]);
+    }
+    numbers(&mut summary, 1..=4);
+    let more = if report.truncated {
+        "\n… and more: --limit N shows them."
+    } else {
+        ""
+    };
+    format!(
+        "Changes {between}:\n{summary}\n\n{}{more}",
+        rows(&report.changes)
+    )
+}
+
+/// Changed rows, one line each, and one more for each changed cell.
+pub fn rows(changes: &[RowChange]) -> String {
+    changes.iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+fn row(change: &RowChange) -> String {
+    let (mark, cells) = match change.kind {
+        ChangeKind::Added => ("+", inline(change, |cell| cell.new.as_ref())),
+        ChangeKind::Removed => ("-", inline(change, |cell| cell.old.as_ref())),
+        ChangeKind::Changed => ("~", change.cells.iter().map(cell).collect()),
+    };
+    format!("{mark} {} {}{cells}", change.table, plain(&change.key))
+}
+
+fn value(value: Option<&String>) -> String {
+    value.map_or("null".into(), |text| plain(text))
+}
+
+fn cell(cell: &CellChange) -> String {
+    let (old, new) = (value(cell.old.as_ref()), value(cell.new.as_ref()));
+    format!("\n    {}: {old} → {new}", cell.column)
+}
+
+/// What tells an added or removed row from its neighbours.
+fn inline(change: &RowChange, side: impl Fn(&CellChange) -> Option<&String>) -> String {
+    const TELLING: [&str; 5] = [
+        "vrf_id",
+        "cidr",
+        "vpc_prefix_cidr",
+        "ip_address",
+        "description",
+    ];
+    let telling = change
+        .cells
+        .iter()
+        .filter(|cell| TELLING.contains(&cell.column.as_str()));
+    let words = telling.filter(|cell| side(cell) != Some(&change.key));
+    words
+        .map(|cell| format!(" {}={}", cell.column, value(side(cell))))
+        .collect()
+}

@@ -1,0 +1,74 @@
+//! `list`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{self, count, numbers, plain, size, table, time};
+use crate::engine::{BackupInfo, BackupList};
+use crate::model::{BackupKind, Status};
+
+/// List the backups, newest first
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let list = context.engine().await?.list().await?;
+        context.print(&list, text);
+        for unreadable in &list.unreadable {
+            output::error(unreadable);
+        }
+        Ok(())
+    }
+}
+
+/// What is worth knowing at a glance.
+fn marks(info: &BackupInfo) -> String {
+    let marks = [
+        (info.status == Status::Corrupt, "corrupt"),
+        (info.backup_type == BackupKind::PreRestore, "pre-restore"),
+        (info.pinned, "pinned"),
+        (
+            info.verification.is_some() && info.status == Status::Completed,
+            "verified",
+        ),
+        (info.restore_tested, "restore-tested"),
+    ];
+    marks
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, word)| *word)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn text(list: &BackupList) -> String {
+    if list.backups.is_empty() {
+        return "There are no backups yet. `ipam-rewind backup` makes one.".into();
+    }
+    let mut table = table(&[
+        "Backup",
+        "Created (UTC)",
+        "Rows",
+        "Size",
+        "Added",
+        "Description",
+        "",
+    ]);
+    for backup in &list.backups {
+        let info = &backup.info;
+        table.add_row([
+            info.backup_id.to_string(),
+            time(&info.timestamp),
+            count(info.rows()),
+            size(info.size),
+            size(info.added_size),
+            plain(&info.description),
+            marks(info),
+        ]);
+    }
+    numbers(&mut table, 2..=4);
+    table.to_string()
+}

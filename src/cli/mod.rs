@@ -1,0 +1,132 @@
+//! The terminal's face of the engine: one file a verb.
+
+mod backup;
+mod cleanup;
+mod context;
+mod delete;
+mod demo;
+mod details;
+mod diff;
+mod exit;
+mod list;
+mod output;
+mod progress;
+mod prompt;
+mod restore;
+mod stats;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use context::Context;
+use exit::CliError;
+
+/// Snapshots of an IPAM database, and the way back.
+///
+/// Every backup is complete and costs only what changed. A restore replaces all current rows by
+/// those of a backup: what is not in the backup is gone afterwards, what is in it is back exactly.
+/// It is one transaction, proven before it is committed, and keeps what it replaces as a backup of
+/// its own, so that it can be undone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ipam-rewind",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = exit::HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// The database, as postgres://user@host/database
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    database_url: Option<String>,
+    /// The store: a folder, or s3://bucket/prefix
+    #[arg(
+        long,
+        env = "BACKUP_STORE",
+        global = true,
+        default_value = "/app/backups"
+    )]
+    store: String,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    yes: bool,
+    /// Print one JSON document, the body of the API's answer to the same call
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more of what is done (twice: even more), on standard error
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Backup(backup::Arguments),
+    List(list::Arguments),
+    Details(details::Arguments),
+    Restore(restore::Arguments),
+    Diff(diff::Arguments),
+    Verify(verify::Arguments),
+    Delete(delete::Arguments),
+    Cleanup(cleanup::Arguments),
+    Stats(stats::Arguments),
+    Demo(demo::Arguments),
+}
+
+/// Runs one verb and says how it ended.
+pub async fn run(cli: Cli) -> ExitCode {
+    log_to_standard_error(cli.global.verbose);
+    let context = Context::new(cli.global);
+    let done = cli.verb.run(&context).await;
+    exit::conclude(&context, done)
+}
+
+impl Verb {
+    async fn run(self, context: &Context) -> Result<(), CliError> {
+        match self {
+            Self::Backup(arguments) => arguments.run(context).await,
+            Self::List(arguments) => arguments.run(context).await,
+            Self::Details(arguments) => arguments.run(context).await,
+            Self::Restore(arguments) => arguments.run(context).await,
+            Self::Diff(arguments) => arguments.run(context).await,
+            Self::Verify(arguments) => arguments.run(context).await,
+            Self::Delete(arguments) => arguments.run(context).await,
+            Self::Cleanup(arguments) => arguments.run(context).await,
+            Self::Stats(arguments) => arguments.run(context).await,
+            Self::Demo(arguments) => arguments.run(context).await,
+        }
+    }
+}
+
+fn log_to_standard_error(verbose: u8) {
+    let level = match verbose {
+        0 => "ipam_rewind=warn",
+        1 => "ipam_rewind=debug",
+        _ => "ipam_rewind=trace,sqlx=debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,122 @@
+//! Words, tables and numbers for people; JSON for programs.
+
+use std::io::{ErrorKind, Write, stderr, stdout};
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use humansize::{BINARY, format_size};
+use serde::Serialize;
+
+/// Writes a result to standard output. A reader that has gone away (`| head`) is no failure.
+pub fn text(text: &str) {
+    let written = writeln!(stdout(), "{}", text.trim_end());
+    if let Err(failure) = written
+        && failure.kind() != ErrorKind::BrokenPipe
+    {
+        error(&format!("cannot write to standard output: {failure}"));
+    }
+}
+
+/// Writes a result as one JSON document.
+pub fn json<T: Serialize>(body: &T) {
+    text(&serde_json::to_string_pretty(body).expect("bodies are plain data"));
+}
+
+/// Writes a remark to standard error.
+pub fn note(words: &str) {
+    // Where standard error is closed, nobody wants the remark.
+    let _ = writeln!(stderr(), "{words}");
+}
+
+/// Writes a failure to standard error.
+pub fn error(words: &str) {
+    note(&format!("error: {words}"));
+}
+
+/// A line below the head, and nothing else that is not a value.
+const LINES: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A table with this head.
+pub fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(LINES);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(head);
+    table
+}
+
+/// Sets these columns flush right, as numbers are.
+pub fn numbers(table: &mut Table, columns: std::ops::RangeInclusive<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A number of bytes.
+pub fn size(bytes: u64) -> String {
+    format_size(bytes, BINARY)
+}
+
+/// A number with its thousands set apart.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// One thing or several.
+pub fn plural(number: u64, thing: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", count(number))
+}
+
+/// A time in the documented form, without its fraction.
+pub fn time(timestamp: &str) -> String {
+    timestamp
+        .split('.')
+        .next()
+        .unwrap_or(timestamp)
+        .replace('T', " ")
+        .trim_end_matches('Z')
+        .into()
+}
+
+/// Text from outside on one line, with nothing that a terminal would obey.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_set_apart_by_thousands() {
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!([plural(1, "row"), plural(2, "row")], ["1 row", "2 rows"]);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc ü"), "a\\u{1b}[2Jb\\nc ü");
+    }
+}

@@ -1,0 +1,130 @@
+//! `restore`
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::context::Context;
+use super::diff::rows;
+use super::exit::CliError;
+use super::output::{count, numbers, plural, table};
+use crate::engine::{EngineError, Preview, RestoreOptions, RestoreResults, Restored, Selection};
+use crate::model::{BackupId, Dataset};
+
+/// Changed rows of each dataset that a preview shows.
+const SHOWN: usize = 5;
+
+/// Replace all current rows by those of a backup
+///
+/// First shows what would change and asks. Then, in one transaction: locks the tables against
+/// writers (readers go on), keeps the current state as a backup of its own, writes only the rows
+/// that differ, reads everything back and compares it with the backup, and commits only if all is
+/// equal. Whatever fails, the database is as it was.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The backup's id, as `list` shows it
+    id: String,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Restore only this dataset (vrfs, prefixes, vpcs, public_ips), and what its rows need; may be
+    /// given more than once
+    #[arg(long, value_name = "NAME")]
+    dataset: Vec<String>,
+    /// Restore only what belongs to this VRF, and what its rows need
+    #[arg(long, value_name = "VRF_ID")]
+    vrf: Option<String>,
+    /// Do not keep the current state as a backup: there is no undo then
+    #[arg(long)]
+    no_safety_backup: bool,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let id: BackupId = self.id.parse().map_err(EngineError::from)?;
+        let options = self.options()?;
+        let engine = context.engine().await?;
+        if self.dry_run || !context.yes() {
+            let look = async |run: &_| engine.preview(&id, &options, SHOWN, run).await;
+            let preview = context.run(look).await?;
+            if self.dry_run {
+                context.print(&preview, text_of_preview);
+                return Ok(());
+            }
+            context.say(&text_of_preview(&preview));
+            context.confirm(&format!("Restore {id} now?"))?;
+        }
+        let restored = context
+            .run(async |run| engine.restore(&id, &options, run).await)
+            .await?;
+        context.print(&restored, text);
+        Ok(())
+    }
+
+    fn options(&self) -> Result<RestoreOptions, EngineError> {
+        let datasets: Result<Vec<Dataset>, _> =
+            self.dataset.iter().map(|name| name.parse()).collect();
+        Ok(RestoreOptions {
+            selection: Selection {
+                datasets: datasets?,
+                vrf: self.vrf.clone(),
+            },
+            safety_backup: !self.no_safety_backup,
+            ..RestoreOptions::default()
+        })
+    }
+}
+
+fn results(datasets: &BTreeMap<Dataset, RestoreResults>, head: [&str; 5]) -> String {
+    let mut table = table(&head);
+    for (dataset, done) in datasets {
+        table.add_row([
+            dataset.name().to_owned(),
+            count(done.inserted),
+            count(done.updated),
+            count(done.deleted),
+            count(done.unchanged),
+        ]);
+    }
+    numbers(&mut table, 1..=4);
+    table.to_string()
+}
+
+fn text_of_preview(preview: &Preview) -> String {
+    if preview.is_empty() {
+        return format!(
+            "Nothing differs from backup {}: a restore would change no row.",
+            preview.backup_id
+        );
+    }
+    let head = ["Dataset", "Insert", "Update", "Delete", "Leave"];
+    let mut text = format!(
+        "A restore of {} would do this to the current rows:\n",
+        preview.backup_id
+    );
+    text += &results(&preview.datasets, head);
+    if preview.touched > 0 {
+        let touched = plural(preview.touched, "update");
+        text += &format!("\n{touched} of a time stamp alone");
+    }
+    text += &format!("\n\n{}", rows(&preview.changes));
+    if preview.truncated {
+        text += "\n… and more: `ipam-rewind diff ID live --limit N` shows them.";
+    }
+    text
+}
+
+fn text(restored: &Restored) -> String {
+    let report = &restored.restore_results;
+    let head = ["Dataset", "Inserted", "Updated", "Deleted", "Left"];
+    let undo = match &report.safety_backup {
+        Some(safety) => format!("To undo this: ipam-rewind restore {safety}"),
+        None => "There is no safety backup, as you asked.".into(),
+    };
+    format!(
+        "{}\n{}\nProven: the rows read back before the commit were those of the backup.\n{undo}",
+        restored.message,
+        results(&report.datasets, head),
+    )
+}

@@ -1,0 +1,50 @@
+//! `stats`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{count, numbers, plural, size, table};
+use crate::engine::StoreStatistics;
+
+/// Show what the store holds, how well it compresses, and what each backup costs
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let statistics = context.engine().await?.stats().await?;
+        context.print(&statistics, text);
+        Ok(())
+    }
+}
+
+fn text(statistics: &StoreStatistics) -> String {
+    let s = statistics;
+    let mut costs = table(&["Backup", "Rows take", "Added", "Deleting it frees"]);
+    for cost in &s.costs {
+        costs.add_row([
+            cost.backup_id.to_string(),
+            size(cost.size),
+            size(cost.added_size),
+            size(cost.exclusive_size),
+        ]);
+    }
+    numbers(&mut costs, 1..=3);
+    let backups = plural(s.backups as u64, "backup");
+    format!(
+        "Store        {} ({backups})\nLogical      {}  (all rows of all backups)\n\
+         Unique       {}  in {} chunks (dedup {:.1} : 1)\n\
+         Stored       {}  in {} (compression {:.1} : 1)\nAltogether   {:.1} : 1\n\n{costs}",
+        s.place,
+        size(s.logical_bytes),
+        size(s.unique_bytes),
+        count(s.chunks),
+        s.dedup_ratio,
+        size(s.stored_bytes),
+        plural(s.packs, "pack"),
+        s.compression_ratio,
+        s.total_ratio,
+    )
+}

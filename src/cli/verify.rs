@@ -1,0 +1,62 @@
+//! `verify`
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::CliError;
+use super::output::{count, numbers, table};
+use crate::engine::{EngineError, VerifyReport};
+use crate::model::BackupId;
+
+/// Prove that every byte of the backups is there and right
+///
+/// Without ids, every object in the store is read, also what no backup needs. Damage is named with
+/// the backups and datasets that it hurts, and set aside: the next backup that has the same rows
+/// heals it.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Backups to verify [default: all, and the whole store]
+    ids: Vec<String>,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let ids: Result<Vec<BackupId>, _> = self.ids.iter().map(|id| id.parse()).collect();
+        let ids = ids.map_err(EngineError::from)?;
+        let engine = context.engine().await?;
+        let report = context
+            .run(async |run| engine.verify(&ids, run).await)
+            .await?;
+        context.print(&report, text);
+        if report.is_intact() {
+            Ok(())
+        } else {
+            Err(CliError::DamageFound)
+        }
+    }
+}
+
+fn text(report: &VerifyReport) -> String {
+    let mut table = table(&["Backup", "Rows", "Result"]);
+    for backup in &report.backups {
+        let result = if backup.intact {
+            "intact".into()
+        } else {
+            backup.damage.join("\n")
+        };
+        table.add_row([backup.backup_id.to_string(), count(backup.rows), result]);
+    }
+    numbers(&mut table, 1..=1);
+    let elsewhere: String = report
+        .elsewhere
+        .iter()
+        .map(|what| format!("\n{what}"))
+        .collect();
+    let verdict = match (report.is_intact(), report.backups.is_empty()) {
+        (true, true) => return "There is nothing to verify: the store has no backups.".into(),
+        (true, false) => "Every byte is there and right.",
+        (false, _) => "DAMAGE was found.",
+    };
+    format!("{table}{elsewhere}\n{verdict}")
+}

@@ -1,0 +1,123 @@
+//! Backup = capture + publish the manifest.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::live::{Captured, Labelled};
+use super::sink::IntoStore;
+use super::{BackupInfo, Engine, EngineError, Phase, Run};
+use crate::model::{BackupId, BackupKind, Manifest, Schema, State, timestamp};
+use crate::postgres::Session;
+use crate::store::{Lock, Mode, StoreError, Written};
+
+/// How long a backup waits for a sweep to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct BackupRequest {
+    /// What people will call it.
+    pub description: Option<String>,
+    /// Who asks; `system` if nobody does.
+    pub created_by: Option<String>,
+}
+
+/// The documented answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupCreated {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The new backup's id.
+    pub backup_id: BackupId,
+    /// Its metadata.
+    pub backup_info: BackupInfo,
+    /// When this was answered.
+    pub timestamp: String,
+}
+
+impl Engine {
+    /// Makes a backup.
+    ///
+    /// # Errors
+    /// If the database cannot be read or the store not be written. The list of backups is then what
+    /// it was.
+    pub async fn backup(
+        &self,
+        request: BackupRequest,
+        run: &Run,
+    ) -> Result<BackupCreated, EngineError> {
+        let held = self
+            .store
+            .lock(Lock::Objects, Mode::Shared, "backup", PATIENCE)
+            .await?;
+        let label = Labelled {
+            description: request.description.filter(|text| !text.trim().is_empty()),
+            created_by: request.created_by.unwrap_or_else(|| "system".into()),
+            kind: BackupKind::Full,
+        };
+        let manifest = match self.try_backup(&label, run).await {
+            Err(EngineError::Store(StoreError::SweptMeanwhile(_))) => {
+                self.try_backup(&label, run).await?
+            }
+            done => done?,
+        };
+        held.release().await;
+        run.begin(Phase::Done, None);
+        Ok(BackupCreated {
+            status: "success",
+            message: format!("Backup {} created", manifest.backup_id),
+            backup_id: manifest.backup_id.clone(),
+            backup_info: BackupInfo::new(&manifest, &State::default()),
+            timestamp: timestamp(self.now()),
+        })
+    }
+
+    async fn try_backup(&self, label: &Labelled, run: &Run) -> Result<Manifest, EngineError> {
+        let (mut sessions, schema) = self.snapshot(run).await?;
+        let (captured, written) = self.capture_into_store(&mut sessions, schema, run).await?;
+        for session in &mut sessions {
+            session.rollback().await?;
+        }
+        self.publish(&captured, &written, label).await
+    }
+
+    /// Captures what these sessions see; its chunks are in the store then, but no backup yet.
+    pub(super) async fn capture_into_store(
+        &self,
+        sessions: &mut [Session],
+        schema: Schema,
+        run: &Run,
+    ) -> Result<(Captured, Written), EngineError> {
+        run.begin(Phase::Reading, self.rows_before().await);
+        let writer = self.store.writer().await?;
+        let sinks = match self.newest().await {
+            Some(newest) => IntoStore::after(writer, self.store.reader().await?, &newest, &schema),
+            None => IntoStore::new(writer),
+        };
+        let captured = self.capture(sessions, schema, &sinks, run).await?;
+        let written = sinks.into_writer().finish().await?;
+        Ok((captured, written))
+    }
+
+    /// Publishes a backup under the first free second.
+    pub(super) async fn publish(
+        &self,
+        captured: &Captured,
+        written: &Written,
+        label: &Labelled,
+    ) -> Result<Manifest, EngineError> {
+        self.store.confirm(written).await?;
+        let mut id = BackupId::at(captured.taken);
+        loop {
+            let manifest = captured.manifest(id.clone(), label, written.stored_bytes);
+            match self.store.publish(&manifest, &State::default()).await {
+                Ok(()) => return Ok(manifest),
+                Err(StoreError::IdTaken(_)) => id = id.next(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

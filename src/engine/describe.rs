@@ -1,0 +1,218 @@
+//! Backups as people and programs see them: the documented metadata, the list, the details.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Engine, EngineError};
+use crate::model::{
+    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, SnapshotInfo, State, Status,
+    Verification, timestamp,
+};
+
+/// The metadata of a backup; every key is always there.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupInfo {
+    /// The id.
+    pub backup_id: BackupId,
+    /// UTC without a zone, microseconds.
+    pub timestamp: String,
+    /// The same instant with `Z`.
+    pub created_at: String,
+    /// What people call it.
+    pub description: String,
+    /// `system`, or who asked.
+    pub created_by: String,
+    /// Why it was made.
+    pub backup_type: BackupKind,
+    /// Whether it is whole, as far as is known.
+    pub status: Status,
+    /// Whether it was restored with success.
+    pub restore_tested: bool,
+    /// When it was last restored.
+    pub last_restore: Option<String>,
+    /// The names of its dataset files.
+    pub files: BTreeMap<Dataset, String>,
+    /// Rows, bytes and root hash of each dataset.
+    pub datasets: BTreeMap<Dataset, DatasetSummary>,
+    /// Bytes of the rows of all datasets.
+    pub size: u64,
+    /// Bytes that this backup added to the store.
+    pub added_size: u64,
+    /// Whether every cleanup keeps it.
+    pub pinned: bool,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// The last verification.
+    pub verification: Option<Verification>,
+    /// What identifies the snapshot.
+    pub snapshot: SnapshotInfo,
+}
+
+/// A backup in the list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// The metadata.
+    #[serde(flatten)]
+    pub info: BackupInfo,
+    /// Its folder within the store.
+    pub backup_path: String,
+    /// Full days since it was made.
+    pub age_days: i64,
+}
+
+/// The documented list.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupList {
+    /// Always `success`.
+    pub status: &'static str,
+    /// Newest first.
+    pub backups: Vec<Listed>,
+    /// How many.
+    pub count: usize,
+    /// Backups whose manifest cannot be read, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+}
+
+/// One dataset file in the details.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileInfo {
+    /// Its name.
+    pub name: String,
+    /// Bytes of its rows.
+    pub size: u64,
+    /// When it was made.
+    pub modified: String,
+}
+
+/// The metadata with what the details add.
+#[derive(Debug, Clone, Serialize)]
+pub struct DetailedInfo {
+    /// The metadata.
+    #[serde(flatten)]
+    pub info: BackupInfo,
+    /// The dataset files.
+    pub files_info: Vec<FileInfo>,
+}
+
+/// The documented details.
+#[derive(Debug, Clone, Serialize)]
+pub struct Details {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The metadata and the files.
+    pub backup_info: DetailedInfo,
+    /// Bytes of all files.
+    pub total_size: u64,
+    /// Full days since it was made.
+    pub age_days: i64,
+}
+
+impl BackupInfo {
+    /// The metadata of this backup in this state.
+    #[must_use]
+    pub fn new(manifest: &Manifest, state: &State) -> Self {
+        let manifest = manifest.clone();
+        let state = state.clone();
+        Self {
+            status: state.status(),
+            description: state.description.unwrap_or(manifest.description),
+            backup_id: manifest.backup_id,
+            timestamp: manifest.timestamp,
+            created_at: manifest.created_at,
+            created_by: manifest.created_by,
+            backup_type: manifest.backup_type,
+            restore_tested: state.restore_tested,
+            last_restore: state.last_restore,
+            files: manifest.files,
+            datasets: manifest.datasets,
+            size: manifest.size,
+            added_size: manifest.added_size,
+            pinned: state.pinned,
+            labels: state.labels,
+            verification: state.verification,
+            snapshot: manifest.snapshot,
+        }
+    }
+
+    /// Rows in all datasets.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.datasets.values().map(|dataset| dataset.rows).sum()
+    }
+
+    fn files_info(&self) -> Vec<FileInfo> {
+        let info = |(dataset, name): (&Dataset, &String)| FileInfo {
+            name: name.clone(),
+            size: self
+                .datasets
+                .get(dataset)
+                .map_or(0, |summary| summary.bytes),
+            modified: self.timestamp.clone(),
+        };
+        self.files.iter().map(info).collect()
+    }
+}
+
+fn age_days(manifest: &Manifest, now: DateTime<Utc>) -> i64 {
+    (now - manifest.instant()).num_days().max(0)
+}
+
+impl Engine {
+    /// All backups, newest first. One whose manifest is damaged does not hide the others.
+    ///
+    /// # Errors
+    /// If the store cannot be listed.
+    pub async fn list(&self) -> Result<BackupList, EngineError> {
+        let (mut backups, mut unreadable) = (Vec::new(), Vec::new());
+        for id in self.store.backups().await?.into_iter().rev() {
+            match self.described(&id).await {
+                Ok((manifest, state)) => backups.push(Listed {
+                    info: BackupInfo::new(&manifest, &state),
+                    backup_path: id.to_string(),
+                    age_days: age_days(&manifest, self.now()),
+                }),
+                // Deleted since it was listed.
+                Err(error) if error.kind() == super::Kind::NoSuchBackup => {}
+                Err(error) if error.kind() == super::Kind::Damaged => {
+                    unreadable.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let count = backups.len();
+        Ok(BackupList {
+            status: "success",
+            backups,
+            count,
+            unreadable,
+        })
+    }
+
+    /// Everything about one backup.
+    ///
+    /// # Errors
+    /// If there is none with this id, or its manifest is damaged.
+    pub async fn details(&self, id: &BackupId) -> Result<Details, EngineError> {
+        let (manifest, state) = self.described(id).await?;
+        let info = BackupInfo::new(&manifest, &state);
+        let files_info = info.files_info();
+        Ok(Details {
+            status: "success",
+            total_size: info.size,
+            age_days: age_days(&manifest, self.now()),
+            backup_info: DetailedInfo { info, files_info },
+        })
+    }
+
+    pub(super) async fn described(&self, id: &BackupId) -> Result<(Manifest, State), EngineError> {
+        Ok((self.store.manifest(id).await?, self.store.state(id).await?))
+    }
+
+    /// This moment in the documented form.
+    pub(super) fn timestamp(&self) -> String {
+        timestamp(self.now())
+    }
+}

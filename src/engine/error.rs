@@ -1,0 +1,230 @@
+//! Why a use case did not do what it was asked, and what a face is to say of it.
+
+use serde::Serialize;
+
+use crate::model::{BackupId, MalformedId, UnknownDataset};
+use crate::postgres::{DatabaseError, Trouble, server_words};
+use crate::store::StoreError;
+use crate::tree::BuildError;
+
+/// A use case failed; nothing is half-done.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The text is no id.
+    #[error(transparent)]
+    MalformedId(#[from] MalformedId),
+    /// The text is no dataset.
+    #[error(transparent)]
+    UnknownDataset(#[from] UnknownDataset),
+    /// No database URL was given.
+    #[error("no database was named: give --database-url or set DATABASE_URL")]
+    NoDatabase,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A verification found damage.
+    #[error("backup {id} is damaged: {}", .damage.join("; "))]
+    Damaged {
+        /// The backup.
+        id: BackupId,
+        /// One sentence for each damage.
+        damage: Vec<String>,
+    },
+    /// The rows of one side do not fit into the tables of the other.
+    #[error("the tables of {to} are not those of {from}: {}", .differences.join("; "))]
+    Misfit {
+        /// Whose rows they are.
+        from: String,
+        /// Whose tables they do not fit.
+        to: String,
+        /// One sentence for each difference.
+        differences: Vec<String>,
+    },
+    /// The rows that the database sent do not make a tree.
+    #[error("cannot make a snapshot of {part}: {why}")]
+    Snapshot {
+        /// The part that was read.
+        part: &'static str,
+        /// What is wrong with its rows.
+        why: String,
+    },
+    /// After the restore the database did not hold what it was to hold; it was rolled back.
+    #[error("the proof failed, so nothing was changed: {0}")]
+    ProofFailed(String),
+    /// The restore took effect, but its record in the store could not be written.
+    #[error("the restore of {id} was committed, but that could not be noted in the store")]
+    NotNoted {
+        /// The backup.
+        id: BackupId,
+        /// Why not.
+        source: StoreError,
+    },
+    /// Ended by its owner.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+}
+
+/// What kind of failure it is: decides exit code and status code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Anything else.
+    Failed,
+    /// What was asked is malformed.
+    MalformedRequest,
+    /// There is no such backup.
+    NoSuchBackup,
+    /// A backup or the store is damaged.
+    Damaged,
+    /// The database's tables do not fit the backup.
+    SchemaMismatch,
+    /// The database is out of reach.
+    DatabaseUnreachable,
+    /// The database does not permit it.
+    NotPermitted,
+    /// Somebody else is at it.
+    Busy,
+    /// Ended by its owner.
+    Interrupted,
+}
+
+/// An error as RFC 9457 has it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    pub r#type: &'static str,
+    /// The kind in words.
+    pub title: &'static str,
+    /// The HTTP status code.
+    pub status: u16,
+    /// What happened, for people.
+    pub detail: String,
+    /// The kind, stable, for programs.
+    pub code: Kind,
+    /// What is damaged or does not fit, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+impl Kind {
+    fn title_and_status(self) -> (&'static str, u16) {
+        match self {
+            Self::Failed => ("It failed", 500),
+            Self::MalformedRequest => ("The request is malformed", 400),
+            Self::NoSuchBackup => ("No such backup", 404),
+            Self::Damaged => ("The backup is damaged", 422),
+            Self::SchemaMismatch => ("The tables do not fit", 422),
+            Self::DatabaseUnreachable => ("The database is out of reach", 503),
+            Self::NotPermitted => ("The database does not permit it", 503),
+            Self::Busy => ("Another run is under way", 409),
+            Self::Interrupted => ("Interrupted", 499),
+        }
+    }
+}
+
+impl EngineError {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::MalformedId(_) | Self::UnknownDataset(_) | Self::NoDatabase => {
+                Kind::MalformedRequest
+            }
+            Self::Store(error) => kind_of_store(error),
+            Self::Database(error) => kind_of_trouble(&error.trouble),
+            Self::Damaged { .. } => Kind::Damaged,
+            Self::Misfit { .. } => Kind::SchemaMismatch,
+            Self::Interrupted => Kind::Interrupted,
+            Self::Snapshot { .. } | Self::ProofFailed(_) | Self::NotNoted { .. } => Kind::Failed,
+        }
+    }
+
+    /// The error and what it came from, outermost first, each in its own words.
+    #[must_use]
+    pub fn chain(&self) -> Vec<String> {
+        let mut words = vec![self.to_string()];
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            let text = match error.downcast_ref::<sqlx::Error>() {
+                Some(error) => server_words(error),
+                None => error.to_string(),
+            };
+            let said = words.iter().any(|said| said.contains(&text));
+            words.extend((!said).then_some(text));
+            source = error.source();
+        }
+        words
+    }
+
+    /// What one may do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self.kind() {
+            Kind::NoSuchBackup => "`ipam-rewind list` shows the backups that there are",
+            Kind::Damaged => "`ipam-rewind verify` tells which backups are whole",
+            Kind::DatabaseUnreachable => "check --database-url or DATABASE_URL",
+            Kind::NotPermitted => "the role must own the tables; the README says what it needs",
+            Kind::Busy => "try again when the other run is over",
+            _ => return None,
+        })
+    }
+
+    /// The error as a problem document.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let code = self.kind();
+        let (title, status) = code.title_and_status();
+        let problems = match self {
+            Self::Damaged { damage, .. } => damage.clone(),
+            Self::Misfit { differences, .. } => differences.clone(),
+            _ => Vec::new(),
+        };
+        let detail = self.chain().join(": ");
+        Problem {
+            r#type: "about:blank",
+            title,
+            status,
+            detail,
+            code,
+            problems,
+        }
+    }
+
+    /// A tree could not be made from the rows of a part.
+    pub(super) fn building(part: &'static str, error: BuildError<StoreError>) -> Self {
+        match error {
+            BuildError::Sink(error) => Self::Store(error),
+            other => Self::Snapshot {
+                part,
+                why: other.to_string(),
+            },
+        }
+    }
+}
+
+fn kind_of_store(error: &StoreError) -> Kind {
+    match error {
+        StoreError::MalformedLocation(_) => Kind::MalformedRequest,
+        StoreError::NoSuchBackup(_) => Kind::NoSuchBackup,
+        StoreError::Busy { .. } => Kind::Busy,
+        StoreError::PacksMissing(_)
+        | StoreError::ManifestDamaged { .. }
+        | StoreError::StateDamaged { .. }
+        | StoreError::ChunkMissing(_)
+        | StoreError::ChunkDamaged { .. }
+        | StoreError::Malformed(_) => Kind::Damaged,
+        _ => Kind::Failed,
+    }
+}
+
+fn kind_of_trouble(trouble: &Trouble) -> Kind {
+    match trouble {
+        Trouble::Unreachable(_) => Kind::DatabaseUnreachable,
+        Trouble::NotPermitted(_) => Kind::NotPermitted,
+        Trouble::Blocked(_) => Kind::Busy,
+        _ => Kind::Failed,
+    }
+}

@@ -1,0 +1,193 @@
+//! The live database as a snapshot: capture, and the words around it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::capture::{Sinks, capture};
+use super::{Engine, EngineError, Phase, Run};
+use crate::model::{
+    BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest,
+    Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
+};
+use crate::postgres::{Session, existing_tables};
+use crate::store::{Reader, Store};
+use crate::tree::split::Splitter;
+
+/// A snapshot that was read, before it becomes a backup or is compared with one.
+#[derive(Debug, Clone)]
+pub struct Captured {
+    /// When it was taken, by this machine's clock.
+    pub taken: DateTime<Utc>,
+    /// The tables.
+    pub schema: Schema,
+    /// The trees.
+    pub parts: Vec<PartManifest>,
+    /// Where the sequences stood.
+    pub sequences: Vec<SequenceValue>,
+    /// What identifies it.
+    pub snapshot: SnapshotInfo,
+}
+
+/// What a manifest says beside the snapshot.
+#[derive(Debug)]
+pub struct Labelled {
+    /// What people call it; the documented default if none is given.
+    pub description: Option<String>,
+    /// Who asked.
+    pub created_by: String,
+    /// Why it is made.
+    pub kind: BackupKind,
+}
+
+impl Captured {
+    /// The manifest of a backup of this snapshot.
+    pub fn manifest(&self, id: BackupId, label: &Labelled, added_size: u64) -> Manifest {
+        let default = || {
+            format!(
+                "Backup created on {}",
+                self.taken.format("%Y-%m-%d %H:%M:%S")
+            )
+        };
+        let name = |dataset: Dataset| (dataset, dataset.file_name(&id));
+        Manifest {
+            format: FORMAT_VERSION,
+            timestamp: timestamp(self.taken),
+            created_at: rfc3339(self.taken),
+            description: label.description.clone().unwrap_or_else(default),
+            created_by: label.created_by.clone(),
+            backup_type: label.kind,
+            files: Dataset::ALL.map(name).into(),
+            backup_id: id,
+            datasets: self.datasets(),
+            parts: self.parts.clone(),
+            size: self.parts.iter().map(|part| part.bytes).sum(),
+            added_size,
+            snapshot: self.snapshot.clone(),
+            sequences: self.sequences.clone(),
+            schema: self.schema.clone(),
+        }
+    }
+
+    fn datasets(&self) -> BTreeMap<Dataset, DatasetSummary> {
+        let summary = |dataset| {
+            let parts: Vec<_> = self
+                .parts
+                .iter()
+                .filter(|part| part.dataset == dataset)
+                .collect();
+            let roots: Vec<u8> = parts.iter().flat_map(|part| part.root.0).collect();
+            let summary = DatasetSummary {
+                rows: parts.iter().map(|part| part.rows).sum(),
+                bytes: parts.iter().map(|part| part.bytes).sum(),
+                root: Hash::of(&roots),
+            };
+            (dataset, summary)
+        };
+        Dataset::ALL.map(summary).into()
+    }
+}
+
+/// How this store cuts its trees.
+pub fn splitter(store: &Store) -> Splitter {
+    let parameters = store.parameters();
+    Splitter {
+        leaf_factor: parameters.leaf_factor,
+        node_factor: parameters.node_factor,
+    }
+}
+
+/// A capture that is compared with backups and then forgotten: its new chunks lie in a store of
+/// their own, which goes with this value.
+pub struct Passing {
+    /// The snapshot.
+    pub captured: Captured,
+    /// Reads its chunks, and all of the real store.
+    pub reader: Reader,
+}
+
+impl Engine {
+    /// A session of this run.
+    pub(super) async fn connect(&self, run: &Run) -> Result<Session, EngineError> {
+        let session = Session::connect(self.database()?).await?;
+        run.register(&session);
+        Ok(session)
+    }
+
+    /// Sessions that see one snapshot of the tables, and what these look like.
+    pub(super) async fn snapshot(&self, run: &Run) -> Result<(Vec<Session>, Schema), EngineError> {
+        let mut first = self.connect(run).await?;
+        let tables = existing_tables(&mut first).await?;
+        first.begin_snapshot(&tables).await?;
+        let shared = first.export_snapshot().await?;
+        let mut second = first.sibling().await?;
+        run.register(&second);
+        second.begin_shared(&shared).await?;
+        let schema = first.schema(&tables).await?;
+        Ok((vec![first, second], schema))
+    }
+
+    /// Reads the snapshot that these sessions see.
+    pub(super) async fn capture<S: Sinks>(
+        &self,
+        sessions: &mut [Session],
+        schema: Schema,
+        sinks: &S,
+        run: &Run,
+    ) -> Result<Captured, EngineError> {
+        let taken = self.now();
+        let snapshot = sessions[0].snapshot_info(schema.fingerprint()).await?;
+        let parts = capture(sessions, &schema, splitter(&self.store), sinks, run).await?;
+        let sequences = sessions[0].sequence_values(&schema).await?;
+        Ok(Captured {
+            taken,
+            schema,
+            parts,
+            sequences,
+            snapshot,
+        })
+    }
+
+    /// Reads the live database for a comparison.
+    pub(super) async fn capture_passing(&self, run: &Run) -> Result<Passing, EngineError> {
+        let (mut sessions, schema) = self.snapshot(run).await?;
+        let passing = self.capture_aside(&mut sessions, schema, run).await?;
+        for session in &mut sessions {
+            session.rollback().await?;
+        }
+        Ok(passing)
+    }
+
+    /// Reads the snapshot that these sessions see, without adding to the store.
+    pub(super) async fn capture_aside(
+        &self,
+        sessions: &mut [Session],
+        schema: Schema,
+        run: &Run,
+    ) -> Result<Passing, EngineError> {
+        run.begin(Phase::Reading, self.rows_before().await);
+        let aside = Store::scratch(&std::env::temp_dir()).await?;
+        let writer = aside.writer_beyond(&[self.store.index().await?]).await?;
+        let sinks = super::sink::IntoStore::new(writer);
+        let captured = self.capture(sessions, schema, &sinks, run).await?;
+        sinks.into_writer().finish().await?;
+        let reader = aside.reader_over(self.store.reader().await?).await?;
+        Ok(Passing { captured, reader })
+    }
+
+    /// How many rows the newest backup has: about what there is to read.
+    pub(super) async fn rows_before(&self) -> Option<u64> {
+        let newest = self.newest().await?;
+        Some(newest.parts.iter().map(|part| part.rows).sum())
+    }
+
+    /// The newest backup whose manifest can be read.
+    pub(super) async fn newest(&self) -> Option<Manifest> {
+        for id in self.store.backups().await.ok()?.iter().rev() {
+            if let Ok(manifest) = self.store.manifest(id).await {
+                return Some(manifest);
+            }
+        }
+        None
+    }
+}

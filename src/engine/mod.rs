@@ -1,0 +1,105 @@
+//! The use cases, one a file, made of four primitives: capture, diff, apply, verify.
+//!
+//! The API and the command line are faces of [`Engine`] and add nothing of their own.
+
+mod backup;
+mod capture;
+mod cleanup;
+mod compare;
+mod describe;
+mod diff;
+mod error;
+mod live;
+mod preview;
+mod prove;
+mod restore;
+mod rows;
+mod run;
+mod sink;
+mod stats;
+mod verify;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use backup::{BackupCreated, BackupRequest};
+pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
+pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
+pub use diff::{DiffReport, Point};
+pub use error::{EngineError, Kind, Problem};
+pub use preview::Preview;
+pub use restore::{RestoreOptions, RestoreResults, Restored};
+pub use rows::{CellChange, ChangeKind, DatasetCounts, RowChange};
+pub use run::{Phase, Progress, Run};
+pub use stats::{BackupCost, StoreStatistics};
+pub use verify::{VerifiedBackup, VerifyReport};
+
+pub use crate::postgres::Selection;
+use crate::store::Store;
+
+/// Tells the time; tests freeze it.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// A store, the database that it backs up, and a clock.
+#[derive(Clone)]
+pub struct Engine {
+    store: Store,
+    database: Option<String>,
+    clock: Clock,
+}
+
+impl Engine {
+    /// An engine over the store at this place (a folder, or `s3://bucket/prefix`), which must be there.
+    /// Without a database URL, what needs a database is refused.
+    ///
+    /// # Errors
+    /// If there is no store, or it cannot be used.
+    pub async fn open(place: &str, database: Option<String>) -> Result<Self, EngineError> {
+        Ok(Self::new(Store::open(&place.parse()?).await?, database))
+    }
+
+    /// As [`Engine::open`], but makes the store if it is not there.
+    ///
+    /// # Errors
+    /// If the store can neither be used nor made.
+    pub async fn open_or_create(
+        place: &str,
+        database: Option<String>,
+    ) -> Result<Self, EngineError> {
+        Ok(Self::new(
+            Store::open_or_create(&place.parse()?).await?,
+            database,
+        ))
+    }
+
+    /// An engine over this store.
+    #[must_use]
+    pub fn new(store: Store, database: Option<String>) -> Self {
+        Self {
+            store,
+            database,
+            clock: Arc::new(Utc::now),
+        }
+    }
+
+    /// The same engine with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    fn database(&self) -> Result<&str, EngineError> {
+        self.database.as_deref().ok_or(EngineError::NoDatabase)
+    }
+}

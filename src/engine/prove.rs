@@ -1,0 +1,121 @@
+//! The proof before the commit: what the transaction reads back is what the restore promised.
+
+use std::collections::BTreeMap;
+
+use tokio::task::spawn_blocking;
+
+use super::capture::capture;
+use super::compare::{Side, for_each_change};
+use super::live::splitter;
+use super::sink::{IntoStore, Nowhere};
+use super::{Engine, EngineError, Run};
+use crate::model::{Manifest, Part, Schema};
+use crate::postgres::{Applied, Session};
+use crate::store::Store;
+use crate::tree::{Layout, lookup};
+
+type Counts = BTreeMap<&'static str, Applied>;
+
+impl Engine {
+    /// Everything was restored: each tree must have the root that the manifest has, and each
+    /// sequence stand where it says.
+    pub(super) async fn prove_all(
+        &self,
+        session: &mut Session,
+        schema: &Schema,
+        manifest: &Manifest,
+        run: &Run,
+    ) -> Result<(), EngineError> {
+        let sessions = std::slice::from_mut(session);
+        let parts = capture(sessions, schema, splitter(&self.store), &Nowhere, run).await?;
+        for (promised, found) in manifest.parts.iter().zip(&parts) {
+            if (&promised.name, promised.root) != (&found.name, found.root) {
+                return Err(EngineError::ProofFailed(format!(
+                    "{} has {} rows with root {}, the backup {} rows with root {}",
+                    found.name,
+                    found.rows,
+                    found.root.short(),
+                    promised.rows,
+                    promised.root.short()
+                )));
+            }
+        }
+        if session.sequence_values(schema).await? != manifest.sequences {
+            return Err(EngineError::ProofFailed(
+                "a sequence stands elsewhere".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A part was restored: what changed must be, change for change, what was selected, and each
+    /// changed row must be as the backup has it.
+    pub(super) async fn prove_selected(
+        &self,
+        session: &mut Session,
+        before: &Side,
+        target: &Side,
+        schema: &Schema,
+        selected: &Counts,
+        run: &Run,
+    ) -> Result<(), EngineError> {
+        let aside = Store::scratch(&std::env::temp_dir()).await?;
+        let writer = aside.writer_beyond(&[self.store.index().await?]).await?;
+        let sinks = IntoStore::new(writer);
+        let sessions = std::slice::from_mut(session);
+        let parts = capture(sessions, schema, splitter(&self.store), &sinks, run).await?;
+        sinks.into_writer().finish().await?;
+        let reader = aside.reader_over(before.reader.clone()).await?;
+        let after = Side { reader, parts };
+        let (before, target, schema) = (before.clone(), target.clone(), schema.clone());
+        let check = move || count_towards(&schema, &before, &after, &target);
+        let changed = spawn_blocking(check)
+            .await
+            .expect("comparing does not panic")?;
+        if changed == *selected {
+            return Ok(());
+        }
+        Err(EngineError::ProofFailed(format!(
+            "selected {selected:?}, but {changed:?} changed"
+        )))
+    }
+}
+
+/// Counts the changes from `before` to `after`; each must bring its row to what `target` has.
+fn count_towards(
+    schema: &Schema,
+    before: &Side,
+    after: &Side,
+    target: &Side,
+) -> Result<Counts, EngineError> {
+    let mut counts = Counts::new();
+    for_each_change(schema, before, after, &mut |part, table, change| {
+        let wanted = wanted_row(target, part, &Layout::from(table), &change.key)?;
+        if wanted != change.new {
+            let key = change.key.escape_ascii();
+            return Err(EngineError::ProofFailed(format!(
+                "{} {key} is another row",
+                part.name
+            )));
+        }
+        let counts = counts.entry(part.name).or_default();
+        match (&change.old, &change.new) {
+            (None, _) => counts.inserted += 1,
+            (Some(_), Some(_)) => counts.updated += 1,
+            (Some(_), None) => counts.deleted += 1,
+        }
+        Ok(())
+    })?;
+    Ok(counts)
+}
+
+fn wanted_row(
+    target: &Side,
+    part: &Part,
+    layout: &Layout,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, EngineError> {
+    let tree = target.parts.iter().find(|tree| tree.name == part.name);
+    let tree = tree.expect("the target has the parts of the live database");
+    Ok(lookup(&target.reader, layout, &tree.root, key)?)
+}

@@ -1,0 +1,398 @@
+//! Restore = verify(target) + capture(live), which is also the safety backup + diff + apply + prove.
+//!
+//! One path for a one-row slip and for an empty database. Everything that touches the database
+//! happens in one transaction; until its commit nothing is lost by stopping.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::compare::{Side, changes, differing};
+use super::live::{Captured, Labelled};
+use super::{DatasetCounts, Engine, EngineError, Phase, Run};
+use crate::model::{BackupId, BackupKind, Dataset, Manifest, Part, PartManifest, Schema, rfc3339};
+use crate::postgres::{Applied, Apply, Selection, Session, Staging, existing_tables};
+use crate::store::{Lock, Mode};
+use crate::tree::Layout;
+
+/// How long a restore waits for a sweep to end.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it asks for the tables' locks, unless told otherwise.
+const TABLES_PATIENCE: Duration = Duration::from_secs(20);
+/// A block of staged lines is sent once it has so many bytes.
+const BLOCK: usize = 128 << 10;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// Which rows; everything by default.
+    pub selection: Selection,
+    /// Whether the state that is replaced is kept as a backup. It should be.
+    pub safety_backup: bool,
+    /// Who asks.
+    pub created_by: Option<String>,
+    /// How long to ask for the tables' locks.
+    pub lock_patience: Duration,
+}
+
+impl Default for RestoreOptions {
+    fn default() -> Self {
+        Self {
+            selection: Selection::default(),
+            safety_backup: true,
+            created_by: None,
+            lock_patience: TABLES_PATIENCE,
+        }
+    }
+}
+
+/// What was done to the live rows of a dataset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RestoreResults {
+    /// Rows that were missing.
+    pub inserted: u64,
+    /// Rows that had other values.
+    pub updated: u64,
+    /// Rows that the backup does not have.
+    pub deleted: u64,
+    /// Rows that were left as they were.
+    pub unchanged: u64,
+}
+
+/// What a restore did, for the documented answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// By dataset.
+    #[serde(flatten)]
+    pub datasets: BTreeMap<Dataset, RestoreResults>,
+    /// The backup of what was replaced; restoring it is the undo.
+    pub safety_backup: Option<BackupId>,
+    /// Whether what was read back equals the backup. Nothing is committed otherwise.
+    pub proven: bool,
+}
+
+/// The documented answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct Restored {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The backup that was restored.
+    pub backup_id: BackupId,
+    /// What was done.
+    pub restore_results: Report,
+    /// When this was answered.
+    pub timestamp: String,
+}
+
+/// Changes by dataset, before it is known how many rows stay.
+pub(super) type Changes = BTreeMap<Dataset, Applied>;
+
+/// Sums the changes of parts up for their datasets.
+pub(super) fn by_dataset(parts: &BTreeMap<&'static str, Applied>) -> Changes {
+    let mut sums = Changes::new();
+    for (name, counts) in parts {
+        let part = Part::named(name).expect("counted under a part's name");
+        let sum = sums.entry(part.dataset).or_default();
+        sum.inserted += counts.inserted;
+        sum.updated += counts.updated;
+        sum.deleted += counts.deleted;
+    }
+    sums
+}
+
+impl From<&DatasetCounts> for Applied {
+    fn from(counts: &DatasetCounts) -> Self {
+        Self {
+            inserted: counts.added,
+            updated: counts.changed,
+            deleted: counts.removed,
+        }
+    }
+}
+
+impl RestoreResults {
+    /// Whether nothing is changed.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        (self.inserted, self.updated, self.deleted) == (0, 0, 0)
+    }
+
+    /// All rows of these parts, as left alone.
+    pub(super) fn unchanged(parts: &[PartManifest]) -> BTreeMap<Dataset, Self> {
+        let mut all: BTreeMap<_, Self> = Dataset::ALL.map(|name| (name, Self::default())).into();
+        for part in parts {
+            all.entry(part.dataset).or_default().unchanged += part.rows;
+        }
+        all
+    }
+
+    /// These changes to those rows.
+    pub(super) fn over(
+        rows: &BTreeMap<Dataset, Self>,
+        changes: &Changes,
+    ) -> BTreeMap<Dataset, Self> {
+        let result = |(dataset, rows): (&Dataset, &Self)| {
+            let Applied {
+                inserted,
+                updated,
+                deleted,
+            } = changes.get(dataset).copied().unwrap_or_default();
+            let unchanged = rows.unchanged - updated - deleted;
+            (
+                *dataset,
+                Self {
+                    inserted,
+                    updated,
+                    deleted,
+                    unchanged,
+                },
+            )
+        };
+        rows.iter().map(result).collect()
+    }
+}
+
+/// The live state under lock: what the restore starts from.
+struct Replaced {
+    schema: Schema,
+    captured: Captured,
+    side: Side,
+    safety: Option<BackupId>,
+    /// Keeps the chunks of a capture that is no backup.
+    _passing: Option<super::live::Passing>,
+}
+
+impl Engine {
+    /// Makes the live rows exactly those of the backup.
+    ///
+    /// # Errors
+    /// In every case the database is as it was, but for [`EngineError::NotNoted`]. A safety backup
+    /// that was made before the failure stays.
+    pub async fn restore(
+        &self,
+        id: &BackupId,
+        options: &RestoreOptions,
+        run: &Run,
+    ) -> Result<Restored, EngineError> {
+        let what = format!("restore of {id}");
+        let alone = self
+            .store
+            .lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
+        let alone = alone.await?;
+        let shared = self
+            .store
+            .lock(Lock::Objects, Mode::Shared, &what, STORE_PATIENCE)
+            .await?;
+        let manifest = self.store.manifest(id).await?;
+        self.refuse_damaged(&manifest, run).await?;
+
+        let mut session = self.connect(run).await?;
+        let report = self.rewind(&mut session, &manifest, options, run).await?;
+        self.note_restore(&manifest).await?;
+        // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
+        if let Err(error) = session.analyze(&manifest.schema).await {
+            tracing::warn!("could not analyze the tables: {error}");
+        }
+        shared.release().await;
+        alone.release().await;
+        run.begin(Phase::Done, None);
+        Ok(Restored {
+            status: "success",
+            message: format!("Backup {id} restored"),
+            backup_id: id.clone(),
+            restore_results: report,
+            timestamp: self.timestamp(),
+        })
+    }
+
+    /// The transaction: lock, keep, compare, apply, prove, commit.
+    async fn rewind(
+        &self,
+        session: &mut Session,
+        manifest: &Manifest,
+        options: &RestoreOptions,
+        run: &Run,
+    ) -> Result<Report, EngineError> {
+        run.begin(Phase::Locking, None);
+        let tables = existing_tables(session).await?;
+        self.fitting_schema(session, &tables, manifest).await?;
+        session
+            .begin_exclusive(&tables, options.lock_patience)
+            .await?;
+        let live = self.keep(session, &tables, manifest, options, run).await?;
+
+        run.begin(Phase::Comparing, None);
+        let target = Side {
+            reader: self.store.reader().await?,
+            parts: manifest.parts.clone(),
+        };
+        self.stage_changes(session, &live.schema, &live.side, &target)
+            .await?;
+
+        run.begin(Phase::Applying, None);
+        let outside = session.outside_references(&tables).await?;
+        let mut apply = Apply::new(session, &live.schema);
+        if !options.selection.is_all() {
+            apply.select(&options.selection).await?;
+        }
+        let staged = apply.staged().await?;
+        let sequences = if options.selection.covers_sequences() {
+            &manifest.sequences[..]
+        } else {
+            &live.captured.sequences[..]
+        };
+        apply
+            .write(&outside, sequences, &manifest.snapshot.taken_at)
+            .await?;
+
+        run.begin(
+            Phase::Proving,
+            Some(manifest.parts.iter().map(|part| part.rows).sum()),
+        );
+        if options.selection.is_all() {
+            self.prove_all(session, &live.schema, manifest, run).await?;
+        } else {
+            self.prove_selected(session, &live.side, &target, &live.schema, &staged, run)
+                .await?;
+        }
+        run.begin(Phase::Committing, None);
+        session.commit().await?;
+        let unchanged = RestoreResults::unchanged(&live.side.parts);
+        Ok(Report {
+            datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),
+            safety_backup: live.safety,
+            proven: true,
+        })
+    }
+
+    /// Reads what is about to be replaced, and publishes it as a backup of its own.
+    async fn keep(
+        &self,
+        session: &mut Session,
+        tables: &[&str],
+        manifest: &Manifest,
+        options: &RestoreOptions,
+        run: &Run,
+    ) -> Result<Replaced, EngineError> {
+        // Again, now that nobody can alter the tables any more.
+        let schema = self.fitting_schema(session, tables, manifest).await?;
+        let sessions = std::slice::from_mut(session);
+        if !options.safety_backup {
+            let passing = self.capture_aside(sessions, schema.clone(), run).await?;
+            let side = Side {
+                reader: passing.reader.clone(),
+                parts: passing.captured.parts.clone(),
+            };
+            let captured = passing.captured.clone();
+            let _passing = Some(passing);
+            return Ok(Replaced {
+                schema,
+                captured,
+                side,
+                safety: None,
+                _passing,
+            });
+        }
+        let (captured, written) = self
+            .capture_into_store(sessions, schema.clone(), run)
+            .await?;
+        let label = Labelled {
+            description: Some(format!("Before restore of {}", manifest.backup_id)),
+            created_by: options
+                .created_by
+                .clone()
+                .unwrap_or_else(|| "system".into()),
+            kind: BackupKind::PreRestore,
+        };
+        let safety = Some(self.publish(&captured, &written, &label).await?.backup_id);
+        let side = Side {
+            reader: self.store.reader().await?,
+            parts: captured.parts.clone(),
+        };
+        Ok(Replaced {
+            schema,
+            captured,
+            side,
+            safety,
+            _passing: None,
+        })
+    }
+
+    /// The live tables, if the backup's rows fit into them.
+    pub(super) async fn fitting_schema(
+        &self,
+        session: &mut Session,
+        tables: &[&str],
+        manifest: &Manifest,
+    ) -> Result<Schema, EngineError> {
+        let schema = session.schema(tables).await?;
+        let differences = manifest.schema.misfits(&schema);
+        if differences.is_empty() {
+            return Ok(schema);
+        }
+        let from = format!("backup {}", manifest.backup_id);
+        Err(EngineError::Misfit {
+            from,
+            to: "the live database".into(),
+            differences,
+        })
+    }
+
+    /// Brings the changes from `live` to `target` into the staging tables: comparing on a thread
+    /// of its own, copying meanwhile.
+    pub(super) async fn stage_changes(
+        &self,
+        session: &mut Session,
+        schema: &Schema,
+        live: &Side,
+        target: &Side,
+    ) -> Result<(), EngineError> {
+        session.create_staging(schema).await?;
+        for part in differing(live, target) {
+            let table = schema
+                .table(part.table)
+                .expect("a part's table is in its schema");
+            let (sender, lines) = mpsc::channel(4);
+            let (sides, owned) = ((live.clone(), target.clone()), table.clone());
+            let comparing = spawn_blocking(move || -> Result<(), EngineError> {
+                let (layout, staging) = (Layout::from(&owned), Staging::new(part, &owned));
+                let mut block = Vec::with_capacity(2 * BLOCK);
+                for change in changes(part, &layout, &sides.0, &sides.1)? {
+                    staging.write(&change?, &mut block);
+                    if block.len() >= BLOCK {
+                        let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));
+                        if sender.blocking_send(full).is_err() {
+                            return Ok(());
+                        }
+                    }
+                }
+                // A receiver that went away has its own reason to tell.
+                let _ = sender.blocking_send(block);
+                Ok(())
+            });
+            let staged = session.stage(table, lines).await;
+            comparing.await.expect("comparing does not panic")?;
+            staged?;
+        }
+        Ok(session.index_staging(schema).await?)
+    }
+
+    async fn note_restore(&self, manifest: &Manifest) -> Result<(), EngineError> {
+        let id = &manifest.backup_id;
+        let note = async {
+            let mut state = self.store.state(id).await?;
+            state.restore_tested = true;
+            state.last_restore = Some(rfc3339(self.now()));
+            self.store.save_state(id, &state).await
+        };
+        note.await.map_err(|source| EngineError::NotNoted {
+            id: id.clone(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! Changed rows in a form for people and programs: which row, which cells, from what to what.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{Dataset, Part, Table, VOLATILE_COLUMNS};
+use crate::tree::{Change, Row, fields, unescape};
+
+/// What happened to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// It is only in the second snapshot.
+    Added,
+    /// It is in both, with other values.
+    Changed,
+    /// It is only in the first snapshot.
+    Removed,
+}
+
+/// A row that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowChange {
+    /// Its dataset.
+    pub dataset: Dataset,
+    /// Its table.
+    pub table: String,
+    /// Its key, the columns joined by a comma.
+    pub key: String,
+    /// What happened to it.
+    pub kind: ChangeKind,
+    /// The cells that differ; of an added or removed row all that are not null.
+    pub cells: Vec<CellChange>,
+}
+
+/// A cell that differs. A value is the text that PostgreSQL writes for it; null is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CellChange {
+    /// The column.
+    pub column: String,
+    /// The value in the first snapshot.
+    pub old: Option<String>,
+    /// The value in the second snapshot.
+    pub new: Option<String>,
+}
+
+/// How many rows of a dataset differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct DatasetCounts {
+    /// Rows only in the second snapshot.
+    pub added: u64,
+    /// Rows in both with other values.
+    pub changed: u64,
+    /// Of the changed ones, those where only the time of the last touch differs.
+    pub touched: u64,
+    /// Rows only in the first snapshot.
+    pub removed: u64,
+}
+
+impl DatasetCounts {
+    /// Whether nothing differs.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        (self.added, self.changed, self.removed) == (0, 0, 0)
+    }
+}
+
+/// Counts changes, and keeps the first of them.
+#[derive(Debug)]
+pub struct Collected {
+    /// The counts.
+    pub datasets: BTreeMap<Dataset, DatasetCounts>,
+    /// The first changes of each dataset.
+    pub changes: Vec<RowChange>,
+    /// Whether there are more changes than are kept.
+    pub truncated: bool,
+    limit: usize,
+}
+
+impl Collected {
+    /// Keeps at most so many changes of each dataset.
+    pub fn new(limit: usize) -> Self {
+        let datasets = Dataset::ALL
+            .map(|dataset| (dataset, DatasetCounts::default()))
+            .into();
+        Self {
+            datasets,
+            changes: Vec::new(),
+            truncated: false,
+            limit,
+        }
+    }
+
+    /// Takes the next change.
+    pub fn take(&mut self, part: &Part, table: &Table, change: &Change) {
+        let counts = self.datasets.entry(part.dataset).or_default();
+        let before = counts.added + counts.changed + counts.removed;
+        match (&change.old, &change.new) {
+            (Some(old), Some(new)) => {
+                counts.changed += 1;
+                counts.touched += u64::from(only_touched(table, old, new));
+            }
+            (None, _) => counts.added += 1,
+            (_, None) => counts.removed += 1,
+        }
+        if usize::try_from(before).is_ok_and(|before| before < self.limit) {
+            self.changes.push(RowChange::new(part, table, change));
+        } else {
+            self.truncated = true;
+        }
+    }
+}
+
+fn only_touched(table: &Table, old: &Row, new: &Row) -> bool {
+    let cells = table.column_names().zip(fields(old).zip(fields(new)));
+    let mut differing = cells.filter(|(_, (old, new))| old != new);
+    differing.all(|(column, _)| VOLATILE_COLUMNS.contains(&column))
+}
+
+fn text(field: &[u8]) -> Option<String> {
+    (field != b"\\N").then(|| String::from_utf8_lossy(&unescape(field)).into_owned())
+}
+
+fn cells_of(table: &Table, row: Option<&Row>) -> Vec<Option<String>> {
+    match row {
+        Some(row) => fields(row).map(text).collect(),
+        None => vec![None; table.columns.len()],
+    }
+}
+
+impl RowChange {
+    /// This change of a row of this part.
+    #[must_use]
+    pub fn new(part: &Part, table: &Table, change: &Change) -> Self {
+        let kind = match (&change.old, &change.new) {
+            (Some(_), Some(_)) => ChangeKind::Changed,
+            (None, _) => ChangeKind::Added,
+            (_, None) => ChangeKind::Removed,
+        };
+        let row = change.new.as_ref().or(change.old.as_ref());
+        let key = cells_of(table, row)
+            .into_iter()
+            .take(table.key.len())
+            .flatten();
+        let pairs = cells_of(table, change.old.as_ref())
+            .into_iter()
+            .zip(cells_of(table, change.new.as_ref()));
+        let mut cells: Vec<_> = table.columns.iter().zip(pairs).collect();
+        cells.retain(|(_, (old, new))| old != new);
+        // As the table has them, not as they are stored.
+        cells.sort_by_key(|(column, _)| column.position);
+        let cell = |(column, (old, new)): (&crate::model::Column, _)| CellChange {
+            column: column.name.clone(),
+            old,
+            new,
+        };
+        Self {
+            dataset: part.dataset,
+            table: table.name.clone(),
+            key: key.collect::<Vec<_>>().join(", "),
+            kind,
+            cells: cells.into_iter().map(cell).collect(),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The command line: verbs, words, JSON bodies, questions, exit codes.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use sqlx::Connection;
+
+use crate::support::program::{Ended, Program};
+use crate::support::{database, sample_database};
+
+fn keys(object: &Value) -> Vec<&str> {
+    object
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_backup_answers_with_the_documented_body() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let body = program.json(&["backup", "Before major update"]);
+    assert_eq!(
+        keys(&body),
+        ["status", "message", "backup_id", "backup_info", "timestamp"]
+    );
+    let info = &body["backup_info"];
+    let id = body["backup_id"].as_str().expect("an id");
+    assert_eq!(info["description"], "Before major update");
+    assert_eq!(info["created_by"], "system");
+    assert_eq!(info["backup_type"], "full");
+    assert_eq!(info["status"], "completed");
+    assert_eq!(info["restore_tested"], false);
+    assert_eq!(
+        info["files"],
+        serde_json::json!({
+            "vrfs": format!("vrfs_export_{id}.json"),
+            "prefixes": format!("manual_prefixes_export_{id}.json"),
+            "vpcs": format!("vpc_data_export_{id}.json"),
+            "public_ips": format!("public_ips_export_{id}.json"),
+        })
+    );
+    let timestamp = info["timestamp"].as_str().expect("a time");
+    assert_eq!(timestamp.len(), "2025-09-20T14:30:22.123456".len());
+    assert_eq!(info["created_at"], format!("{timestamp}Z"));
+    assert_eq!(
+        timestamp[..19].replace(['-', ':'], "").replace('T', "_"),
+        id
+    );
+    assert_eq!(info["datasets"]["vrfs"]["rows"], 10);
+}
+
+#[tokio::test]
+async fn list_and_details_answer_with_the_documented_bodies() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let (first, second) = (program.backup(), program.backup());
+    let list = program.json(&["list"]);
+    assert_eq!(keys(&list), ["status", "backups", "count"]);
+    assert_eq!(list["count"], 2);
+    assert_eq!(program.ids(), [second, first.clone()]);
+    let listed = &list["backups"][1];
+    assert_eq!(
+        (&listed["backup_path"], &listed["age_days"]),
+        (&first.as_str().into(), &0.into())
+    );
+    let description = listed["description"].as_str().expect("the default");
+    assert!(
+        description.starts_with("Backup created on 20"),
+        "{description}"
+    );
+
+    let details = program.json(&["details", &first]);
+    assert_eq!(
+        keys(&details),
+        ["status", "backup_info", "total_size", "age_days"]
+    );
+    let files = details["backup_info"]["files_info"]
+        .as_array()
+        .expect("four files");
+    assert_eq!(files.len(), 4);
+    assert_eq!(keys(&files[0]), ["name", "size", "modified"]);
+    let sum: u64 = files
+        .iter()
+        .map(|file| file["size"].as_u64().expect("a size"))
+        .sum();
+    assert_eq!(details["total_size"], sum);
+    assert_eq!(details["total_size"], listed["size"]);
+}
+
+#[tokio::test]
+async fn a_restore_says_what_it_did_and_how_to_undo_it() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let id = program.backup();
+    database
+        .sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'")
+        .await;
+    let body = program.json(&["restore", &id, "--yes"]);
+    assert_eq!(
+        keys(&body),
+        [
+            "status",
+            "message",
+            "backup_id",
+            "restore_results",
+            "timestamp"
+        ]
+    );
+    let results = &body["restore_results"];
+    let vrfs = serde_json::json!({"inserted": 0, "updated": 1, "deleted": 0, "unchanged": 9});
+    assert_eq!(results["vrfs"], vrfs);
+    assert_eq!(results["proven"], true);
+    let safety = results["safety_backup"].as_str().expect("a safety backup");
+
+    let details = program.json(&["details", &id]);
+    assert_eq!(details["backup_info"]["restore_tested"], true);
+    assert_eq!(
+        program.json(&["details", safety])["backup_info"]["backup_type"],
+        "pre-restore"
+    );
+    let said = program.ok(&["restore", safety, "--yes"]);
+    assert!(
+        said.contains("To undo this: ipam-rewind restore 20"),
+        "{said}"
+    );
+    assert_eq!(
+        database
+            .value("SELECT description FROM vrf WHERE vrf_id = 'prod-vrf'")
+            .await,
+        "oops"
+    );
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_the_changes_and_makes_none() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let id = program.backup();
+    database
+        .sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'")
+        .await;
+    let before = database.dump().await;
+    let said = program.ok(&["restore", &id, "--dry-run"]);
+    assert!(
+        said.contains("~ vrf prod-vrf\n    description: oops → "),
+        "{said}"
+    );
+    assert_eq!(database.dump().await, before);
+    assert_eq!(program.ids().len(), 1);
+}
+
+#[tokio::test]
+async fn a_question_without_a_terminal_is_a_refusal() {
+    let database = database().await;
+    let program = Program::on(&database);
+    let id = program.backup();
+    for verb in [["restore", &id], ["delete", &id]] {
+        let ended = program.run(&verb);
+        assert_eq!(ended.code, 2, "{}", ended.err);
+        assert!(ended.err.contains("add --yes"), "{}", ended.err);
+    }
+    assert_eq!(program.ids(), [id]);
+}
+
+#[tokio::test]
+async fn each_kind_of_failure_has_its_exit_code_and_a_problem_document() {
+    let database = database().await;
+    let program = Program::on(&database);
+    let id = program.backup();
+    let nowhere = "postgres://nobody@127.0.0.1:1/none";
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["details", "20250101_000000"], 3, "no_such_backup"),
+        (
+            &["restore", "20250101_000000", "--yes"],
+            3,
+            "no_such_backup",
+        ),
+        (&["details", "../../etc/passwd"], 2, "malformed_request"),
+        (
+            &["restore", &id, "--dataset", "everything", "--yes"],
+            2,
+            "malformed_request",
+        ),
+        (
+            &["backup", "--database-url", nowhere],
+            5,
+            "database_unreachable",
+        ),
+        (
+            &["backup", "--database-url", "mysql://x:secret@y/z"],
+            1,
+            "failed",
+        ),
+    ];
+    for (arguments, code, name) in cases {
+        let Ended {
+            code: ended,
+            out,
+            err,
+        } = program.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ended, code, "{arguments:?}: {err}");
+        let problem: Value = serde_json::from_str(&out).expect("a problem document");
+        assert_eq!(
+            keys(&problem)[..5],
+            ["type", "title", "status", "detail", "code"]
+        );
+        assert_eq!(problem["code"], name);
+        assert!(
+            !out.contains("secret") && !err.contains("secret"),
+            "{out}{err}"
+        );
+    }
+    assert_eq!(program.run(&["rewind"]).code, 2);
+    assert_eq!(program.run(&["--help"]).code, 0);
+    assert_eq!(program.ids(), [id]);
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_is_told_so() {
+    let database = database().await;
+    let stranger = crate::support::postgres().url("postgres", "postgres");
+    let connected = sqlx::PgConnection::connect(&stranger).await;
+    let mut superuser = connected.expect("a superuser");
+    let create = "CREATE ROLE stranger LOGIN";
+    sqlx::raw_sql(create)
+        .execute(&mut superuser)
+        .await
+        .expect("a role");
+    let program = Program::at(Some(database.url.replace("prefix_user@", "stranger@")));
+    let ended = program.run(&["backup"]);
+    assert_eq!(ended.code, 5, "{}", ended.err);
+    assert!(ended.err.contains("permission denied"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn verbs_that_only_read_make_no_store() {
+    let program = Program::at(None);
+    let missing = program.store().join("none");
+    let ended = program.run(&["list", "--store", missing.to_str().expect("a path")]);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("there is no store"), "{}", ended.err);
+    assert!(!missing.exists());
+}
+
+#[tokio::test]
+async fn cleanup_keeps_the_newest_and_says_what_went() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let ids = [program.backup(), program.backup(), program.backup()];
+    let dry = program.json(&["cleanup", "1", "--dry-run"]);
+    assert_eq!(
+        (dry["deleted"].as_array().map(Vec::len), &dry["dry_run"]),
+        (Some(2), &true.into())
+    );
+    assert_eq!(program.ids().len(), 3);
+    let done = program.json(&["cleanup", "1"]);
+    assert_eq!(done["message"], "2 backups deleted, 1 kept");
+    assert_eq!(program.ids(), [ids[2].clone()]);
+    assert_eq!(
+        program.ok(&["verify"]).lines().last(),
+        Some("Every byte is there and right.")
+    );
+    assert_eq!(
+        program.json(&["delete", &ids[2], "--yes"])["status"],
+        "success"
+    );
+    let statistics = program.json(&["stats"]);
+    assert_eq!(
+        (&statistics["backups"], &statistics["packs"]),
+        (&0.into(), &0.into())
+    );
+}
+
+#[test]
+fn the_help_is_worth_reading() {
+    let program = Program::at(None);
+    insta::assert_snapshot!("help", program.ok(&["--help"]));
+    insta::assert_snapshot!("help_restore", program.ok(&["restore", "--help"]));
+}
+
+#[tokio::test]
+async fn the_demo_ends_with_nothing_that_differs() {
+    let said = Program::at(None)
+        .command(&["demo", "--prefixes", "2000"])
+        .env("PATH", path())
+        .output();
+    let ended = Ended::from(said.expect("the demo runs"));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended.out.contains("Nothing differs from 20"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("Every byte is there and right."),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test]
+async fn the_documented_script_passes_the_verbs_on() {
+    let database = database().await;
+    let program = Program::on(&database);
+    program.backup();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/backup_restore_cli.sh");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(script);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .env("BACKUP_STORE", program.store());
+        command
+            .env("DATABASE_URL", &database.url)
+            .env("IPAM_REWIND", env!("CARGO_BIN_EXE_ipam-rewind"));
+        Ended::from(command.output().expect("the script runs"))
+    };
+    assert_eq!(run(&["backup", "By the script"]).code, 0);
+    assert!(run(&["list"]).out.contains("By the script"));
+    assert_eq!(run(&["details", "20250101_000000"]).code, 3);
+    assert_eq!(run(&["restore", &program.ids()[0]]).code, 2);
+}
+
+fn path() -> String {
+    std::env::var("PATH").expect("a search path")
+}
