@@ -69,6 +69,8 @@ pub struct Frame<'a> {
     pub codec: Codec,
     /// The chunk's own length.
     pub raw_len: u32,
+    /// The payload's length.
+    pub stored_len: u32,
     /// The base chunk; there if the codec is [`Codec::Based`].
     pub base: Option<ChunkId>,
     /// The raw bytes or the zstd frame.
@@ -105,6 +107,7 @@ impl<'a> Frame<'a> {
                 id,
                 codec,
                 raw_len,
+                stored_len,
                 base,
                 data,
             },
@@ -225,7 +228,7 @@ impl Encoder {
     pub fn encode(
         &mut self,
         id: ChunkId,
-        raw: Vec<u8>,
+        raw: &[u8],
         base: Option<Base<'_>>,
     ) -> Result<Encoded, Fault> {
         let raw_len = u32::try_from(raw.len())
@@ -234,12 +237,12 @@ impl Encoder {
         let raw_len = raw_len.ok_or(Fault("the chunk is too large"))?;
         let alone = self
             .zstd
-            .compress(&raw)
+            .compress(raw)
             .map_err(|_| Fault("zstd cannot compress it"))?;
         let (codec, alone) = if alone.len() < raw.len() {
             (Codec::Zstd, alone)
         } else {
-            (Codec::Raw, raw.clone())
+            (Codec::Raw, raw.to_vec())
         };
         let encoded = Encoded {
             id,
@@ -252,7 +255,7 @@ impl Encoder {
         let base = base.filter(|base| base.depth < MAX_DEPTH && base.id != id);
         let Some(base) = base else { return Ok(encoded) };
         let mut payload = base.id.0.to_vec();
-        payload.extend(against(base.bytes, &raw)?);
+        payload.extend(against(base.bytes, raw)?);
         if payload.len() * 4 > encoded.payload.len() * 3 {
             return Ok(encoded);
         }
@@ -297,7 +300,7 @@ mod tests {
             let (raw, base) = (raw.repeat(repeats), base.repeat(repeats));
             let id = Hash::of(&raw);
             let with = Base { id: Hash::of(&base), bytes: &base, depth: 0 };
-            let encoded = Encoder::default().encode(id, raw.clone(), Some(with)).expect("small");
+            let encoded = Encoder::default().encode(id, &raw, Some(with)).expect("small");
             let bytes = frame(&encoded);
             let (parsed, length) = Frame::parse(&bytes).expect("whole");
             prop_assert_eq!(length, bytes.len());
@@ -315,7 +318,7 @@ mod tests {
         #[test]
         fn a_flipped_bit_in_a_frame_is_found(at in 0_usize..200, bit in 0_u8..8) {
             let raw = b"a line of text\n".repeat(40);
-            let encoded = Encoder::default().encode(Hash::of(&raw), raw.clone(), None).expect("small");
+            let encoded = Encoder::default().encode(Hash::of(&raw), &raw, None).expect("small");
             let mut bytes = frame(&encoded);
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
@@ -340,7 +343,7 @@ mod tests {
             depth: 2,
         };
         let encoded = Encoder::default()
-            .encode(Hash::of(&raw), raw, Some(with))
+            .encode(Hash::of(&raw), &raw, Some(with))
             .expect("small");
         assert_eq!((encoded.codec, encoded.depth), (Codec::Based, 3));
         assert!(encoded.payload.len() < 200, "{}", encoded.payload.len());
@@ -349,7 +352,7 @@ mod tests {
             .flat_map(|n| Hash::of(&n.to_le_bytes()).0)
             .collect();
         let encoded = Encoder::default()
-            .encode(Hash::of(&other), other, Some(with))
+            .encode(Hash::of(&other), &other, Some(with))
             .expect("small");
         assert_eq!(encoded.codec, Codec::Raw);
     }
@@ -364,7 +367,7 @@ mod tests {
             depth: MAX_DEPTH,
         };
         let encoded = Encoder::default()
-            .encode(Hash::of(&raw), raw, Some(with))
+            .encode(Hash::of(&raw), &raw, Some(with))
             .expect("small");
         assert_eq!(encoded.base, None);
     }

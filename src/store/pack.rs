@@ -245,7 +245,7 @@ pub fn scan(pack: &[u8]) -> Vec<Entry> {
             id: frame.id,
             offset,
             raw_len: frame.raw_len,
-            stored_len: u32::try_from(length - HEADER).expect("read from a u32"),
+            stored_len: frame.stored_len,
             codec: frame.codec,
             depth,
             base: frame.base,
@@ -264,7 +264,7 @@ mod tests {
     fn pack(chunks: &[Vec<u8>]) -> Pack {
         let mut builder = PackBuilder::with_capacity(0);
         for chunk in chunks {
-            let encoded = Encoder::default().encode(Hash::of(chunk), chunk.clone(), None);
+            let encoded = Encoder::default().encode(Hash::of(chunk), chunk, None);
             builder.push(&encoded.expect("small"));
         }
         builder.finish()

@@ -142,7 +142,7 @@ impl Writer {
     pub fn put_with_base(
         &mut self,
         id: ChunkId,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         base: Option<(ChunkId, &[u8])>,
     ) -> Result<(), StoreError> {
         if bytes.len() > MAX_CHUNK {
@@ -218,6 +218,6 @@ impl ChunkSink for Writer {
     type Error = StoreError;
 
     fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.put_with_base(id, bytes, None)
+        self.put_with_base(id, &bytes, None)
     }
 }

@@ -3,5 +3,7 @@
 mod conformance;
 mod damage;
 mod faults;
+mod python;
+mod s3;
 mod samples;
 mod sweeping;

@@ -105,7 +105,7 @@ async fn with_grace_a_pack_is_marked_first_and_a_backup_that_comes_does_not_rely
     // It decided what to rely on before the sweep.
     let (part, early) = write(&store, &rows(500, "one")).await.expect("written");
     store.unlink(&id(1)).await.expect("unlinked");
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let swept = sweep_after(&store, hour).await.expect("swept");
     assert!(
         swept.packs_removed == 0 && swept.bytes_pending > 0,
