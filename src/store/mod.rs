@@ -8,6 +8,7 @@
 mod cache;
 mod check;
 mod confirm;
+mod encode;
 mod error;
 mod frame;
 mod index;

@@ -12,7 +12,8 @@
 
 use bytes::Bytes;
 
-use super::frame::{Codec, Encoded, Fault, Frame, HEADER, MAX_DEPTH, take};
+use super::encode::Encoded;
+use super::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH, take};
 use crate::model::{ChunkId, Hash, PackId};
 
 const START: &[u8; 8] = b"IPRWPK01";
@@ -258,7 +259,7 @@ pub fn scan(pack: &[u8]) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::frame::Encoder;
+    use crate::store::encode::Encoder;
     use proptest::prelude::*;
 
     fn pack(chunks: &[Vec<u8>]) -> Pack {

@@ -1,6 +1,7 @@
 //! The store: the same behaviour over every kind of object store, and what damage does to it.
 
 mod conformance;
+mod crashes;
 mod damage;
 mod faults;
 mod python;

@@ -207,9 +207,9 @@ pub fn files(folder: &Path, below: &str) -> Vec<std::path::PathBuf> {
         for entry in std::fs::read_dir(path).into_iter().flatten() {
             let path = entry.expect("readable").path();
             if path.is_dir() {
-                open.push(path)
+                open.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }
