@@ -63,7 +63,7 @@ pub enum StoreError {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// Somebody else holds the lock.
-    #[error("the store is busy: {}", .holder.as_ref().map_or_else(|| format!("somebody holds the lock {lock:?}"), |holder| holder.to_string()))]
+    #[error("the store is busy: {}", .holder.as_ref().map_or_else(|| format!("somebody holds the lock {lock:?}"), ToString::to_string))]
     Busy {
         /// The lock's name.
         lock: &'static str,

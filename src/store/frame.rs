@@ -7,7 +7,6 @@
 //! Integers are little-endian. The payload is the raw bytes (codec 0), a zstd frame (codec 1), or
 //! (codec 2) the id of a base chunk and a zstd frame whose prefix is the base's raw bytes.
 
-use zstd::bulk::Compressor;
 use zstd::zstd_safe::{DCtx, get_error_name};
 
 use crate::model::{ChunkId, Hash};
@@ -18,9 +17,6 @@ pub const HEADER: usize = 41;
 
 /// The most bases that stand behind one chunk.
 pub const MAX_DEPTH: u8 = 8;
-
-/// The zstd level of new chunks. Level 9 saved 17 % in a trial, at six times the time.
-const LEVEL: i32 = 3;
 
 /// How a chunk's bytes are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +65,8 @@ pub struct Frame<'a> {
     pub codec: Codec,
     /// The chunk's own length.
     pub raw_len: u32,
+    /// The payload's length.
+    pub stored_len: u32,
     /// The base chunk; there if the codec is [`Codec::Based`].
     pub base: Option<ChunkId>,
     /// The raw bytes or the zstd frame.
@@ -105,6 +103,7 @@ impl<'a> Frame<'a> {
                 id,
                 codec,
                 raw_len,
+                stored_len,
                 base,
                 data,
             },
@@ -156,216 +155,5 @@ fn decompress(data: &[u8], prefix: &[u8], raw_len: u32) -> Result<Vec<u8>, Fault
         Ok(raw)
     } else {
         Err(Fault("it has another length"))
-    }
-}
-
-/// A chunk that was compressed and waits for its place in a pack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encoded {
-    /// The chunk.
-    pub id: ChunkId,
-    /// How it is stored.
-    pub codec: Codec,
-    /// The chunk's own length.
-    pub raw_len: u32,
-    /// How many bases stand behind it.
-    pub depth: u8,
-    /// The base chunk; there if the codec is [`Codec::Based`].
-    pub base: Option<ChunkId>,
-    /// What the frame stores, the base's id included.
-    pub payload: Vec<u8>,
-}
-
-impl Encoded {
-    /// Appends the frame.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.id.0);
-        out.push(self.codec as u8);
-        out.extend_from_slice(&self.raw_len.to_le_bytes());
-        out.extend_from_slice(&self.stored_len().to_le_bytes());
-        out.extend_from_slice(&self.payload);
-    }
-
-    /// The payload's length.
-    #[must_use]
-    pub fn stored_len(&self) -> u32 {
-        u32::try_from(self.payload.len()).expect("no payload is longer than a chunk")
-    }
-}
-
-/// A chunk that another may be stored against.
-#[derive(Debug, Clone, Copy)]
-pub struct Base<'a> {
-    /// The chunk.
-    pub id: ChunkId,
-    /// Its raw bytes.
-    pub bytes: &'a [u8],
-    /// How many bases stand behind it.
-    pub depth: u8,
-}
-
-/// Compresses chunks. Keeps zstd's working memory from one to the next.
-pub struct Encoder {
-    zstd: Compressor<'static>,
-}
-
-impl Default for Encoder {
-    fn default() -> Self {
-        Self {
-            zstd: Compressor::new(LEVEL).expect("zstd can allocate its context"),
-        }
-    }
-}
-
-impl Encoder {
-    /// Compresses a chunk, against `base` where that makes it at least a quarter smaller.
-    ///
-    /// # Errors
-    /// If the chunk is larger than the format allows.
-    pub fn encode(
-        &mut self,
-        id: ChunkId,
-        raw: Vec<u8>,
-        base: Option<Base<'_>>,
-    ) -> Result<Encoded, Fault> {
-        let raw_len = u32::try_from(raw.len())
-            .ok()
-            .filter(|_| raw.len() <= MAX_CHUNK);
-        let raw_len = raw_len.ok_or(Fault("the chunk is too large"))?;
-        let alone = self
-            .zstd
-            .compress(&raw)
-            .map_err(|_| Fault("zstd cannot compress it"))?;
-        let (codec, alone) = if alone.len() < raw.len() {
-            (Codec::Zstd, alone)
-        } else {
-            (Codec::Raw, raw.clone())
-        };
-        let encoded = Encoded {
-            id,
-            codec,
-            raw_len,
-            depth: 0,
-            base: None,
-            payload: alone,
-        };
-        let base = base.filter(|base| base.depth < MAX_DEPTH && base.id != id);
-        let Some(base) = base else { return Ok(encoded) };
-        let mut payload = base.id.0.to_vec();
-        payload.extend(against(base.bytes, &raw)?);
-        if payload.len() * 4 > encoded.payload.len() * 3 {
-            return Ok(encoded);
-        }
-        let depth = base.depth + 1;
-        Ok(Encoded {
-            codec: Codec::Based,
-            depth,
-            base: Some(base.id),
-            payload,
-            ..encoded
-        })
-    }
-}
-
-fn against(base: &[u8], raw: &[u8]) -> Result<Vec<u8>, Fault> {
-    let mut zstd = Compressor::new(LEVEL).expect("zstd can allocate its context");
-    let failed = |code| Fault(get_error_name(code));
-    zstd.context_mut().ref_prefix(base).map_err(failed)?;
-    zstd.compress(raw)
-        .map_err(|_| Fault("zstd cannot compress it"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn frame(encoded: &Encoded) -> Vec<u8> {
-        let mut out = Vec::new();
-        encoded.write(&mut out);
-        out
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_encoded_is_decoded(
-            mut raw: Vec<u8>, base: Vec<u8>, repeats in 1_usize..20, shared in any::<bool>(),
-        ) {
-            if shared {
-                raw.extend_from_slice(&base);
-            }
-            let (raw, base) = (raw.repeat(repeats), base.repeat(repeats));
-            let id = Hash::of(&raw);
-            let with = Base { id: Hash::of(&base), bytes: &base, depth: 0 };
-            let encoded = Encoder::default().encode(id, raw.clone(), Some(with)).expect("small");
-            let bytes = frame(&encoded);
-            let (parsed, length) = Frame::parse(&bytes).expect("whole");
-            prop_assert_eq!(length, bytes.len());
-            prop_assert_eq!(parsed.base, encoded.base);
-            prop_assert_eq!(parsed.decode(Some(&base)).expect("right"), raw);
-        }
-
-        #[test]
-        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>) {
-            if let Ok((frame, _)) = Frame::parse(&bytes) {
-                let _ = frame.decode(Some(b"base"));
-            }
-        }
-
-        #[test]
-        fn a_flipped_bit_in_a_frame_is_found(at in 0_usize..200, bit in 0_u8..8) {
-            let raw = b"a line of text\n".repeat(40);
-            let encoded = Encoder::default().encode(Hash::of(&raw), raw.clone(), None).expect("small");
-            let mut bytes = frame(&encoded);
-            let at = at % bytes.len();
-            bytes[at] ^= 1 << bit;
-            let decoded = Frame::parse(&bytes).and_then(|(frame, _)| {
-                if frame.id == encoded.id { frame.decode(None) } else { Err(Fault("another id")) }
-            });
-            // zstd has bits that mean nothing; then the chunk must be right.
-            prop_assert!(decoded.is_err() || decoded == Ok(raw));
-        }
-    }
-
-    #[test]
-    fn a_changed_copy_is_stored_against_its_base_and_an_unlike_chunk_is_not() {
-        let base: Vec<u8> = (0..5000_u32)
-            .flat_map(|n| Hash::of(&n.to_le_bytes()).0)
-            .collect();
-        let mut raw = base.clone();
-        raw[1000] ^= 1;
-        let with = Base {
-            id: Hash::of(&base),
-            bytes: &base,
-            depth: 2,
-        };
-        let encoded = Encoder::default()
-            .encode(Hash::of(&raw), raw, Some(with))
-            .expect("small");
-        assert_eq!((encoded.codec, encoded.depth), (Codec::Based, 3));
-        assert!(encoded.payload.len() < 200, "{}", encoded.payload.len());
-
-        let other: Vec<u8> = (9000..9500_u32)
-            .flat_map(|n| Hash::of(&n.to_le_bytes()).0)
-            .collect();
-        let encoded = Encoder::default()
-            .encode(Hash::of(&other), other, Some(with))
-            .expect("small");
-        assert_eq!(encoded.codec, Codec::Raw);
-    }
-
-    #[test]
-    fn a_chain_of_bases_ends_at_the_limit() {
-        let base = b"the same text over and over".repeat(100);
-        let raw = [&base[..], b"!"].concat();
-        let with = Base {
-            id: Hash::of(&base),
-            bytes: &base,
-            depth: MAX_DEPTH,
-        };
-        let encoded = Encoder::default()
-            .encode(Hash::of(&raw), raw, Some(with))
-            .expect("small");
-        assert_eq!(encoded.base, None);
     }
 }

@@ -68,7 +68,13 @@ pub struct Index {
 
 impl Index {
     /// Adds a pack. The order in which packs are added changes nothing about what is read.
-    pub fn add(&mut self, pack: &PackEntries, whole: bool, damaged: &Damaged, doomed: &Doomed) {
+    pub(super) fn add(
+        &mut self,
+        pack: &PackEntries,
+        whole: bool,
+        damaged: &Damaged,
+        doomed: &Doomed,
+    ) {
         let number = u32::try_from(self.packs.len()).expect("fewer than 2³² packs");
         let doomed = doomed.packs.contains_key(&pack.pack);
         self.packs.push(PackInfo {
@@ -109,18 +115,18 @@ impl Index {
             return;
         }
         match self.spots.entry(id) {
-            Slot::Vacant(slot) => {
-                slot.insert(spot);
+            Slot::Vacant(free) => {
+                free.insert(spot);
             }
-            Slot::Occupied(mut slot) => {
+            Slot::Occupied(mut taken) => {
                 // The least depth first: then a base's depth is always less than that of what
                 // stands on it, whichever copies are chosen, and no chain is a circle.
                 let rank = |spot: &Spot| {
                     let pack = &self.packs[spot.pack as usize];
                     (spot.depth, pack.doomed, pack.id, spot.offset)
                 };
-                let worse = if rank(&spot) < rank(slot.get()) {
-                    slot.insert(spot)
+                let worse = if rank(&spot) < rank(taken.get()) {
+                    taken.insert(spot)
                 } else {
                     spot
                 };
@@ -250,9 +256,9 @@ mod tests {
 
     fn over(packs: &[PackEntries], damaged: &Damaged, doomed: &Doomed) -> Index {
         let mut index = Index::default();
-        packs
-            .iter()
-            .for_each(|pack| index.add(pack, true, damaged, doomed));
+        for pack in packs {
+            index.add(pack, true, damaged, doomed);
+        }
         index
     }
 

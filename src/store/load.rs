@@ -135,13 +135,13 @@ pub async fn read_footer(
             return Ok(None);
         }
         let tail = objects
-            .range(&layout::pack(&id), size - length..size)
+            .range(&layout::pack(&id), size - length..size, size)
             .await?;
         match pack::parse_footer(&tail, size) {
             Ok(Footer::Whole(entries)) => return Ok(Some(entries)),
             // It is never longer than the pack, and longer than what was read.
-            Ok(Footer::Longer(needed)) => length = needed,
-            Err(_) => return Ok(None),
+            Ok(Footer::Longer(needed)) if needed > length => length = needed,
+            Ok(Footer::Longer(_)) | Err(_) => return Ok(None),
         }
     }
 }

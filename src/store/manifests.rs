@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Store, StoreError, layout};
+use super::{Store, StoreError, layout, marks};
 use crate::model::{BackupId, FORMAT_VERSION, Hash, Manifest, State};
 
 const KEY: &[u8] = b"\"checksum\": \"";
@@ -135,8 +135,9 @@ impl Store {
     /// # Errors
     /// If the object store fails.
     pub async fn save_state(&self, id: &BackupId, state: &State) -> Result<(), StoreError> {
-        let text = serde_json::to_vec_pretty(state).expect("a state is plain data");
-        self.objects().put(&layout::state(id), text.into()).await
+        self.objects()
+            .put(&layout::state(id), marks::json(state))
+            .await
     }
 
     /// Takes a backup away: its manifest first, from which moment it no longer exists. What only it

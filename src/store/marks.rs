@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub struct Doomed {
     pub packs: BTreeMap<PackId, DateTime<Utc>>,
 }
 
+/// A value as the text of a file.
+pub fn json<T: Serialize>(value: &T) -> Bytes {
+    let text = serde_json::to_vec_pretty(value);
+    text.expect("what a store keeps is plain data").into()
+}
+
 /// A note that is missing or cannot be read says nothing. For both that is the safe side: a damaged
 /// copy fails its hash again, and a doomed pack starts its time of grace anew.
 pub async fn load<T: DeserializeOwned + Default>(
@@ -61,8 +68,7 @@ pub async fn save<T: Serialize + Default + PartialEq>(
     if *note == T::default() {
         return objects.remove(&name.into()).await;
     }
-    let text = serde_json::to_vec_pretty(note).expect("a note is plain data");
-    objects.put(&name.into(), text.into()).await
+    objects.put(&name.into(), json(note)).await
 }
 
 /// Takes packs that were just written off both notes: they are whole now, and in use. (The same

@@ -8,6 +8,7 @@
 mod cache;
 mod check;
 mod confirm;
+mod encode;
 mod error;
 mod frame;
 mod index;
@@ -89,7 +90,7 @@ impl Store {
     pub fn default_grace(&self) -> Duration {
         match self.0.locks {
             LockKind::Folder => Duration::ZERO,
-            LockKind::Lease(_) => Duration::from_secs(3600),
+            LockKind::Lease(_) => Duration::from_hours(1),
         }
     }
 

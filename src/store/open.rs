@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use object_store::ObjectStore;
 
 use super::objects::Objects;
-use super::{Inner, Location, LockKind, Store, StoreError, layout, parse};
+use super::{Inner, Location, LockKind, Store, StoreError, layout, marks, parse};
 use crate::model::{FORMAT_VERSION, Parameters};
 use crate::tree::split;
 
@@ -142,8 +142,10 @@ async fn establish(objects: &Objects, place: String) -> Result<Parameters, Store
         leaf_factor: split::LEAF_FACTOR,
         node_factor: split::NODE_FACTOR,
     };
-    let text = serde_json::to_vec_pretty(&parameters).expect("parameters are plain data");
-    match objects.create(&layout::STORE.into(), text.into()).await {
+    match objects
+        .create(&layout::STORE.into(), marks::json(&parameters))
+        .await
+    {
         Ok(()) => Ok(parameters),
         // Somebody else made it at the same moment.
         Err(error) if error.is_taken() => read_parameters(objects)

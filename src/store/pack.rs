@@ -12,7 +12,8 @@
 
 use bytes::Bytes;
 
-use super::frame::{Codec, Encoded, Fault, Frame, HEADER, MAX_DEPTH, take};
+use super::encode::Encoded;
+use super::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH, take};
 use crate::model::{ChunkId, Hash, PackId};
 
 const START: &[u8; 8] = b"IPRWPK01";
@@ -245,7 +246,7 @@ pub fn scan(pack: &[u8]) -> Vec<Entry> {
             id: frame.id,
             offset,
             raw_len: frame.raw_len,
-            stored_len: u32::try_from(length - HEADER).expect("read from a u32"),
+            stored_len: frame.stored_len,
             codec: frame.codec,
             depth,
             base: frame.base,
@@ -258,13 +259,13 @@ pub fn scan(pack: &[u8]) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::frame::Encoder;
+    use crate::store::encode::Encoder;
     use proptest::prelude::*;
 
     fn pack(chunks: &[Vec<u8>]) -> Pack {
         let mut builder = PackBuilder::with_capacity(0);
         for chunk in chunks {
-            let encoded = Encoder::default().encode(Hash::of(chunk), chunk.clone(), None);
+            let encoded = Encoder::default().encode(Hash::of(chunk), chunk, None);
             builder.push(&encoded.expect("small"));
         }
         builder.finish()

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::cache::Cache;
 use super::frame::{Fault, Frame, MAX_DEPTH};
@@ -133,35 +133,30 @@ impl Reader {
     fn frame_bytes(&self, pack: &PackInfo, spot: &Spot) -> Result<Bytes, StoreError> {
         let range = spot.range();
         if spot.frame_len() > LONG {
-            return self.load(&pack.id, range);
+            return self.load(pack, range);
         }
-        let (first, last) = (range.start / BLOCK, (range.end - 1) / BLOCK);
-        let mut blocks: Vec<_> = {
+        let blocks = range.start / BLOCK..=(range.end - 1) / BLOCK;
+        let start = blocks.start() * BLOCK;
+        let cached: Option<Vec<_>> = {
             let mut cache = locked(&self.0.blocks);
-            (first..=last)
-                .map(|block| cache.get(&(pack.id, block)))
-                .collect()
+            let find = |block| cache.get(&(pack.id, block));
+            blocks.clone().map(find).collect()
         };
-        if blocks.iter().any(Option::is_none) {
-            let bytes = self.load(&pack.id, first * BLOCK..((last + 1) * BLOCK).min(pack.size))?;
-            let mut cache = locked(&self.0.blocks);
-            for (slot, block) in blocks.iter_mut().zip(first..=last) {
-                let start = ((block - first) * BLOCK) as usize;
-                let part = bytes.slice(start..bytes.len().min(start + BLOCK as usize));
-                cache.insert((pack.id, block), part.clone());
-                *slot = Some(part);
+        let bytes = match cached {
+            Some(blocks) if blocks.len() == 1 => blocks[0].clone(),
+            Some(blocks) => blocks.concat().into(),
+            None => {
+                let end = ((blocks.end() + 1) * BLOCK).min(pack.size);
+                let bytes = self.load(pack, start..end)?;
+                let mut cache = locked(&self.0.blocks);
+                for block in blocks {
+                    let at = block * BLOCK - start;
+                    cache.insert((pack.id, block), part(&bytes, at..at + BLOCK));
+                }
+                bytes
             }
-        }
-        let mut blocks = blocks.into_iter().flatten();
-        let mut bytes = blocks.next().unwrap_or_default();
-        if last > first {
-            let mut joined = BytesMut::from(bytes);
-            blocks.for_each(|block| joined.extend_from_slice(&block));
-            bytes = joined.freeze();
-        }
-        let start = (range.start - first * BLOCK) as usize;
-        // A pack that shrank since it was listed gives less, and the frame says so.
-        Ok(bytes.slice(start.min(bytes.len())..bytes.len().min(start + spot.frame_len() as usize)))
+        };
+        Ok(part(&bytes, range.start - start..range.end - start))
     }
 
     /// The stored frame of a chunk, after the chunk was read and found right.
@@ -177,15 +172,22 @@ impl Reader {
 
     pub(super) fn load(
         &self,
-        pack: &PackId,
+        pack: &PackInfo,
         range: std::ops::Range<u64>,
     ) -> Result<Bytes, StoreError> {
         let store = &self.0.store;
-        store
-            .0
-            .runtime
-            .block_on(store.objects().range(&layout::pack(pack), range))
+        store.0.runtime.block_on(
+            store
+                .objects()
+                .range(&layout::pack(&pack.id), range, pack.size),
+        )
     }
+}
+
+/// What there is of a range: a pack that shrank since it was listed gives less.
+fn part(bytes: &Bytes, range: std::ops::Range<u64>) -> Bytes {
+    let within = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
+    bytes.slice(within(range.start)..within(range.end))
 }
 
 /// The frame that the index says is here.

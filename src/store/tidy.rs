@@ -12,7 +12,7 @@ use crate::model::{BackupId, PackId};
 
 /// Temporary files beside packs are orphans at once, as nobody else writes packs during a sweep.
 /// Elsewhere somebody may: a state is saved without a lock.
-const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+const ORPHAN_AGE: Duration = Duration::from_hours(1);
 
 /// Replaces all index objects by one over the packs that are there.
 pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
@@ -36,9 +36,9 @@ pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
         }
     }
     let mut packs: Vec<_> = packs.into_values().collect();
-    packs
-        .iter_mut()
-        .for_each(|pack| pack.entries.sort_by_key(|entry| entry.offset));
+    for pack in &mut packs {
+        pack.entries.sort_by_key(|entry| entry.offset);
+    }
     let (merged, bytes) = index_file::encode(&packs);
     if !packs.is_empty() && !listing.indexes.contains(&merged) {
         objects.put(&layout::index(&merged), bytes.into()).await?;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::confirm::Written;
-use super::frame::{Base, Encoder, MAX_DEPTH};
+use super::encode::{Base, Encoded, Encoder};
+use super::frame::MAX_DEPTH;
 use super::index::Index;
 use super::pack::{Pack, PackBuilder};
 use super::upload::Uploader;
@@ -122,7 +123,7 @@ impl Shared {
     }
 
     /// The full pack, if this chunk filled it.
-    fn add(&self, chunk: &super::frame::Encoded) -> Option<PackBuilder> {
+    fn add(&self, chunk: &Encoded) -> Option<PackBuilder> {
         let mut open = locked(&self.open);
         if open.is_empty() {
             *open = PackBuilder::with_capacity(PACK_SIZE + PACK_SIZE / 8);
@@ -148,7 +149,7 @@ impl Writer {
     pub fn put_with_base(
         &mut self,
         id: ChunkId,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         base: Option<(ChunkId, &[u8])>,
     ) -> Result<(), StoreError> {
         if bytes.len() > MAX_CHUNK {
@@ -224,6 +225,6 @@ impl ChunkSink for Writer {
     type Error = StoreError;
 
     fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.put_with_base(id, bytes, None)
+        self.put_with_base(id, &bytes, None)
     }
 }

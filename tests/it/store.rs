@@ -1,7 +1,10 @@
 //! The store: the same behaviour over every kind of object store, and what damage does to it.
 
 mod conformance;
+mod crashes;
 mod damage;
 mod faults;
+mod python;
+mod s3;
 mod samples;
 mod sweeping;

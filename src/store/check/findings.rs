@@ -144,11 +144,8 @@ impl Findings {
             what: what.clone(),
             hurts: hurt(chunk),
         });
-        let framed: BTreeSet<_> = self.bad_frames.keys().map(|(_, chunk)| *chunk).collect();
-        let others = self
-            .bad
-            .iter()
-            .filter(|(chunk, _)| !framed.contains(*chunk));
+        let named: BTreeSet<_> = self.bad_frames.keys().map(|(_, chunk)| *chunk).collect();
+        let others = self.bad.iter().filter(|(chunk, _)| !named.contains(*chunk));
         let chunks = others.map(|(chunk, bad)| Damage {
             pack: bad.pack,
             chunk: Some(*chunk),

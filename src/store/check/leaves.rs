@@ -117,7 +117,7 @@ fn spans(pack: u32, mut frames: Vec<(ChunkId, Spot)>) -> Vec<Span> {
 fn read(reader: &Reader, span: &Span) -> Vec<Read> {
     let index = reader.index();
     let pack = index.packs().get(span.pack as usize);
-    let bytes = pack.and_then(|pack| reader.load(&pack.id, span.range.clone()).ok());
+    let bytes = pack.and_then(|pack| reader.load(pack, span.range.clone()).ok());
     let read = |(id, spot): &(ChunkId, Spot)| {
         // Whatever goes wrong here is tried again alone; that also says best what is wrong.
         let fast = bytes

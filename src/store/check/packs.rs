@@ -30,7 +30,7 @@ pub fn check<F: Fn(Progress)>(findings: &mut Findings, meter: &Meter<F>) -> Resu
     for pack in index.packs() {
         let mut frames = frames.remove(&pack.id).unwrap_or_default();
         frames.sort_by_key(|(_, spot)| spot.offset);
-        match findings.reader.load(&pack.id, 0..pack.size) {
+        match findings.reader.load(pack, 0..pack.size) {
             Ok(bytes) => check_pack(findings, pack, &bytes, &frames),
             Err(error) if error.is_not_found() || findings.tolerant => {
                 blame(

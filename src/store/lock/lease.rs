@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_shares_bars_who_wants_it_alone_and_the_other_way_round() {
-        let (objects, long) = (memory(), Duration::from_secs(60));
+        let (objects, long) = (memory(), Duration::from_mins(1));
         let one = hold(&objects, Mode::Shared, long).await.expect("free");
         let two = hold(&objects, Mode::Shared, long).await.expect("shared");
         let alone = hold(&objects, Mode::Exclusive, long).await;

@@ -98,7 +98,7 @@ pub enum LockKind {
 
 impl LockKind {
     /// Leases that outlast a slow request, but not a coffee break.
-    pub const LEASE: Self = Self::Lease(Duration::from_secs(120));
+    pub const LEASE: Self = Self::Lease(Duration::from_mins(2));
 }
 
 /// A lock that is held until this is dropped or released.

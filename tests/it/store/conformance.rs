@@ -7,7 +7,7 @@ use super::samples::{
     PATIENCE, back_up, chunk, id, in_folder, in_memory, manifest, read, rows, write,
 };
 
-async fn suite(store: &Store) {
+pub async fn suite(store: &Store) {
     a_backup_is_read_as_it_was_written(store).await;
     an_id_is_given_once(store).await;
     a_state_may_change(store).await;
@@ -72,7 +72,7 @@ async fn several_threads_write_each_chunk_once(store: &Store) {
             for n in 0..300_u32 {
                 let bytes = format!("a chunk that all threads have, number {n}").into_bytes();
                 writer
-                    .put_with_base(Hash::of(&bytes), bytes, None)
+                    .put_with_base(Hash::of(&bytes), &bytes, None)
                     .expect("written");
             }
         })
@@ -102,7 +102,7 @@ async fn a_chunk_is_stored_against_its_base(store: &Store) {
             for version in pair {
                 let with = base.as_ref().map(|base| (Hash::of(base), &base[..]));
                 writer
-                    .put_with_base(Hash::of(&version), version.clone(), with)
+                    .put_with_base(Hash::of(&version), &version, with)
                     .expect("written");
                 base = Some(version);
             }

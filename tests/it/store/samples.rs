@@ -1,6 +1,6 @@
 //! Backups of made-up rows, written and read back through the store alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use ipam_rewind::model::{
     KeyColumn, KeyKind, Manifest, PartManifest, Schema, SnapshotInfo, State, Table,
 };
 use ipam_rewind::store::{Location, Lock, LockKind, Mode, Store, StoreError, Writer, Written};
-use ipam_rewind::tree::{Cursor, Layout, TreeBuilder, split::Splitter};
+use ipam_rewind::tree::{ChunkSink, Cursor, Layout, Place, TreeBuilder, split::Splitter};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,7 +54,10 @@ pub fn table() -> Table {
 }
 
 /// Writes the rows as a tree; the root is checked nowhere else.
-pub fn write_tree(writer: &mut Writer, rows: &[Vec<u8>]) -> Result<PartManifest, StoreError> {
+pub fn write_tree<S: ChunkSink<Error = StoreError>>(
+    writer: &mut S,
+    rows: &[Vec<u8>],
+) -> Result<PartManifest, StoreError> {
     let layout = Layout::from(&table());
     let mut builder = TreeBuilder::new(&layout, Splitter::default());
     let sink = |error| match error {
@@ -73,6 +76,24 @@ pub fn write_tree(writer: &mut Writer, rows: &[Vec<u8>]) -> Result<PartManifest,
         rows: root.rows,
         bytes: root.bytes,
     })
+}
+
+/// Stores each chunk against the one that stood in its place in the tree written before.
+pub struct AgainstLast {
+    pub writer: Writer,
+    pub last: HashMap<(u8, usize, Vec<u8>), Vec<u8>>,
+}
+
+impl ChunkSink for AgainstLast {
+    type Error = StoreError;
+
+    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let key = (place.level, place.group, place.last_key.to_vec());
+        let base = self.last.get(&key).map(|base| (Hash::of(base), &base[..]));
+        self.writer.put_with_base(id, &bytes, base)?;
+        self.last.insert(key, bytes);
+        Ok(())
+    }
 }
 
 pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
@@ -186,9 +207,9 @@ pub fn files(folder: &Path, below: &str) -> Vec<std::path::PathBuf> {
         for entry in std::fs::read_dir(path).into_iter().flatten() {
             let path = entry.expect("readable").path();
             if path.is_dir() {
-                open.push(path)
+                open.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }
