@@ -3,6 +3,7 @@
 mod cli;
 mod embedded;
 mod fuzz;
+mod golden;
 mod layering;
 mod store;
 mod support;
