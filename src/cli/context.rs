@@ -23,8 +23,8 @@ impl Context {
         let database_url = Some(database_url);
         Self {
             global: Global {
-                store,
                 database_url,
+                store,
                 ..self.global.clone()
             },
         }

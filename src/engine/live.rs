@@ -98,7 +98,7 @@ pub fn splitter(store: &Store) -> Splitter {
 }
 
 /// A capture that is compared with backups and then forgotten: its new chunks lie in a store of
-/// their own, which goes with this value.
+/// their own, which goes with the reader.
 pub struct Passing {
     /// The snapshot.
     pub captured: Captured,

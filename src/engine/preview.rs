@@ -59,7 +59,7 @@ impl Engine {
         session.begin_scratch_snapshot(&tables).await?;
         let sessions = std::slice::from_mut(&mut session);
         let passing = self.capture_aside(sessions, schema.clone(), run).await?;
-        let live = Compared::live(passing);
+        let live = Compared::from(passing);
         run.begin(Phase::Comparing, None);
         let found = collect(
             schema.clone(),
@@ -82,7 +82,6 @@ impl Engine {
             by_dataset(&apply.staged().await?)
         };
         session.rollback().await?;
-        drop(live.passing);
         let unchanged = RestoreResults::unchanged(&live.side.parts);
         run.begin(Phase::Done, None);
         Ok(Preview {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::compare::{Side, changes, differing};
-use super::live::{Captured, Labelled};
+use super::live::{Captured, Labelled, Passing};
 use super::{DatasetCounts, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, BackupKind, Dataset, Manifest, Part, PartManifest, Schema, rfc3339};
 use crate::postgres::{Applied, Apply, Selection, Session, Staging, existing_tables};
@@ -163,8 +163,6 @@ struct Replaced {
     captured: Captured,
     side: Side,
     safety: Option<BackupId>,
-    /// Keeps the chunks of a capture that is no backup.
-    _passing: Option<super::live::Passing>,
 }
 
 impl Engine {
@@ -283,19 +281,17 @@ impl Engine {
         let schema = self.fitting_schema(session, tables, manifest).await?;
         let sessions = std::slice::from_mut(session);
         if !options.safety_backup {
-            let passing = self.capture_aside(sessions, schema.clone(), run).await?;
+            let Passing { captured, reader } =
+                self.capture_aside(sessions, schema.clone(), run).await?;
             let side = Side {
-                reader: passing.reader.clone(),
-                parts: passing.captured.parts.clone(),
+                reader,
+                parts: captured.parts.clone(),
             };
-            let captured = passing.captured.clone();
-            let _passing = Some(passing);
             return Ok(Replaced {
                 schema,
                 captured,
                 side,
                 safety: None,
-                _passing,
             });
         }
         let (captured, written) = self
@@ -319,7 +315,6 @@ impl Engine {
             captured,
             side,
             safety,
-            _passing: None,
         })
     }
 

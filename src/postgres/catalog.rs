@@ -19,6 +19,9 @@ pub struct OutsideReference {
 
 const CANNOT: &str = "read the catalog";
 
+/// Of a reference: its name, the referring table, the one referred to, the columns of both.
+type ReferenceRow = (String, String, String, Vec<String>, Vec<String>);
+
 /// The backed-up tables that this database has, in the order in which they are to be locked.
 ///
 /// # Errors
@@ -199,9 +202,8 @@ impl Session {
             columns("conkey", "conrelid"),
             columns("confkey", "confrelid"),
         );
-        type Row = (String, String, String, Vec<String>, Vec<String>);
-        let rows: Vec<Row> = self.rows(query).await.trying(CANNOT)?;
-        let reference = |(name, table, references, columns, referenced_columns): Row| {
+        let rows: Vec<ReferenceRow> = self.rows(query).await.trying(CANNOT)?;
+        let reference = |(name, table, references, columns, referenced_columns): ReferenceRow| {
             let key = ForeignKey {
                 name,
                 columns,

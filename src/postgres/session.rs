@@ -19,6 +19,16 @@ SELECT set_config('search_path', quote_ident(current_schema()), false);
 SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
 ";
 
+/// Database, version, system, snapshot, WAL position, time.
+type SnapshotRow = (
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    String,
+);
+
 /// A connection to the database, in a transaction or between two.
 #[derive(Debug)]
 pub struct Session {
@@ -211,15 +221,7 @@ impl Session {
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
                      ELSE pg_current_wal_lsn()::text END,
                 now()::text";
-        type Row = (
-            String,
-            String,
-            Option<String>,
-            String,
-            Option<String>,
-            String,
-        );
-        let row: Row = sqlx::query_as(query)
+        let row: SnapshotRow = sqlx::query_as(query)
             .fetch_one(&mut self.connection)
             .await
             .trying("identify the snapshot")?;
