@@ -5,5 +5,6 @@ mod embedded;
 mod fuzz;
 mod golden;
 mod layering;
+mod restore_cases;
 mod store;
 mod support;
