@@ -117,7 +117,8 @@ async fn whoever_has_rows_locked_and_does_not_let_go_is_named() {
 async fn a_lock_beside_the_tables_does_not_hold_a_restore_for_ever() {
     let cycle = plan().await;
     let id = cycle.backup().await;
-    let add = "INSERT INTO idempotency_record (request_id, created_at) VALUES ('new', now())";
+    let add = "INSERT INTO idempotency_record (request_id, created_at) VALUES ('new', now());
+        INSERT INTO device42_ipaddress (ip_address, label) VALUES ('::', 'new')";
     cycle.sql(add).await;
     let _holder = open_transaction(&cycle, "SELECT FROM idempotency_record FOR UPDATE").await;
     let options = impatient();

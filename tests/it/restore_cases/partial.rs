@@ -72,12 +72,12 @@ fn dataset_of(table: &str, cells: &[&str]) -> Option<Dataset> {
     }
 }
 
-/// Changes of all kinds in each dataset, none of which needs another.
+/// Changes of all kinds in each dataset, none of which needs another: nobody's parent changes.
 const EVERYWHERE: &str = "
     INSERT INTO vrf (vrf_id) VALUES ('new-vrf');
     UPDATE vrf SET description = 'changed' WHERE vrf_id IN ('corp', 'lab');
     UPDATE prefix SET tags = '{\"changed\": 1}' WHERE prefix_id IN
-        ('root', 'north', 'subnet-north', 'public-1', 'lab-a');
+        ('six', 'south-a', 'subnet-north', 'public-1', 'lab-a');
     DELETE FROM prefix WHERE prefix_id IN ('north-a', 'public-2', 'subnet-south');
     INSERT INTO prefix (prefix_id, vrf_id, cidr, source, routable, vpc_id) VALUES
         ('new', 'corp', '192.0.2.0/24', 'manual', true, NULL),

@@ -27,7 +27,7 @@ async fn with_spoiler(table: &str, column: &str, state: &str) -> Cycle {
 
 /// Backup, disturbance past the triggers, restore and undo.
 async fn survives_past_its_triggers(cycle: &Cycle, table: &str, state: &str) {
-    let states = "SELECT string_agg(tgname || tgenabled, ' ' ORDER BY tgname) FROM pg_trigger
+    let states = "SELECT string_agg(concat(tgname, tgenabled), ' ' ORDER BY tgname) FROM pg_trigger
         WHERE NOT tgisinternal";
     let before = cycle.database.value(states).await;
     cycle

@@ -150,7 +150,7 @@ async fn a_site_with_deferrable_foreign_keys_survives_everything_at_once() {
     )
     .await;
     let disturbance = format!(
-        "{SWAP} DELETE FROM vpc_prefix_association;
+        "SET CONSTRAINTS ALL IMMEDIATE; {SWAP} DELETE FROM vpc_prefix_association;
         DELETE FROM prefix WHERE prefix_id LIKE 'south%' OR prefix_id = 'subnet-south';
         INSERT INTO prefix (prefix_id, vrf_id, cidr, source, routable)
             VALUES ('south-again', 'corp', '10.2.0.0/16', 'manual', true)"
