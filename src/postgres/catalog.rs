@@ -31,7 +31,7 @@ pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>,
     for table in Part::tables() {
         let query = format!(
             "SELECT count(*) > 0 FROM pg_class WHERE relname = {} AND relkind IN ('r', 'p')
-             AND relnamespace = current_schema()::regnamespace",
+             AND relnamespace = quote_ident(current_schema())::regnamespace",
             sql::literal(table)
         );
         if session.value(query).await.trying(CANNOT)? {
@@ -233,7 +233,7 @@ impl Session {
     async fn sequences(&mut self, table: &str) -> Result<Vec<String>, DatabaseError> {
         let query = format!(
             "SELECT DISTINCT s.relname::text COLLATE \"C\" FROM pg_class s
-             JOIN pg_depend d ON s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace
+             JOIN pg_depend d ON s.relkind = 'S' AND s.relnamespace = quote_ident(current_schema())::regnamespace
                AND ((d.objid = s.oid AND d.classid = 'pg_class'::regclass
                      AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
                      AND d.refobjid = {0}::regclass)
