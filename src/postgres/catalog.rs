@@ -143,11 +143,14 @@ impl Session {
     }
 
     /// The columns of each plain unique index besides the key, and whether there are rules of
-    /// uniqueness that columns alone do not tell (over expressions, over some rows, exclusions).
+    /// uniqueness that stored columns alone do not tell (over expressions, over some rows, over
+    /// generated columns, exclusions).
     async fn unique(&mut self, table: &str) -> Result<(Vec<Vec<String>>, bool), DatabaseError> {
         let query = format!(
             "SELECT i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion
-                 OR coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+                 OR coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+                 OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid
+                            AND a.attnum = ANY (i.indkey) AND a.attgenerated <> ''),
                  ARRAY(SELECT a.attname::text
                        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
                        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
