@@ -25,7 +25,7 @@ type ReferenceRow = (String, String, String, Vec<String>, Vec<String>);
 /// The backed-up tables that this database has, in the order in which they are to be locked.
 ///
 /// # Errors
-/// If one that no site may lack is missing.
+/// If the connection is lost.
 pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>, DatabaseError> {
     let mut found = Vec::new();
     for table in Part::tables() {
@@ -36,19 +36,25 @@ pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>,
         );
         if session.value(query).await.trying(CANNOT)? {
             found.push(table);
-        } else if PARTS
-            .iter()
-            .any(|part| part.table == table && !part.optional)
-        {
-            let missing = format!("it has no table {table:?} in the schema of the search path");
-            let trouble = Trouble::Unsuitable(missing);
-            return Err(DatabaseError {
-                what: "back up this database".into(),
-                trouble,
-            });
         }
     }
     Ok(found)
+}
+
+/// Refuses to back up a database that has these tables alone.
+///
+/// # Errors
+/// If one that no site may lack is missing.
+pub fn refuse_incomplete(tables: &[&str]) -> Result<(), DatabaseError> {
+    let needed = |part: &&Part| !part.optional && !tables.contains(&part.table);
+    let Some(Part { table, .. }) = PARTS.iter().find(needed) else {
+        return Ok(());
+    };
+    let missing = format!("it has no table {table:?} in the schema of the search path");
+    Err(DatabaseError {
+        what: "back up this database".into(),
+        trouble: Trouble::Unsuitable(missing),
+    })
 }
 
 impl Session {
