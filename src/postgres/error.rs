@@ -52,6 +52,7 @@ impl From<sqlx::Error> for Trouble {
             }
             sqlx::Error::Protocol(_) => Self::Unreachable(error),
             sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some(LOCK_NOT_AVAILABLE | DEADLOCK) => Self::Blocked(vec![server_words(&error)]),
                 Some("42501") => Self::NotPermitted(error),
                 Some(code) if code.starts_with("28") => Self::NotPermitted(error),
                 // 57P0x: shut down, crashed, starting up; 3D000: no such database; 08: connection.
