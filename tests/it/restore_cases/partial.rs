@@ -63,10 +63,9 @@ fn as_lines(contents: &Contents) -> Contents {
 fn dataset_of(table: &str, cells: &[&str]) -> Option<Dataset> {
     match table {
         "vrf" => Some(Dataset::Vrfs),
-        "vpc" | "vpc_prefix_association" => Some(Dataset::Vpcs),
         "prefix" if cells[1] == "public-vrf" => Some(Dataset::PublicIps),
         "prefix" if cells[6] == "manual" => Some(Dataset::Prefixes),
-        "prefix" => Some(Dataset::Vpcs),
+        "prefix" | "vpc" | "vpc_prefix_association" => Some(Dataset::Vpcs),
         "device42_ipaddress" | "sequence device42_ipaddress_id_seq" => Some(Dataset::PublicIps),
         _ => None,
     }

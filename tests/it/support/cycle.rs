@@ -154,15 +154,12 @@ pub fn assert_same(found: &Contents, wanted: &Contents) {
             continue;
         }
         let only = |here: &str, there: &str| {
-            let rows = here
-                .lines()
-                .filter(|row| !there.lines().any(|other| other == *row));
-            rows.take(5)
-                .map(|row| format!("  {row}\n"))
-                .collect::<String>()
+            let is_there = |row: &&str| there.lines().any(|other| other == *row);
+            let rows = here.lines().filter(|row| !is_there(row));
+            rows.take(5).collect::<Vec<_>>().join("\n")
         };
         panic!(
-            "{name} differs; only found:\n{}only wanted:\n{}",
+            "{name} differs; only found:\n{}\nonly wanted:\n{}",
             only(found, wanted),
             only(wanted, found)
         );
