@@ -103,3 +103,27 @@ impl Engine {
         self.database.as_deref().ok_or(EngineError::NoDatabase)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::BackupId;
+
+    fn spawnable(_: impl Future + Send) {}
+
+    /// A service runs the use cases as tasks of their own. Checked by the compiler; never called.
+    #[expect(dead_code, reason = "that it compiles is the test")]
+    fn every_use_case_can_run_as_a_task(engine: &Engine, id: &BackupId, run: &Run) {
+        let options = RestoreOptions::default();
+        spawnable(engine.backup(BackupRequest::default(), run));
+        spawnable(engine.preview(id, &options, 1, run));
+        spawnable(engine.restore(id, &options, run));
+        spawnable(engine.diff(&Point::Live, &Point::Live, 1, run));
+        spawnable(engine.verify(&[], run));
+        spawnable(engine.cleanup(&crate::model::Policy::last(1), false, run));
+        spawnable(engine.delete(id, run));
+        spawnable(engine.stats());
+        spawnable(engine.list());
+        spawnable(engine.details(id));
+    }
+}

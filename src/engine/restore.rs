@@ -3,7 +3,7 @@
 //! One path for a one-row slip and for an empty database. Everything that touches the database
 //! happens in one transaction; until its commit nothing is lost by stopping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -157,6 +157,19 @@ impl RestoreResults {
     }
 }
 
+/// The tables of which at least a tenth changed: as many as autovacuum takes for many.
+fn much_changed<'p>(
+    parts: &'p [PartManifest],
+    staged: &BTreeMap<&'static str, Applied>,
+) -> BTreeSet<&'p str> {
+    let changed = |part: &PartManifest| {
+        let counts = staged.get(part.name.as_str()).copied().unwrap_or_default();
+        counts.inserted + counts.updated + counts.deleted
+    };
+    let much = parts.iter().filter(|part| changed(part) > part.rows / 10);
+    much.map(|part| part.table.as_str()).collect()
+}
+
 /// The live state under lock: what the restore starts from.
 struct Replaced {
     schema: Schema,
@@ -192,10 +205,6 @@ impl Engine {
         let mut session = self.connect(run).await?;
         let report = self.rewind(&mut session, &manifest, options, run).await?;
         self.note_restore(&manifest).await?;
-        // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
-        if let Err(error) = session.analyze(&manifest.schema).await {
-            tracing::warn!("could not analyze the tables: {error}");
-        }
         shared.release().await;
         alone.release().await;
         run.begin(Phase::Done, None);
@@ -260,6 +269,13 @@ impl Engine {
         }
         run.begin(Phase::Committing, None);
         session.commit().await?;
+        // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
+        if let Err(error) = session
+            .analyze(&much_changed(&live.side.parts, &staged))
+            .await
+        {
+            tracing::warn!("could not analyze the tables: {error}");
+        }
         let unchanged = RestoreResults::unchanged(&live.side.parts);
         Ok(Report {
             datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),

@@ -1,11 +1,13 @@
 //! A connection whose settings are pinned, so that the same rows always read as the same bytes.
 
+use std::collections::BTreeSet;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
 use super::error::{DatabaseError, Trouble, While};
 use super::sql;
-use crate::model::{Schema, SnapshotInfo};
+use crate::model::SnapshotInfo;
 
 /// What COPY's output depends on, and what would stop a long run or hide rows from it.
 const PINNED: &str = "
@@ -174,8 +176,11 @@ impl Session {
     ///
     /// # Errors
     /// If the role does not own them, or the connection is lost.
-    pub async fn analyze(&mut self, schema: &Schema) -> Result<(), DatabaseError> {
-        let tables = sql::names(schema.tables.iter().map(|table| table.name.as_str()));
+    pub async fn analyze(&mut self, tables: &BTreeSet<&str>) -> Result<(), DatabaseError> {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let tables = sql::names(tables.iter().copied());
         self.run(format!("ANALYZE {tables}"))
             .await
             .trying("analyze the tables")?;
