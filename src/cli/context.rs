@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::exit::CliError;
+use super::error::CliError;
 use super::{Global, output, progress, prompt};
 use crate::engine::{Engine, EngineError, Run};
 

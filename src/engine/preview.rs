@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::diff::{Compared, collect};
-use super::restore::{RestoreOptions, RestoreResults, by_dataset};
+use super::restore::RestoreOptions;
+use super::results::{RestoreResults, by_dataset};
 use super::{DatasetCounts, Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{BackupId, Dataset};
 use crate::postgres::{Apply, existing_tables};

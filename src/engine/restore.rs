@@ -7,23 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
-use super::compare::{Side, changes, differing};
+use super::compare::Side;
 use super::live::{Captured, Labelled, Passing};
-use super::{DatasetCounts, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, BackupKind, Dataset, Manifest, Part, PartManifest, Schema, rfc3339};
-use crate::postgres::{Applied, Apply, Selection, Session, Staging, existing_tables};
+use super::results::{RestoreResults, by_dataset};
+use super::{Engine, EngineError, Phase, Run};
+use crate::model::{BackupId, BackupKind, Dataset, Manifest, PartManifest, Schema, rfc3339};
+use crate::postgres::{Applied, Apply, Selection, Session, existing_tables};
 use crate::store::{Lock, Mode};
-use crate::tree::Layout;
 
 /// How long a restore waits for a sweep to end.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it asks for the tables' locks, unless told otherwise.
 const TABLES_PATIENCE: Duration = Duration::from_secs(20);
-/// A block of staged lines is sent once it has so many bytes.
-const BLOCK: usize = 128 << 10;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -47,19 +43,6 @@ impl Default for RestoreOptions {
             lock_patience: TABLES_PATIENCE,
         }
     }
-}
-
-/// What was done to the live rows of a dataset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct RestoreResults {
-    /// Rows that were missing.
-    pub inserted: u64,
-    /// Rows that had other values.
-    pub updated: u64,
-    /// Rows that the backup does not have.
-    pub deleted: u64,
-    /// Rows that were left as they were.
-    pub unchanged: u64,
 }
 
 /// What a restore did, for the documented answer.
@@ -87,74 +70,6 @@ pub struct Restored {
     pub restore_results: Report,
     /// When this was answered.
     pub timestamp: String,
-}
-
-/// Changes by dataset, before it is known how many rows stay.
-pub(super) type Changes = BTreeMap<Dataset, Applied>;
-
-/// Sums the changes of parts up for their datasets.
-pub(super) fn by_dataset(parts: &BTreeMap<&'static str, Applied>) -> Changes {
-    let mut sums = Changes::new();
-    for (name, counts) in parts {
-        let part = Part::named(name).expect("counted under a part's name");
-        let sum = sums.entry(part.dataset).or_default();
-        sum.inserted += counts.inserted;
-        sum.updated += counts.updated;
-        sum.deleted += counts.deleted;
-    }
-    sums
-}
-
-impl From<&DatasetCounts> for Applied {
-    fn from(counts: &DatasetCounts) -> Self {
-        Self {
-            inserted: counts.added,
-            updated: counts.changed,
-            deleted: counts.removed,
-        }
-    }
-}
-
-impl RestoreResults {
-    /// Whether nothing is changed.
-    #[must_use]
-    pub fn is_zero(&self) -> bool {
-        (self.inserted, self.updated, self.deleted) == (0, 0, 0)
-    }
-
-    /// All rows of these parts, as left alone.
-    pub(super) fn unchanged(parts: &[PartManifest]) -> BTreeMap<Dataset, Self> {
-        let mut all: BTreeMap<_, Self> = Dataset::ALL.map(|name| (name, Self::default())).into();
-        for part in parts {
-            all.entry(part.dataset).or_default().unchanged += part.rows;
-        }
-        all
-    }
-
-    /// These changes to those rows.
-    pub(super) fn over(
-        rows: &BTreeMap<Dataset, Self>,
-        changes: &Changes,
-    ) -> BTreeMap<Dataset, Self> {
-        let result = |(dataset, rows): (&Dataset, &Self)| {
-            let Applied {
-                inserted,
-                updated,
-                deleted,
-            } = changes.get(dataset).copied().unwrap_or_default();
-            let unchanged = rows.unchanged - updated - deleted;
-            (
-                *dataset,
-                Self {
-                    inserted,
-                    updated,
-                    deleted,
-                    unchanged,
-                },
-            )
-        };
-        rows.iter().map(result).collect()
-    }
 }
 
 /// The tables of which at least a tenth changed: as many as autovacuum takes for many.
@@ -352,45 +267,6 @@ impl Engine {
             to: "the live database".into(),
             differences,
         })
-    }
-
-    /// Brings the changes from `live` to `target` into the staging tables: comparing on a thread
-    /// of its own, copying meanwhile.
-    pub(super) async fn stage_changes(
-        &self,
-        session: &mut Session,
-        schema: &Schema,
-        live: &Side,
-        target: &Side,
-    ) -> Result<(), EngineError> {
-        session.create_staging(schema).await?;
-        for part in differing(live, target) {
-            let table = schema
-                .table(part.table)
-                .expect("a part's table is in its schema");
-            let (sender, lines) = mpsc::channel(4);
-            let (sides, owned) = ((live.clone(), target.clone()), table.clone());
-            let comparing = spawn_blocking(move || -> Result<(), EngineError> {
-                let (layout, staging) = (Layout::from(&owned), Staging::new(part, &owned));
-                let mut block = Vec::with_capacity(2 * BLOCK);
-                for change in changes(part, &layout, &sides.0, &sides.1)? {
-                    staging.write(&change?, &mut block);
-                    if block.len() >= BLOCK {
-                        let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));
-                        if sender.blocking_send(full).is_err() {
-                            return Ok(());
-                        }
-                    }
-                }
-                // A receiver that went away has its own reason to tell.
-                let _ = sender.blocking_send(block);
-                Ok(())
-            });
-            let staged = session.stage(table, lines).await;
-            comparing.await.expect("comparing does not panic")?;
-            staged?;
-        }
-        Ok(session.index_staging(schema).await?)
     }
 
     async fn note_restore(&self, manifest: &Manifest) -> Result<(), EngineError> {
