@@ -59,12 +59,8 @@ struct Global {
     )]
     database_url: Option<String>,
     /// The store: a folder, or s3://bucket/prefix
-    #[arg(
-        long,
-        env = "BACKUP_STORE",
-        global = true,
-        default_value = "/app/backups"
-    )]
+    #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
+    #[arg(default_value = "/app/backups", value_name = "PLACE")]
     store: String,
     /// Answer every question with yes
     #[arg(short, long, global = true)]

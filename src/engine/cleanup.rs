@@ -208,12 +208,8 @@ impl From<Swept> for Freed {
 }
 
 fn report(kept: Vec<Judged>, deleted: Vec<Judged>, freed: Freed, dry_run: bool) -> CleanupReport {
-    let verb = if dry_run {
-        "would be deleted"
-    } else {
-        "deleted"
-    };
-    let message = format!("{} backups {verb}, {} kept", deleted.len(), kept.len());
+    let verb = if dry_run { "would go" } else { "deleted" };
+    let message = format!("Backups: {} {verb}, {} kept", deleted.len(), kept.len());
     CleanupReport {
         status: "success",
         message,

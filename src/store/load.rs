@@ -140,7 +140,7 @@ pub async fn read_footer(
             return Ok(None);
         }
         let tail = objects
-            .range(&layout::pack(&id), size - length..size, size)
+            .range(&layout::pack(&id), size - length..size)
             .await?;
         match pack::parse_footer(&tail, size) {
             Ok(Footer::Whole(entries)) => return Ok(Some(entries)),

@@ -176,11 +176,10 @@ impl Reader {
         range: std::ops::Range<u64>,
     ) -> Result<Bytes, StoreError> {
         let store = &self.0.store;
-        store.0.runtime.block_on(
-            store
-                .objects()
-                .range(&layout::pack(&pack.id), range, pack.size),
-        )
+        store
+            .0
+            .runtime
+            .block_on(store.objects().range(&layout::pack(&pack.id), range))
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sqlx::Connection;
 
 use crate::support::program::{Ended, Program};
+use crate::support::s3::S3Server;
 use crate::support::{database, sample_database};
 
 fn keys(object: &Value) -> Vec<&str> {
@@ -257,7 +258,7 @@ async fn cleanup_keeps_the_newest_and_says_what_went() {
     );
     assert_eq!(program.ids().len(), 3);
     let done = program.json(&["cleanup", "1"]);
-    assert_eq!(done["message"], "2 backups deleted, 1 kept");
+    assert_eq!(done["message"], "Backups: 2 deleted, 1 kept");
     assert_eq!(program.ids(), [ids[2].clone()]);
     assert_eq!(
         program.ok(&["verify"]).lines().last(),
@@ -272,6 +273,33 @@ async fn cleanup_keeps_the_newest_and_says_what_went() {
         (&statistics["backups"], &statistics["packs"]),
         (&0.into(), &0.into())
     );
+}
+
+#[tokio::test]
+async fn a_store_in_s3_does_all_that_a_folder_does() {
+    let (server, database) = (S3Server::start().await, sample_database().await);
+    let program = Program::on(&database);
+    let run = |arguments: &[&str]| {
+        let mut command = program.command(arguments);
+        command
+            .env("BACKUP_STORE", "s3://bucket/some/prefix")
+            .envs(server.environment());
+        let ended = Ended::from(command.output().expect("the program runs"));
+        assert_eq!(ended.code, 0, "{arguments:?}: {}{}", ended.out, ended.err);
+        ended.out
+    };
+    let created: Value = serde_json::from_str(&run(&["backup", "--json"])).expect("a document");
+    let id = created["backup_id"].as_str().expect("an id");
+    let before = database.dump().await;
+    database
+        .sql("UPDATE prefix SET tags = '{}'; DELETE FROM vpc_prefix_association")
+        .await;
+    run(&["restore", id, "--yes"]);
+    assert_eq!(database.dump().await, before);
+    assert!(run(&["diff", id]).contains("Nothing differs"));
+    assert!(run(&["cleanup", "1"]).contains("Backups: 1 deleted, 1 kept"));
+    assert!(run(&["verify"]).contains("Every byte is there and right."));
+    assert!(run(&["stats"]).contains("s3://bucket/some/prefix (1 backup)"));
 }
 
 #[test]

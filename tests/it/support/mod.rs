@@ -5,6 +5,7 @@ mod cluster;
 pub mod cycle;
 mod dump;
 pub mod program;
+pub mod s3;
 
 use std::collections::BTreeMap;
 
