@@ -1,0 +1,83 @@
+//! Ctrl-C, and the signal that asks a service to end.
+
+use nix::sys::signal::Signal;
+
+use super::relay::{Fault, Relay};
+use super::running::{
+    Running, change, held_in_the_middle, hold, let_go, recovers, sessions, until, until_it_waits,
+    whole,
+};
+use crate::support::program::Program;
+use crate::support::{TestDatabase, sample_database};
+
+const BOTH: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_interrupted_while_it_reads_ends_at_once_and_leaves_nothing() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let first = program.backup();
+    database.sql("UPDATE prefix SET tags = '{}'").await;
+    for signal in BOTH {
+        let relay = Relay::to(&database, Fault::HoldUpAfter(100_000)).await;
+        let arguments = ["backup", "--database-url", &relay.url];
+        let mut backup = Running::start(&program, &arguments);
+        until("a read that is held up", async || relay.struck() > 0).await;
+        backup.signal(signal);
+        let ended = backup.ended().await;
+        assert_eq!(ended.code, 130, "{signal}: {}", ended.err);
+        assert_eq!(sessions(&database).await, "0", "{signal}");
+        assert_eq!(whole(&program), [first.clone()]);
+    }
+    recovers(&program, &database);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_interrupted_while_it_waits_for_a_table_ends_at_once() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let held = hold(&database, "LOCK TABLE vpc").await;
+    for signal in BOTH {
+        let mut backup = Running::start(&program, &["backup"]);
+        until_it_waits(&database).await;
+        backup.signal(signal);
+        let ended = backup.ended().await;
+        assert_eq!(ended.code, 130, "{signal}: {}", ended.err);
+        assert_eq!(sessions(&database).await, "0", "{signal}");
+    }
+    let_go(held).await;
+    assert_eq!(program.ids().len(), 0);
+    recovers(&program, &database);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_interrupted_within_its_transaction_changes_nothing() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let target = program.backup();
+    let wanted = database.dump().await;
+    change(&database).await;
+    let changed = database.dump().await;
+    for signal in BOTH {
+        let (mut restore, held) = held_in_the_middle(&database, &program, &target).await;
+        restore.signal(signal);
+        let ended = restore.ended().await;
+        assert_eq!(ended.code, 130, "{signal}: {}", ended.err);
+        assert!(ended.err.contains("interrupted"), "{}", ended.err);
+        assert_eq!(sessions(&database).await, "0", "{signal}");
+        let_go(held).await;
+        assert!(database.dump().await == changed, "{signal}");
+        may_be_written(&database).await;
+    }
+    whole(&program);
+    program.ok(&["restore", &target, "--yes"]);
+    assert!(database.dump().await == wanted);
+    recovers(&program, &database);
+}
+
+/// No lock of a restore is left.
+async fn may_be_written(database: &TestDatabase) {
+    database
+        .sql("BEGIN; SET lock_timeout = '1s'; LOCK TABLE vrf, vpc, prefix; ROLLBACK")
+        .await;
+}
