@@ -182,7 +182,7 @@ async fn a_damaged_manifest_hides_no_other_backup_and_can_be_deleted() {
     flipped[text.len() / 2] ^= 1;
     for damaged in [&flipped[..], &text[..text.len() / 2], b""] {
         fs::write(&manifest, damaged).expect("written");
-        assert_eq!(program.ids(), [scene.second.clone()]);
+        assert_eq!(program.ids(), [scene.second.as_str()]);
         let listed = program.run(&["list"]);
         assert!(listed.err.contains(&scene.first), "{}", listed.err);
         let found = damage(program);
@@ -194,7 +194,7 @@ async fn a_damaged_manifest_hides_no_other_backup_and_can_be_deleted() {
         scene.restores_the_second().await;
     }
     program.ok(&["delete", &scene.first, "--yes"]);
-    assert_eq!(whole(program), [scene.second.clone()]);
+    assert_eq!(whole(program), [scene.second.as_str()]);
     program.ok(&["cleanup"]);
     assert!(!scene.pack.exists(), "nothing needs it any more");
     whole(program);

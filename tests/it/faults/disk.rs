@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 
-use ipam_rewind::engine::{BackupRequest, Engine, EngineError, RestoreOptions, Run};
+use ipam_rewind::engine::{BackupRequest, Engine, EngineError, Kind, RestoreOptions, Run};
 use ipam_rewind::store::{LockKind, Store};
 use object_store::local::LocalFileSystem;
 
-use super::running::{change, recovers, whole};
+use super::running::{change, files, recovers, whole};
 use crate::store::faults::Faulty;
 use crate::support::program::{Ended, Program};
 use crate::support::{TestDatabase, sample_database};
@@ -41,7 +41,7 @@ async fn whatever_the_space_that_is_left_a_backup_is_whole_or_is_not_there() {
     for space in [0, 1_000, 20_000] {
         disk.leave_space(space);
         says_full(engine.backup(BackupRequest::default(), &Run::new()).await);
-        assert_eq!(whole(&program), [first.clone()], "{space} bytes left");
+        assert_eq!(whole(&program), [first.as_str()], "{space} bytes left");
     }
     recovers(&program, &database);
 }
@@ -60,7 +60,7 @@ async fn a_restore_that_cannot_keep_the_current_state_is_refused_before_it_chang
     let options = RestoreOptions::default();
     says_full(engine.restore(&id, &options, &Run::new()).await);
     assert!(database.dump().await == changed);
-    assert_eq!(whole(&program), [first.clone()]);
+    assert_eq!(whole(&program), [first.as_str()]);
 
     disk.leave_space(i64::MAX);
     let restored = engine.restore(&id, &options, &Run::new()).await;
@@ -72,6 +72,29 @@ async fn a_restore_that_cannot_keep_the_current_state_is_refused_before_it_chang
     let deleted = engine.delete(&safety, &Run::new()).await.expect("deleted");
     assert!(deleted.freed.bytes > 0, "{deleted:?}");
     assert_eq!(whole(&program), [first]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_does_not_hide_damage() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let first = program.backup();
+    let (engine, disk) = on_a_disk(program.store(), &database).await;
+    let mut files = files(program.store()).into_iter();
+    let pack = files.find(|(name, _)| name.starts_with("packs/"));
+    let pack = program.store().join(pack.expect("one").0);
+    let mut bytes = std::fs::read(&pack).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&pack, bytes).expect("written");
+    disk.leave_space(0);
+    let report = engine.verify(&[], &Run::new()).await.expect("a report");
+    assert!(!report.backups[0].intact, "{report:?}");
+    let id = first.parse().expect("an id");
+    let options = RestoreOptions::default();
+    let refused = engine.restore(&id, &options, &Run::new()).await;
+    let refused = refused.expect_err("damaged");
+    assert_eq!(refused.kind(), Kind::Damaged, "{refused}");
 }
 
 /// A disk of three megabytes that only commands run by it see.
@@ -222,6 +245,8 @@ async fn a_backup_that_may_not_write_so_much_leaves_nothing_behind() {
     let ended: Ended = limited.output().expect("it runs").into();
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("File too large"), "{}", ended.err);
+    let left = files(program.store());
+    assert!(!left.iter().any(|(name, _)| name.contains('#')), "{left:?}");
     assert_eq!(whole(&program), [first]);
     recovers(&program, &database);
 }

@@ -23,6 +23,8 @@ pub enum Fault {
     CutBeforeCommit,
     /// Cuts the connection when COMMIT was answered; the answer is lost.
     CutAfterCommit,
+    /// Keeps the answer to COMMIT until the relay is dropped.
+    HoldUpCommit,
 }
 
 /// Relays until it is dropped.
@@ -30,6 +32,7 @@ pub struct Relay {
     /// The address of the database through it.
     pub url: String,
     struck: Arc<AtomicUsize>,
+    deaf: Arc<AtomicBool>,
     /// Connections that are held up wait for its end.
     _holding: watch::Sender<()>,
     task: AbortHandle,
@@ -42,10 +45,17 @@ impl Relay {
         let name = database.value("SELECT current_database()").await;
         let struck = Arc::new(AtomicUsize::new(0));
         let counter = struck.clone();
+        let deaf = Arc::new(AtomicBool::new(false));
+        let ignores = deaf.clone();
         let (_holding, held) = watch::channel(());
         let task = tokio::spawn(async move {
+            let mut ignored = Vec::new();
             loop {
                 let (client, _) = listener.accept().await.expect("a connection");
+                if ignores.load(Ordering::SeqCst) {
+                    ignored.push(client);
+                    continue;
+                }
                 let (counter, held) = (counter.clone(), held.clone());
                 tokio::spawn(async move { relay(client, fault, &counter, held).await });
             }
@@ -53,9 +63,15 @@ impl Relay {
         Self {
             url: format!("postgres://prefix_user@127.0.0.1:{port}/{name}?sslmode=disable"),
             struck,
+            deaf,
             _holding,
             task: task.abort_handle(),
         }
+    }
+
+    /// From now on new connections are accepted, but never answered.
+    pub fn ignore_whoever_comes(&self) {
+        self.deaf.store(true, Ordering::SeqCst);
     }
 
     /// How many connections the fault has struck.
@@ -91,7 +107,9 @@ async fn relay(
                     struck.fetch_add(1, Ordering::SeqCst);
                     return;
                 }
-                Fault::CutAfterCommit if commits => mute.store(true, Ordering::SeqCst),
+                Fault::CutAfterCommit | Fault::HoldUpCommit if commits => {
+                    mute.store(true, Ordering::SeqCst)
+                }
                 _ => {}
             }
             if count == 0 || to_server.write_all(&bytes[..count]).await.is_err() {
@@ -104,12 +122,16 @@ async fn relay(
         loop {
             let count = from_server.read(&mut bytes).await.unwrap_or(0);
             relayed += count;
-            if mute.load(Ordering::SeqCst) {
+            let strikes = match fault {
+                Fault::HoldUpAfter(most) => relayed > most,
+                Fault::CutBeforeCommit => false,
+                Fault::CutAfterCommit | Fault::HoldUpCommit => mute.load(Ordering::SeqCst),
+            };
+            if strikes {
                 struck.fetch_add(1, Ordering::SeqCst);
-                return;
-            }
-            if matches!(fault, Fault::HoldUpAfter(most) if relayed > most) {
-                struck.fetch_add(1, Ordering::SeqCst);
+                if matches!(fault, Fault::CutAfterCommit) {
+                    return;
+                }
                 let _ = held.changed().await;
             }
             if count == 0 || to_client.write_all(&bytes[..count]).await.is_err() {

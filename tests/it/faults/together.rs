@@ -90,7 +90,7 @@ async fn a_cleanup_beside_a_backup_unlinks_leaves_the_space_and_harms_nothing() 
     let mut cleanup = Running::start(&program, &["cleanup", "1"]);
     let cleaning = cleanup.pid();
     until("an unlinked backup", async || {
-        program.ids() == [third.clone()]
+        program.ids() == [third.as_str()]
     })
     .await;
     // It still waits for the backup to end, and meanwhile nobody restores.
@@ -162,7 +162,7 @@ async fn work(database: &TestDatabase, stop: Arc<AtomicBool>) -> u32 {
     let mut connection = database.connect().await;
     let mut steps = 0;
     while !stop.load(Ordering::Relaxed) {
-        let step = format!(
+        let transaction = format!(
             "BEGIN;
              WITH made AS (INSERT INTO vpc VALUES (gen_random_uuid(), 'busy', 'other', 'busy',
                 'v{steps}', 'r', '{{}}') RETURNING vpc_id)
@@ -175,7 +175,7 @@ async fn work(database: &TestDatabase, stop: Arc<AtomicBool>) -> u32 {
                 WHERE vrf_id = 'busy';
              COMMIT"
         );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(step))
+        sqlx::raw_sql(sqlx::AssertSqlSafe(transaction))
             .execute(&mut connection)
             .await
             .expect("the application works");
