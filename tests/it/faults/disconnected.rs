@@ -58,7 +58,8 @@ async fn a_restore_whose_session_is_terminated_changes_nothing() {
     let wanted = database.dump().await;
     change(&database).await;
     let changed = database.dump().await;
-    let (restore, held) = held_in_the_middle(&database, &program, &target).await;
+    let (restore, held) =
+        held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
     terminate(&database).await;
     says_out_of_reach(&restore.ended().await);
     let_go(held).await;
@@ -102,6 +103,25 @@ async fn a_line_that_is_cut_before_the_answer_to_the_commit_is_still_a_success()
     assert!(database.dump().await == wanted);
     let details = program.json(&["details", &target]);
     assert_eq!(details["backup_info"]["restore_tested"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_which_nothing_can_be_learnt_is_told_as_such() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let target = program.backup();
+    let wanted = database.dump().await;
+    change(&database).await;
+    let relay = Relay::to(&database, Fault::CutAfterCommit).await;
+    let arguments = ["restore", &target, "--yes", "--database-url", &relay.url];
+    let (restore, held) = held_in_the_middle(&database, &program, &arguments).await;
+    relay.ignore_whoever_comes();
+    let_go(held).await;
+    let ended = restore.ended().await;
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("not known whether"), "{}", ended.err);
+    assert!(database.dump().await == wanted);
+    whole(&program);
 }
 
 /// A server that may be stopped.

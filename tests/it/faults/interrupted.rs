@@ -59,7 +59,8 @@ async fn a_restore_that_is_interrupted_within_its_transaction_changes_nothing() 
     change(&database).await;
     let changed = database.dump().await;
     for signal in BOTH {
-        let (mut restore, held) = held_in_the_middle(&database, &program, &target).await;
+        let (mut restore, held) =
+            held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
         restore.signal(signal);
         let ended = restore.ended().await;
         assert_eq!(ended.code, 130, "{signal}: {}", ended.err);

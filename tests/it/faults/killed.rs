@@ -132,7 +132,8 @@ async fn a_restore_killed_within_its_transaction_leaves_the_database_and_a_safet
     let wanted = database.dump().await;
     change(&database).await;
     let changed = database.dump().await;
-    let (mut restore, held) = held_in_the_middle(&database, &program, &target).await;
+    let (mut restore, held) =
+        held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
     restore.signal(Signal::SIGKILL);
     restore.ended().await;
     // The server sees by itself that nobody waits any more.

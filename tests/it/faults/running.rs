@@ -137,11 +137,11 @@ pub async fn change(database: &TestDatabase) {
 pub async fn held_in_the_middle(
     database: &TestDatabase,
     program: &Program,
-    id: &str,
+    restore: &[&str],
 ) -> (Running, PgConnection) {
     let row = "SELECT FROM vrf WHERE vrf_id = 'prod-vrf' FOR UPDATE";
     let held = hold(database, row).await;
-    let restore = Running::start(program, &["restore", id, "--yes"]);
+    let restore = Running::start(program, restore);
     until_it_waits(database).await;
     (restore, held)
 }

@@ -43,7 +43,8 @@ async fn whoever_comes_while_a_restore_runs_is_told_who_it_is_that_runs() {
     let program = Program::on(&database);
     let (other, target) = (program.backup(), program.backup());
     change(&database).await;
-    let (mut restore, held) = held_in_the_middle(&database, &program, &target).await;
+    let (mut restore, held) =
+        held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
     let host = hostname::get().expect("a name");
     let who = format!(
         "restore of {target} (process {} on {}, since ",
