@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    Running, change, files, held_in_the_middle, let_go, recovers, until, until_left_alone, whole,
+    A_ROW, Running, change, files, held_in_the_middle, hold, let_go, recovers, until,
+    until_it_waits, until_left_alone, whole,
 };
 use crate::support::program::Program;
 use crate::support::{TestDatabase, database, sample_database};
@@ -150,4 +151,30 @@ async fn a_restore_killed_within_its_transaction_leaves_the_database_and_a_safet
     program.ok(&["restore", &ids[0], "--yes"]);
     assert!(database.dump().await == changed);
     recovers(&program, &database);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_run_removes_the_temporary_files_of_one_that_was_killed() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let target = program.backup();
+    change(&database).await;
+    let temporary = tempfile::tempdir().expect("a folder");
+    let in_it = |arguments: &[&str]| {
+        let mut command = program.command(arguments);
+        command.env("TMPDIR", temporary.path());
+        Running::of(command)
+    };
+    let left = || std::fs::read_dir(temporary.path()).expect("there").count();
+    let held = hold(&database, A_ROW).await;
+    let mut restore = in_it(&["restore", &target, "--yes", "--no-safety-backup"]);
+    until_it_waits(&database).await;
+    // That of a run that goes on is left alone.
+    let preview = in_it(&["restore", &target, "--dry-run"]).ended().await;
+    assert_eq!((preview.code, left()), (0, 1), "{}", preview.err);
+    restore.signal(Signal::SIGKILL);
+    restore.ended().await;
+    let_go(held).await;
+    let preview = in_it(&["restore", &target, "--dry-run"]).ended().await;
+    assert_eq!((preview.code, left()), (0, 0), "{}", preview.err);
 }

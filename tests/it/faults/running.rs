@@ -11,6 +11,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::support::TestDatabase;
 use crate::support::program::{Ended, Program};
 
+/// Holds a row that a restore has to write after [`change`].
+pub const A_ROW: &str = "SELECT FROM vrf WHERE vrf_id = 'prod-vrf' FOR UPDATE";
 /// Longer than any run takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -119,7 +121,7 @@ pub async fn let_go(connection: PgConnection) {
 }
 
 /// Makes the plan differ from its backup in every table. What it does to `prod-vrf` lets
-/// [`held_in_the_middle`] stop a restore.
+/// [`A_ROW`] stop a restore.
 pub async fn change(database: &TestDatabase) {
     database
         .sql(
@@ -139,8 +141,7 @@ pub async fn held_in_the_middle(
     program: &Program,
     restore: &[&str],
 ) -> (Running, PgConnection) {
-    let row = "SELECT FROM vrf WHERE vrf_id = 'prod-vrf' FOR UPDATE";
-    let held = hold(database, row).await;
+    let held = hold(database, A_ROW).await;
     let restore = Running::start(program, restore);
     until_it_waits(database).await;
     (restore, held)
