@@ -102,7 +102,7 @@ impl Bench {
         sample::edit_random(plan, 1_000, round).await?;
         self.rewind(&store, "backup, 1,000 random rows", &["backup", "random"])?;
         self.grown("growth: 1,000 random rows", &store, before)?;
-        let ids = self.ids(&store)?;
+        let ids = Self::ids(&store)?;
         let (first, random) = (ids[2].clone(), ids[0].clone());
         self.rewind(
             &store,
@@ -128,7 +128,7 @@ impl Bench {
         )?;
         self.grown("growth: all subnets touched", &store, before)?;
 
-        let touched = self.ids(&store)?[0].clone();
+        let touched = Self::ids(&store)?[0].clone();
         sample::edit_random(plan, 1_000, round + 1_000).await?;
         self.rewind(
             &store,
@@ -148,7 +148,7 @@ impl Bench {
             "the restore left differences"
         );
         if round == 1 {
-            self.into_empty_tables(plan, &store, &first).await?;
+            self.empty_and_restore(plan, &store, &first).await?;
         }
         self.rewind(&store, "cleanup", &["cleanup", "1"])?;
         std::fs::remove_dir_all(&store)?;
@@ -156,7 +156,7 @@ impl Bench {
     }
 
     /// All tables emptied, and everything put back.
-    async fn into_empty_tables(
+    async fn empty_and_restore(
         &mut self,
         plan: &mut PgConnection,
         store: &Path,
@@ -257,7 +257,7 @@ impl Bench {
     }
 
     /// All backups, newest first.
-    fn ids(&self, store: &Path) -> Result<Vec<String>> {
+    fn ids(store: &Path) -> Result<Vec<String>> {
         let binary = Path::new(env!("CARGO_BIN_EXE_ipam-rewind"));
         let store = store.display().to_string();
         let listed = program(binary, &["--store", &store, "list", "--json"])?;

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::delete::freed;
-use super::exit::CliError;
+use super::error::CliError;
 use super::output::{plain, size, table};
 use crate::engine::{CleanupReport, Judged};
 use crate::model::{Policy, Reason};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::exit::CliError;
+use super::error::CliError;
 use super::{Global, output, progress, prompt};
 use crate::engine::{Engine, EngineError, Run};
 
@@ -23,8 +23,8 @@ impl Context {
         let database_url = Some(database_url);
         Self {
             global: Global {
-                store,
                 database_url,
+                store,
                 ..self.global.clone()
             },
         }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use super::exit::CliError;
+use super::error::CliError;
 use super::output::{plain, plural, size};
 use crate::engine::{Deleted, EngineError, Freed};
 use crate::model::BackupId;

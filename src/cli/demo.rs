@@ -5,7 +5,7 @@ use clap::{Args, Parser};
 use sqlx::{Connection, PgConnection};
 
 use super::context::Context;
-use super::exit::CliError;
+use super::error::CliError;
 use super::{Cli, output};
 use crate::embedded::sample::{self, PlanSize};
 use crate::embedded::{Options, PrivatePostgres};

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use super::exit::CliError;
+use super::error::CliError;
 use super::output::{numbers, plain, size, table, time};
 use crate::engine::{BackupInfo, Details, EngineError};
 use crate::model::BackupId;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use super::exit::CliError;
+use super::error::CliError;
 use super::output::{count, numbers, plain, table};
 use crate::engine::{CellChange, ChangeKind, DiffReport, Point, RowChange};
 

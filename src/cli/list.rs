@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::context::Context;
-use super::exit::CliError;
-use super::output::{self, count, numbers, plain, size, table, time};
+use super::error::CliError;
+use super::output::{self, count, numbers, plain, size, table, time, whole};
 use crate::engine::{BackupInfo, BackupList};
 use crate::model::{BackupKind, Status};
 
@@ -70,5 +70,6 @@ fn text(list: &BackupList) -> String {
         ]);
     }
     numbers(&mut table, 2..=4);
+    whole(&mut table, 0..=4);
     table.to_string()
 }

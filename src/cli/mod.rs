@@ -7,6 +7,7 @@ mod delete;
 mod demo;
 mod details;
 mod diff;
+mod error;
 mod exit;
 mod list;
 mod output;
@@ -22,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use context::Context;
-use exit::CliError;
+use error::CliError;
 
 /// Snapshots of an IPAM database, and the way back.
 ///

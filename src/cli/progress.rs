@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,7 @@ pub fn show(mut progress: watch::Receiver<Progress>, quiet: bool) -> Shown {
         return Shown(None);
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    draw(&bar, &Progress::default());
     bar.enable_steady_tick(Duration::from_millis(120));
     let shown = bar.clone();
     let follow = async move {
@@ -62,14 +63,14 @@ fn draw(bar: &ProgressBar, now: &Progress) {
         Phase::Sweeping => "Freeing space",
     };
     let template = match (now.total_rows, now.total_bytes, now.rows, now.bytes) {
-        (Some(_), ..) => "{msg} [{bar:30}] {human_pos}/{human_len} rows, {per_sec}, {eta} left",
+        (Some(_), ..) => "{msg} [{bar:30}] {human_pos}/{human_len} rows, {rate}, {eta} left",
         (_, Some(_), ..) => "{msg} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
-        (_, _, 1.., _) => "{spinner} {msg}: {human_pos} rows, {per_sec}",
+        (_, _, 1.., _) => "{spinner} {msg}: {human_pos} rows, {rate}",
         (_, _, 0, 1..) => "{spinner} {msg}: {bytes}, {bytes_per_sec}",
         _ => "{spinner} {msg} ({elapsed})",
     };
     let style = ProgressStyle::with_template(template).expect("the templates are well-formed");
-    bar.set_style(style.progress_chars("=> "));
+    bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
     bar.set_message(words);
     let total = now.total_rows.or(now.total_bytes);
     let done = if now.total_bytes.is_some() || now.rows == 0 {
@@ -83,4 +84,9 @@ fn draw(bar: &ProgressBar, now: &Progress) {
         None => bar.unset_length(),
     }
     bar.set_position(done);
+}
+
+/// Rows a second, without a fraction.
+fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    let _ = write!(out, "{}/s", HumanFloatCount(state.per_sec().round()));
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
-use super::exit::CliError;
+use super::error::CliError;
 
 /// Asks a question whose default answer is no.
 pub fn ask(question: &str) -> Result<(), CliError> {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::diff::rows;
-use super::exit::CliError;
+use super::error::CliError;
 use super::output::{count, numbers, plural, table};
 use crate::engine::{EngineError, Preview, RestoreOptions, RestoreResults, Restored, Selection};
 use crate::model::{BackupId, Dataset};

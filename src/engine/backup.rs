@@ -12,7 +12,7 @@ use crate::postgres::Session;
 use crate::store::{Lock, Mode, StoreError, Written};
 
 /// How long a backup waits for a sweep to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]

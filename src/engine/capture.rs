@@ -52,19 +52,28 @@ pub async fn capture<S: Sinks>(
     let parts = ORDER.iter().filter_map(|name| Part::named(name));
     let there = parts.filter(|part| schema.table(part.table).is_some());
     let waiting: Mutex<VecDeque<&'static Part>> = Mutex::new(there.collect());
-    let work = sessions.iter_mut().map(async |session| {
-        let mut done = Vec::new();
-        loop {
-            let next = waiting.lock().expect("popping does not panic").pop_front();
-            let Some(part) = next else {
-                return Ok::<_, EngineError>(done);
-            };
-            done.push(capture_part(session, schema, splitter, part, sinks.sink(part), run).await?);
-        }
-    });
+    let reader = |session| read_parts(session, &waiting, schema, splitter, sinks, run);
+    let work: Vec<_> = sessions.iter_mut().map(reader).collect();
     let mut parts: Vec<_> = try_join_all(work).await?.into_iter().flatten().collect();
     parts.sort_by_key(|made| PARTS.iter().position(|part| part.name == made.name));
     Ok(parts)
+}
+
+/// Takes part after part until none waits.
+async fn read_parts<S: Sinks>(
+    session: &mut Session,
+    waiting: &Mutex<VecDeque<&'static Part>>,
+    schema: &Schema,
+    splitter: Splitter,
+    sinks: &S,
+    run: &Run,
+) -> Result<Vec<PartManifest>, EngineError> {
+    let mut done = Vec::new();
+    loop {
+        let next = waiting.lock().expect("popping does not panic").pop_front();
+        let Some(part) = next else { return Ok(done) };
+        done.push(capture_part(session, schema, splitter, part, sinks.sink(part), run).await?);
+    }
 }
 
 async fn capture_part<S: ChunkSink<Error = StoreError> + Send + 'static>(

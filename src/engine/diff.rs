@@ -66,8 +66,6 @@ pub struct DiffReport {
 pub(super) struct Compared {
     pub(super) side: Side,
     pub(super) schema: Schema,
-    /// Keeps the store of a live capture's own chunks.
-    pub(super) passing: Option<Passing>,
 }
 
 impl Engine {
@@ -112,10 +110,7 @@ impl Engine {
     async fn compared(&self, point: &Point, run: &Run) -> Result<Compared, EngineError> {
         match point {
             Point::Backup(id) => self.compared_backup(&self.store.manifest(id).await?).await,
-            Point::Live => {
-                let passing = self.capture_passing(run).await?;
-                Ok(Compared::live(passing))
-            }
+            Point::Live => Ok(self.capture_passing(run).await?.into()),
         }
     }
 
@@ -130,21 +125,19 @@ impl Engine {
         Ok(Compared {
             side,
             schema: manifest.schema.clone(),
-            passing: None,
         })
     }
 }
 
-impl Compared {
-    pub(super) fn live(passing: Passing) -> Self {
-        let side = Side {
-            reader: passing.reader.clone(),
-            parts: passing.captured.parts.clone(),
-        };
+impl From<Passing> for Compared {
+    fn from(passing: Passing) -> Self {
+        let Passing { captured, reader } = passing;
         Self {
-            side,
-            schema: passing.captured.schema.clone(),
-            passing: Some(passing),
+            side: Side {
+                reader,
+                parts: captured.parts,
+            },
+            schema: captured.schema,
         }
     }
 }

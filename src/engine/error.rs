@@ -148,13 +148,12 @@ impl EngineError {
         let mut words = vec![self.to_string()];
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
-            let text = match error.downcast_ref::<sqlx::Error>() {
-                Some(error) => server_words(error),
-                None => error.to_string(),
-            };
+            let answer = error.downcast_ref::<sqlx::Error>();
+            let text = answer.map_or_else(|| error.to_string(), server_words);
             let said = words.iter().any(|said| said.contains(&text));
             words.extend((!said).then_some(text));
-            source = error.source();
+            // What an answer of the server comes from are the same words again.
+            source = answer.map_or_else(|| error.source(), |_| None);
         }
         words
     }

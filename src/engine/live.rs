@@ -10,7 +10,7 @@ use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest,
     Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
 };
-use crate::postgres::{Session, existing_tables};
+use crate::postgres::{Session, existing_tables, refuse_incomplete};
 use crate::store::{Reader, Store};
 use crate::tree::split::Splitter;
 
@@ -98,7 +98,7 @@ pub fn splitter(store: &Store) -> Splitter {
 }
 
 /// A capture that is compared with backups and then forgotten: its new chunks lie in a store of
-/// their own, which goes with this value.
+/// their own, which goes with the reader.
 pub struct Passing {
     /// The snapshot.
     pub captured: Captured,
@@ -118,6 +118,7 @@ impl Engine {
     pub(super) async fn snapshot(&self, run: &Run) -> Result<(Vec<Session>, Schema), EngineError> {
         let mut first = self.connect(run).await?;
         let tables = existing_tables(&mut first).await?;
+        refuse_incomplete(&tables)?;
         first.begin_snapshot(&tables).await?;
         let shared = first.export_snapshot().await?;
         let mut second = first.sibling().await?;

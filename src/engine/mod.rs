@@ -13,9 +13,11 @@ mod live;
 mod preview;
 mod prove;
 mod restore;
+mod results;
 mod rows;
 mod run;
 mod sink;
+mod stage;
 mod stats;
 mod verify;
 
@@ -29,7 +31,8 @@ pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use diff::{DiffReport, Point};
 pub use error::{EngineError, Kind, Problem};
 pub use preview::Preview;
-pub use restore::{RestoreOptions, RestoreResults, Restored};
+pub use restore::{Report, RestoreOptions, Restored};
+pub use results::RestoreResults;
 pub use rows::{CellChange, ChangeKind, DatasetCounts, RowChange};
 pub use run::{Phase, Progress, Run};
 pub use stats::{BackupCost, StoreStatistics};
@@ -101,5 +104,29 @@ impl Engine {
 
     fn database(&self) -> Result<&str, EngineError> {
         self.database.as_deref().ok_or(EngineError::NoDatabase)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::BackupId;
+
+    fn spawnable(_: impl Future + Send) {}
+
+    /// A service runs the use cases as tasks of their own. Checked by the compiler; never called.
+    #[expect(dead_code, reason = "that it compiles is the test")]
+    fn every_use_case_can_run_as_a_task(engine: &Engine, id: &BackupId, run: &Run) {
+        let options = RestoreOptions::default();
+        spawnable(engine.backup(BackupRequest::default(), run));
+        spawnable(engine.preview(id, &options, 1, run));
+        spawnable(engine.restore(id, &options, run));
+        spawnable(engine.diff(&Point::Live, &Point::Live, 1, run));
+        spawnable(engine.verify(&[], run));
+        spawnable(engine.cleanup(&crate::model::Policy::last(1), false, run));
+        spawnable(engine.delete(id, run));
+        spawnable(engine.stats());
+        spawnable(engine.list());
+        spawnable(engine.details(id));
     }
 }

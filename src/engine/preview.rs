@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::diff::{Compared, collect};
-use super::restore::{RestoreOptions, RestoreResults, by_dataset};
+use super::restore::RestoreOptions;
+use super::results::{RestoreResults, by_dataset};
 use super::{DatasetCounts, Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{BackupId, Dataset};
 use crate::postgres::{Apply, existing_tables};
@@ -59,7 +60,7 @@ impl Engine {
         session.begin_scratch_snapshot(&tables).await?;
         let sessions = std::slice::from_mut(&mut session);
         let passing = self.capture_aside(sessions, schema.clone(), run).await?;
-        let live = Compared::live(passing);
+        let live = Compared::from(passing);
         run.begin(Phase::Comparing, None);
         let found = collect(
             schema.clone(),
@@ -82,7 +83,6 @@ impl Engine {
             by_dataset(&apply.staged().await?)
         };
         session.rollback().await?;
-        drop(live.passing);
         let unchanged = RestoreResults::unchanged(&live.side.parts);
         run.begin(Phase::Done, None);
         Ok(Preview {

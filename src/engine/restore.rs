@@ -3,27 +3,23 @@
 //! One path for a one-row slip and for an empty database. Everything that touches the database
 //! happens in one transaction; until its commit nothing is lost by stopping.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
-use super::compare::{Side, changes, differing};
-use super::live::{Captured, Labelled};
-use super::{DatasetCounts, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, BackupKind, Dataset, Manifest, Part, PartManifest, Schema, rfc3339};
-use crate::postgres::{Applied, Apply, Selection, Session, Staging, existing_tables};
+use super::compare::Side;
+use super::live::{Captured, Labelled, Passing};
+use super::results::{RestoreResults, by_dataset};
+use super::{Engine, EngineError, Phase, Run};
+use crate::model::{BackupId, BackupKind, Dataset, Manifest, PartManifest, Schema, rfc3339};
+use crate::postgres::{Applied, Apply, Selection, Session, existing_tables};
 use crate::store::{Lock, Mode};
-use crate::tree::Layout;
 
 /// How long a restore waits for a sweep to end.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it asks for the tables' locks, unless told otherwise.
 const TABLES_PATIENCE: Duration = Duration::from_secs(20);
-/// A block of staged lines is sent once it has so many bytes.
-const BLOCK: usize = 128 << 10;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -47,19 +43,6 @@ impl Default for RestoreOptions {
             lock_patience: TABLES_PATIENCE,
         }
     }
-}
-
-/// What was done to the live rows of a dataset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct RestoreResults {
-    /// Rows that were missing.
-    pub inserted: u64,
-    /// Rows that had other values.
-    pub updated: u64,
-    /// Rows that the backup does not have.
-    pub deleted: u64,
-    /// Rows that were left as they were.
-    pub unchanged: u64,
 }
 
 /// What a restore did, for the documented answer.
@@ -89,72 +72,17 @@ pub struct Restored {
     pub timestamp: String,
 }
 
-/// Changes by dataset, before it is known how many rows stay.
-pub(super) type Changes = BTreeMap<Dataset, Applied>;
-
-/// Sums the changes of parts up for their datasets.
-pub(super) fn by_dataset(parts: &BTreeMap<&'static str, Applied>) -> Changes {
-    let mut sums = Changes::new();
-    for (name, counts) in parts {
-        let part = Part::named(name).expect("counted under a part's name");
-        let sum = sums.entry(part.dataset).or_default();
-        sum.inserted += counts.inserted;
-        sum.updated += counts.updated;
-        sum.deleted += counts.deleted;
-    }
-    sums
-}
-
-impl From<&DatasetCounts> for Applied {
-    fn from(counts: &DatasetCounts) -> Self {
-        Self {
-            inserted: counts.added,
-            updated: counts.changed,
-            deleted: counts.removed,
-        }
-    }
-}
-
-impl RestoreResults {
-    /// Whether nothing is changed.
-    #[must_use]
-    pub fn is_zero(&self) -> bool {
-        (self.inserted, self.updated, self.deleted) == (0, 0, 0)
-    }
-
-    /// All rows of these parts, as left alone.
-    pub(super) fn unchanged(parts: &[PartManifest]) -> BTreeMap<Dataset, Self> {
-        let mut all: BTreeMap<_, Self> = Dataset::ALL.map(|name| (name, Self::default())).into();
-        for part in parts {
-            all.entry(part.dataset).or_default().unchanged += part.rows;
-        }
-        all
-    }
-
-    /// These changes to those rows.
-    pub(super) fn over(
-        rows: &BTreeMap<Dataset, Self>,
-        changes: &Changes,
-    ) -> BTreeMap<Dataset, Self> {
-        let result = |(dataset, rows): (&Dataset, &Self)| {
-            let Applied {
-                inserted,
-                updated,
-                deleted,
-            } = changes.get(dataset).copied().unwrap_or_default();
-            let unchanged = rows.unchanged - updated - deleted;
-            (
-                *dataset,
-                Self {
-                    inserted,
-                    updated,
-                    deleted,
-                    unchanged,
-                },
-            )
-        };
-        rows.iter().map(result).collect()
-    }
+/// The tables of which at least a tenth changed: as many as autovacuum takes for many.
+fn much_changed<'p>(
+    parts: &'p [PartManifest],
+    staged: &BTreeMap<&'static str, Applied>,
+) -> BTreeSet<&'p str> {
+    let changed = |part: &PartManifest| {
+        let counts = staged.get(part.name.as_str()).copied().unwrap_or_default();
+        counts.inserted + counts.updated + counts.deleted
+    };
+    let much = parts.iter().filter(|part| changed(part) > part.rows / 10);
+    much.map(|part| part.table.as_str()).collect()
 }
 
 /// The live state under lock: what the restore starts from.
@@ -163,8 +91,6 @@ struct Replaced {
     captured: Captured,
     side: Side,
     safety: Option<BackupId>,
-    /// Keeps the chunks of a capture that is no backup.
-    _passing: Option<super::live::Passing>,
 }
 
 impl Engine {
@@ -194,10 +120,6 @@ impl Engine {
         let mut session = self.connect(run).await?;
         let report = self.rewind(&mut session, &manifest, options, run).await?;
         self.note_restore(&manifest).await?;
-        // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
-        if let Err(error) = session.analyze(&manifest.schema).await {
-            tracing::warn!("could not analyze the tables: {error}");
-        }
         shared.release().await;
         alone.release().await;
         run.begin(Phase::Done, None);
@@ -262,6 +184,13 @@ impl Engine {
         }
         run.begin(Phase::Committing, None);
         session.commit().await?;
+        // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
+        if let Err(error) = session
+            .analyze(&much_changed(&live.side.parts, &staged))
+            .await
+        {
+            tracing::warn!("could not analyze the tables: {error}");
+        }
         let unchanged = RestoreResults::unchanged(&live.side.parts);
         Ok(Report {
             datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),
@@ -283,19 +212,17 @@ impl Engine {
         let schema = self.fitting_schema(session, tables, manifest).await?;
         let sessions = std::slice::from_mut(session);
         if !options.safety_backup {
-            let passing = self.capture_aside(sessions, schema.clone(), run).await?;
+            let Passing { captured, reader } =
+                self.capture_aside(sessions, schema.clone(), run).await?;
             let side = Side {
-                reader: passing.reader.clone(),
-                parts: passing.captured.parts.clone(),
+                reader,
+                parts: captured.parts.clone(),
             };
-            let captured = passing.captured.clone();
-            let _passing = Some(passing);
             return Ok(Replaced {
                 schema,
                 captured,
                 side,
                 safety: None,
-                _passing,
             });
         }
         let (captured, written) = self
@@ -319,7 +246,6 @@ impl Engine {
             captured,
             side,
             safety,
-            _passing: None,
         })
     }
 
@@ -341,45 +267,6 @@ impl Engine {
             to: "the live database".into(),
             differences,
         })
-    }
-
-    /// Brings the changes from `live` to `target` into the staging tables: comparing on a thread
-    /// of its own, copying meanwhile.
-    pub(super) async fn stage_changes(
-        &self,
-        session: &mut Session,
-        schema: &Schema,
-        live: &Side,
-        target: &Side,
-    ) -> Result<(), EngineError> {
-        session.create_staging(schema).await?;
-        for part in differing(live, target) {
-            let table = schema
-                .table(part.table)
-                .expect("a part's table is in its schema");
-            let (sender, lines) = mpsc::channel(4);
-            let (sides, owned) = ((live.clone(), target.clone()), table.clone());
-            let comparing = spawn_blocking(move || -> Result<(), EngineError> {
-                let (layout, staging) = (Layout::from(&owned), Staging::new(part, &owned));
-                let mut block = Vec::with_capacity(2 * BLOCK);
-                for change in changes(part, &layout, &sides.0, &sides.1)? {
-                    staging.write(&change?, &mut block);
-                    if block.len() >= BLOCK {
-                        let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));
-                        if sender.blocking_send(full).is_err() {
-                            return Ok(());
-                        }
-                    }
-                }
-                // A receiver that went away has its own reason to tell.
-                let _ = sender.blocking_send(block);
-                Ok(())
-            });
-            let staged = session.stage(table, lines).await;
-            comparing.await.expect("comparing does not panic")?;
-            staged?;
-        }
-        Ok(session.index_staging(schema).await?)
     }
 
     async fn note_restore(&self, manifest: &Manifest) -> Result<(), EngineError> {

@@ -19,33 +19,42 @@ pub struct OutsideReference {
 
 const CANNOT: &str = "read the catalog";
 
+/// Of a reference: its name, the referring table, the one referred to, the columns of both.
+type ReferenceRow = (String, String, String, Vec<String>, Vec<String>);
+
 /// The backed-up tables that this database has, in the order in which they are to be locked.
 ///
 /// # Errors
-/// If one that no site may lack is missing.
+/// If the connection is lost.
 pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>, DatabaseError> {
     let mut found = Vec::new();
     for table in Part::tables() {
         let query = format!(
             "SELECT count(*) > 0 FROM pg_class WHERE relname = {} AND relkind IN ('r', 'p')
-             AND relnamespace = current_schema()::regnamespace",
+             AND relnamespace = quote_ident(current_schema())::regnamespace",
             sql::literal(table)
         );
         if session.value(query).await.trying(CANNOT)? {
             found.push(table);
-        } else if PARTS
-            .iter()
-            .any(|part| part.table == table && !part.optional)
-        {
-            let missing = format!("it has no table {table:?} in the schema of the search path");
-            let trouble = Trouble::Unsuitable(missing);
-            return Err(DatabaseError {
-                what: "back up this database".into(),
-                trouble,
-            });
         }
     }
     Ok(found)
+}
+
+/// Refuses to back up a database that has these tables alone.
+///
+/// # Errors
+/// If one that no site may lack is missing.
+pub fn refuse_incomplete(tables: &[&str]) -> Result<(), DatabaseError> {
+    let needed = |part: &&Part| !part.optional && !tables.contains(&part.table);
+    let Some(Part { table, .. }) = PARTS.iter().find(needed) else {
+        return Ok(());
+    };
+    let missing = format!("it has no table {table:?} in the schema of the search path");
+    Err(DatabaseError {
+        what: "back up this database".into(),
+        trouble: Trouble::Unsuitable(missing),
+    })
 }
 
 impl Session {
@@ -140,11 +149,14 @@ impl Session {
     }
 
     /// The columns of each plain unique index besides the key, and whether there are rules of
-    /// uniqueness that columns alone do not tell (over expressions, over some rows, exclusions).
+    /// uniqueness that stored columns alone do not tell (over expressions, over some rows, over
+    /// generated columns, exclusions).
     async fn unique(&mut self, table: &str) -> Result<(Vec<Vec<String>>, bool), DatabaseError> {
         let query = format!(
             "SELECT i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion
-                 OR coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+                 OR coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+                 OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid
+                            AND a.attnum = ANY (i.indkey) AND a.attgenerated <> ''),
                  ARRAY(SELECT a.attname::text
                        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
                        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
@@ -199,9 +211,8 @@ impl Session {
             columns("conkey", "conrelid"),
             columns("confkey", "confrelid"),
         );
-        type Row = (String, String, String, Vec<String>, Vec<String>);
-        let rows: Vec<Row> = self.rows(query).await.trying(CANNOT)?;
-        let reference = |(name, table, references, columns, referenced_columns): Row| {
+        let rows: Vec<ReferenceRow> = self.rows(query).await.trying(CANNOT)?;
+        let reference = |(name, table, references, columns, referenced_columns): ReferenceRow| {
             let key = ForeignKey {
                 name,
                 columns,
@@ -231,7 +242,7 @@ impl Session {
     async fn sequences(&mut self, table: &str) -> Result<Vec<String>, DatabaseError> {
         let query = format!(
             "SELECT DISTINCT s.relname::text COLLATE \"C\" FROM pg_class s
-             JOIN pg_depend d ON s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace
+             JOIN pg_depend d ON s.relkind = 'S' AND s.relnamespace = quote_ident(current_schema())::regnamespace
                AND ((d.objid = s.oid AND d.classid = 'pg_class'::regclass
                      AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
                      AND d.refobjid = {0}::regclass)

@@ -52,6 +52,7 @@ impl From<sqlx::Error> for Trouble {
             }
             sqlx::Error::Protocol(_) => Self::Unreachable(error),
             sqlx::Error::Database(answer) => match answer.code().as_deref() {
+                Some(LOCK_NOT_AVAILABLE | DEADLOCK) => Self::Blocked(vec![server_words(&error)]),
                 Some("42501") => Self::NotPermitted(error),
                 Some(code) if code.starts_with("28") => Self::NotPermitted(error),
                 // 57P0x: shut down, crashed, starting up; 3D000: no such database; 08: connection.
@@ -68,7 +69,9 @@ impl From<sqlx::Error> for Trouble {
 
 /// Whether the server gave up waiting for a lock.
 pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|answer| answer.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some(LOCK_NOT_AVAILABLE | DEADLOCK))
 }
 

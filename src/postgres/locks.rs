@@ -7,13 +7,18 @@ use super::session::Session;
 use super::sql;
 
 /// How long one try waits in the queue, where it holds up others.
-const ONE_TRY: &str = "2s";
+const ONE_TRY: Duration = Duration::from_secs(2);
 /// The pause between two tries, in which the others go on.
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Session {
     /// Begins a transaction that holds these tables against writers, in this order. Tries again
-    /// and again, each time only briefly, until `patience` is used up.
+    /// and again, each time only briefly, until `patience` is used up; that is also how long the
+    /// transaction then waits for any other lock.
+    ///
+    /// `SHARE ROW EXCLUSIVE` would let in those who lock rows: `SELECT … FOR UPDATE`, which the
+    /// writes would wait for without end, and the checks of foreign keys of other tables, whose rows
+    /// would then come to refer to what is being deleted.
     ///
     /// # Errors
     /// [`Trouble::Blocked`] with who is in the way; [`Trouble::NotPermitted`] if the role does not
@@ -25,9 +30,10 @@ impl Session {
     ) -> Result<(), DatabaseError> {
         let list = sql::names(tables.iter().copied());
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{ONE_TRY}';
-             LOCK TABLE {list} IN SHARE ROW EXCLUSIVE MODE; SET LOCAL lock_timeout = 0;
-             SET CONSTRAINTS ALL IMMEDIATE"
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {};
+             LOCK TABLE {list} IN EXCLUSIVE MODE; SET LOCAL lock_timeout = {}",
+            ONE_TRY.as_millis(),
+            patience.max(ONE_TRY).as_millis()
         );
         let since = Instant::now();
         loop {
@@ -61,7 +67,7 @@ impl Session {
              FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
              WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
              AND l.relation = ANY (ARRAY[{}]::regclass[])
-             AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY 1",
+             AND l.mode <> 'AccessShareLock' ORDER BY 1",
             "holding %s",
             tables
                 .split(", ")

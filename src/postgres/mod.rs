@@ -9,7 +9,7 @@ mod session;
 mod sql;
 
 pub use apply::{Applied, Apply, Selection, Staging};
-pub use catalog::{OutsideReference, existing_tables};
+pub use catalog::{OutsideReference, existing_tables, refuse_incomplete};
 pub use error::server_words;
 pub use error::{DatabaseError, Trouble};
 pub use session::{Session, Terminator};

@@ -1,5 +1,6 @@
 //! A connection whose settings are pinned, so that the same rows always read as the same bytes.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
 use super::error::{DatabaseError, Trouble, While};
 use super::sql;
-use crate::model::{Schema, SnapshotInfo};
+use crate::model::SnapshotInfo;
 
 /// What COPY's output depends on, and what would stop a long run or hide rows from it.
 const PINNED: &str = "
@@ -24,6 +25,16 @@ SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_conne
 
 /// How long a server that may be gone is asked for the end of a session or a transaction.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Database, version, system, snapshot, WAL position, time.
+type SnapshotRow = (
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<String>,
+    String,
+);
 
 /// A connection to the database, in a transaction or between two.
 #[derive(Debug)]
@@ -170,8 +181,11 @@ impl Session {
     ///
     /// # Errors
     /// If the role does not own them, or the connection is lost.
-    pub async fn analyze(&mut self, schema: &Schema) -> Result<(), DatabaseError> {
-        let tables = sql::names(schema.tables.iter().map(|table| table.name.as_str()));
+    pub async fn analyze(&mut self, tables: &BTreeSet<&str>) -> Result<(), DatabaseError> {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let tables = sql::names(tables.iter().copied());
         self.run(format!("ANALYZE {tables}"))
             .await
             .trying("analyze the tables")?;
@@ -217,15 +231,7 @@ impl Session {
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
                      ELSE pg_current_wal_lsn()::text END,
                 now()::text";
-        type Row = (
-            String,
-            String,
-            Option<String>,
-            String,
-            Option<String>,
-            String,
-        );
-        let row: Row = sqlx::query_as(query)
+        let row: SnapshotRow = sqlx::query_as(query)
             .fetch_one(&mut self.connection)
             .await
             .trying("identify the snapshot")?;

@@ -64,16 +64,21 @@ impl Listing {
                 index.add(pack, true, &self.damaged, &self.doomed);
             }
         };
-        let ids = self.indexes.iter().copied();
-        let mut read = stream::iter(ids)
-            .map(|id| read_index(objects, id))
-            .buffered(REQUESTS);
+        // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
+        let reads: Vec<_> = self
+            .indexes
+            .iter()
+            .map(|id| read_index(objects, *id))
+            .collect();
+        let mut read = stream::iter(reads).buffered(REQUESTS);
         while let Some(packs) = read.try_next().await? {
             packs.iter().for_each(&mut add);
         }
-        let mut read = stream::iter(bare)
+        let reads: Vec<_> = bare
+            .into_iter()
             .map(|(id, size)| read_pack(objects, id, size))
-            .buffered(REQUESTS);
+            .collect();
+        let mut read = stream::iter(reads).buffered(REQUESTS);
         while let Some((pack, whole)) = read.try_next().await? {
             index.add(&pack, whole, &self.damaged, &self.doomed);
         }

@@ -58,17 +58,17 @@ impl Store {
         let ids = folders
             .iter()
             .filter_map(|name| name.parse::<BackupId>().ok());
-        let mut ids: Vec<_> = stream::iter(ids)
-            .map(|id| async move {
-                let there = self.objects().meta(&layout::manifest(&id)).await?.is_some();
-                Ok::<_, StoreError>(there.then_some(id))
-            })
-            .buffered(32)
-            .try_filter_map(|id| async { Ok(id) })
-            .try_collect()
-            .await?;
+        // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
+        let published: Vec<_> = ids.map(|id| self.if_published(id)).collect();
+        let published: Vec<_> = stream::iter(published).buffered(32).try_collect().await?;
+        let mut ids: Vec<_> = published.into_iter().flatten().collect();
         ids.sort();
         Ok(ids)
+    }
+
+    async fn if_published(&self, id: BackupId) -> Result<Option<BackupId>, StoreError> {
+        let there = self.objects().meta(&layout::manifest(&id)).await?.is_some();
+        Ok(there.then_some(id))
     }
 
     /// A backup's manifest, its checksum checked.

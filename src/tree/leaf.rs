@@ -110,11 +110,8 @@ impl LeafGroup {
         }
         let body = chunk.slice(chunk.len() - rest.len()..);
         let mut ends = Vec::with_capacity(expected);
-        ends.extend(
-            memchr_iter(b'\n', &body)
-                .take(expected)
-                .map(|end| end as u32),
-        );
+        let found = memchr_iter(b'\n', &body).take(expected);
+        ends.extend(found.map(|end| u32::try_from(end).expect("checked above")));
         let last = ends.last().map_or(0, |&end| end as usize + 1);
         if ends.len() != expected || last != body.len() {
             return Err(malformed(

@@ -3,10 +3,10 @@
 /// Appends `value`.
 pub fn write(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 /// Takes a value off the front of `bytes`; `None` if there is none, or one of more than 64 bits.

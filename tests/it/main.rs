@@ -4,6 +4,8 @@ mod cli;
 mod embedded;
 mod faults;
 mod fuzz;
+mod golden;
 mod layering;
+mod restore_cases;
 mod store;
 mod support;

@@ -92,7 +92,7 @@ impl<'a> Apply<'a> {
         made_after: &str,
     ) -> Result<(), DatabaseError> {
         self.switch_triggers(false).await?;
-        self.uproot().await?;
+        self.uproot(outside).await?;
         self.refuse_if_referred_to(outside).await?;
         self.write_rows().await?;
         self.switch_triggers(true).await?;

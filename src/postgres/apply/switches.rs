@@ -26,8 +26,9 @@ impl Apply<'_> {
         done.trying("switch the triggers").map(|_| ())
     }
 
-    /// Sets the sequences that stand elsewhere. `ALTER SEQUENCE` and not `setval`, which would
-    /// survive a rollback.
+    /// Sets the sequences that stand elsewhere. `setval` alone would survive a rollback; after
+    /// RESTART the sequence lies in a new file, which goes with one. A sequence that has given out
+    /// its last value has no next one within its bounds: it is set to that last value.
     pub(super) async fn set_sequences(
         &mut self,
         wanted: &[SequenceValue],
@@ -39,8 +40,16 @@ impl Apply<'_> {
             };
             if target.next != sequence.next {
                 let name = sql::name(&sequence.name);
-                let restart = format!("ALTER SEQUENCE {name} RESTART WITH {}", target.next);
-                self.run("set a sequence", restart).await?;
+                let set = format!(
+                    "ALTER SEQUENCE {name} RESTART;
+                     SELECT CASE WHEN {next} BETWEEN seqmin AND seqmax
+                            THEN setval(seqrelid, {next}, false)
+                            ELSE setval(seqrelid, {next} - seqincrement, true) END
+                     FROM pg_sequence WHERE seqrelid = {}::regclass",
+                    sql::literal(&name),
+                    next = format_args!("'{}'::bigint", target.next),
+                );
+                self.run("set a sequence", set).await?;
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Finds the live rows that must go before anything is written.
 //!
 //! A row that changes is updated in place, unless that cannot be: it holds a unique value that
-//! another row gets (an index checks row by row, so even a swap would fail), or a column that only
-//! the database numbers. Such a row is deleted and made anew, and with it, step by step, every
+//! another row gets (an index checks row by row, so even a swap would fail), or a column changes
+//! that only the database numbers, or by which rows refer to it. Such a row is deleted and made anew, and with it, step by step, every
 //! row that refers to it, since a reference may be `RESTRICT`, which fires at once.
 
 use super::Apply;
@@ -16,10 +16,16 @@ const CANNOT: &str = "find the rows that must go first";
 
 impl Apply<'_> {
     /// Fills the tables of doomed keys, and stages those rows that come back as they are.
-    pub(super) async fn uproot(&mut self) -> Result<(), DatabaseError> {
+    pub(super) async fn uproot(
+        &mut self,
+        outside: &[OutsideReference],
+    ) -> Result<(), DatabaseError> {
+        let tables = &self.schema.tables;
+        let inside = tables.iter().flat_map(|table| &table.foreign_keys);
+        let references: Vec<_> = inside.chain(outside.iter().map(|it| &it.key)).collect();
         let mut any = 0;
         for table in &self.schema.tables {
-            any += self.run(CANNOT, seeds(table)).await?;
+            any += self.run(CANNOT, seeds(table, &references)).await?;
             for columns in &table.unique {
                 any += self.run(CANNOT, holders(table, columns)).await?;
             }
@@ -55,7 +61,7 @@ impl Apply<'_> {
 
 /// Makes the table of doomed keys and puts in the rows that are gone in the end, and those whose
 /// change no UPDATE can make.
-fn seeds(table: &Table) -> String {
+fn seeds(table: &Table, references: &[&ForeignKey]) -> String {
     let (doomed, staging) = (doomed(table), staging(table));
     let key = sql::names(table.key_names());
     let stays = format!(
@@ -68,7 +74,7 @@ fn seeds(table: &Table) -> String {
         doomed,
         sql::name(&table.name),
     );
-    let remade = remade_if(table);
+    let remade = remade_if(table, references);
     if let Some(condition) = &remade {
         create += &format!(
             "INSERT INTO {doomed} SELECT {} FROM {staging} s JOIN {} t ON {}
@@ -88,15 +94,21 @@ fn seeds(table: &Table) -> String {
 }
 
 /// When a staged row cannot be made out of the live one by UPDATE.
-fn remade_if(table: &Table) -> Option<String> {
-    if table.loose_unique {
+fn remade_if(table: &Table, references: &[&ForeignKey]) -> Option<String> {
+    let to_here = references.iter().filter(|key| key.references == table.name);
+    let referred = to_here.flat_map(|key| key.referenced_columns.iter().map(String::as_str));
+    let referred: Vec<_> = referred
+        .filter(|column| !table.key_names().any(|key| key == *column))
+        .collect();
+    let computed = referred.iter().any(|column| table.column(column).is_none());
+    if table.loose_unique || computed {
         return Some("true".into());
     }
     let differs = |column: &str| {
         let column = sql::name(column);
         format!("s.{column} IS DISTINCT FROM t.{column}")
     };
-    let conditions: Vec<_> = table.numbered().map(differs).collect();
+    let conditions: Vec<_> = table.numbered().chain(referred).map(differs).collect();
     (!conditions.is_empty()).then(|| conditions.join(" OR "))
 }
 

@@ -8,9 +8,15 @@ use crate::postgres::sql;
 
 impl Apply<'_> {
     /// Deletes children first, then inserts and updates parents first. References of a table to
-    /// itself are checked at the end of each statement.
+    /// itself are checked at the end of each statement, deferrable ones at the end of all: only
+    /// these can run in circles. The triggers are switched after that, which needs every check done.
     pub(super) async fn write_rows(&mut self) -> Result<(), DatabaseError> {
         let tables = self.schema.parents_first();
+        self.run(
+            "defer the constraints",
+            "SET CONSTRAINTS ALL DEFERRED".into(),
+        )
+        .await?;
         for table in tables.iter().rev() {
             self.run(&format!("delete rows of {}", table.name), delete(table))
                 .await?;
@@ -25,6 +31,8 @@ impl Apply<'_> {
                     .await?;
             }
         }
+        let check = "SET CONSTRAINTS ALL IMMEDIATE".into();
+        self.run("meet the deferred constraints", check).await?;
         Ok(())
     }
 }

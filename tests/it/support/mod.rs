@@ -2,6 +2,7 @@
 //! the whole test process shares.
 
 mod cluster;
+pub mod cycle;
 mod dump;
 pub mod program;
 
@@ -68,6 +69,18 @@ impl TestDatabase {
             .execute(&mut connection)
             .await?;
         connection.close().await
+    }
+
+    /// Runs statements in this database as a superuser: for what an owner may not do.
+    pub async fn sql_as_superuser(&self, statements: &str) {
+        let url = postgres().url(&self.name, "postgres");
+        let mut connection = PgConnection::connect(&url)
+            .await
+            .expect("the superuser may connect");
+        sqlx::raw_sql(AssertSqlSafe(statements))
+            .execute(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
     /// The one value of a query, as text.

@@ -1,0 +1,43 @@
+//! Why a verb did not do what it was asked, and which exit code that is.
+
+use crate::engine::{EngineError, Kind};
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The engine could not.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// There is nobody to answer a question.
+    #[error("this asks before it acts, but there is no terminal: add --yes")]
+    NobodyToAsk,
+    /// The answer was no.
+    #[error("not confirmed; nothing was changed")]
+    Declined,
+    /// A verification found damage; its report is printed already.
+    #[error("damage was found")]
+    DamageFound,
+    /// The private PostgreSQL of the demo.
+    #[error(transparent)]
+    Demo(#[from] anyhow::Error),
+}
+
+impl CliError {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::NobodyToAsk => 2,
+            Self::Declined | Self::Demo(_) => 1,
+            Self::DamageFound => 4,
+            Self::Engine(error) => match error.kind() {
+                Kind::Failed | Kind::SchemaMismatch => 1,
+                Kind::MalformedRequest => 2,
+                Kind::NoSuchBackup => 3,
+                Kind::Damaged => 4,
+                Kind::DatabaseUnreachable | Kind::NotPermitted => 5,
+                Kind::Busy => 6,
+                Kind::Interrupted => 130,
+            },
+        }
+    }
+}
