@@ -155,7 +155,7 @@ async fn a_server_that_stops_within_a_restore_comes_back_with_the_database_as_it
 
     let restore = Running::start(&program, &["restore", &target, "--yes"]);
     let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity
-        WHERE application_name = 'ipam-rewind' AND wait_event_type = 'Lock')";
+        WHERE application_name = 'ipam-rewind' AND wait_event = 'transactionid')";
     // Within a transaction, the server would always give the first answer.
     let mut watcher = PgConnection::connect(&url).await.expect("connected");
     until("a restore that waits", async || {

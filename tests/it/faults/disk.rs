@@ -124,29 +124,35 @@ impl SmallDisk {
         let out = holder.stdout.take().expect("piped");
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).expect("readable");
-        let _until_dropped = holder.stdin.take().expect("piped");
+        let until_dropped = holder.stdin.take().expect("piped");
         let disk = Self {
             holder,
-            _until_dropped,
+            _until_dropped: until_dropped,
             program,
         };
         (line == "mounted\n").then_some(disk)
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
-        let inner = self.program.command(arguments);
+    /// A command that sees this disk.
+    fn enter(&self) -> Command {
         let holder = self.holder.id().to_string();
         let mut command = Command::new("nsenter");
         command.args(["--target", &holder, "--mount", "--preserve-credentials"]);
         if !nix::unistd::geteuid().is_root() {
             command.arg("--user");
         }
-        command.arg(inner.get_program()).args(inner.get_args());
-        for (name, value) in inner.get_envs() {
-            command.env(name, value.expect("set"));
-        }
-        let ended = command.stdin(Stdio::null()).output();
-        ended.expect("it runs").into()
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.enter();
+        wrap(&mut command, &self.program.command(arguments));
+        command.output().expect("it runs").into()
+    }
+
+    fn shell(&self, script: &str) {
+        let done = self.enter().args(["sh", "-c", script]).status();
+        assert!(done.expect("it runs").success(), "{script}");
     }
 
     fn ok(&self, arguments: &[&str]) -> String {
@@ -168,6 +174,14 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
+    }
+}
+
+/// Lets a command run another with the other's environment.
+fn wrap(command: &mut Command, inner: &Command) {
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.expect("set"));
     }
 }
 
@@ -205,23 +219,15 @@ async fn a_disk_that_is_really_full_refuses_a_backup_and_is_freed_by_deleting() 
     assert!(!ids.is_empty());
     disk.ok(&["verify"]);
 
-    // Not one byte is left now, nor an inode's worth of luck.
+    // Now not one byte is left.
     let filler = disk.program.store().join("filler");
-    let dd = format!("cat /dev/zero > {} 2>/dev/null; true", filler.display());
-    let enter = ["--target", &disk.holder.id().to_string(), "--mount"].map(str::to_owned);
-    let sh = |script: &str| {
-        let ended = Command::new("nsenter")
-            .args(&enter)
-            .args(["sh", "-c", script])
-            .output();
-        assert!(ended.expect("it runs").status.success(), "{script}");
-    };
-    sh(&dd);
+    let filler = filler.display();
+    disk.shell(&format!("cat /dev/zero > {filler} 2>/dev/null; true"));
     let deleted = disk.ok(&["delete", &ids[0], "--yes"]);
     assert!(!deleted.contains("0 B freed"), "{deleted}");
     disk.ok(&["cleanup", "0"]);
     assert_eq!(disk.ids().len(), 0);
-    sh(&format!("rm {}", filler.display()));
+    disk.shell(&format!("rm {filler}"));
     disk.ok(&["backup"]);
     disk.ok(&["verify"]);
     assert_eq!(disk.ids().len(), 1);
@@ -233,15 +239,9 @@ async fn a_backup_that_may_not_write_so_much_leaves_nothing_behind() {
     let program = Program::on(&database);
     let first = program.backup();
     fill(&database, 1).await;
-    let inner = program.command(&["backup"]);
     let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""])
-        .arg(inner.get_program())
-        .args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        limited.env(name, value.expect("set"));
-    }
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""]);
+    wrap(&mut limited, &program.command(&["backup"]));
     let ended: Ended = limited.output().expect("it runs").into();
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("File too large"), "{}", ended.err);

@@ -4,8 +4,8 @@ use nix::sys::signal::Signal;
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    Running, change, held_in_the_middle, hold, let_go, recovers, sessions, until, until_it_waits,
-    whole,
+    Running, change, held_in_the_middle, hold, let_go, recovers, sessions, until,
+    until_it_waits_for_a_table, whole,
 };
 use crate::support::program::Program;
 use crate::support::{TestDatabase, sample_database};
@@ -39,7 +39,7 @@ async fn a_backup_that_is_interrupted_while_it_waits_for_a_table_ends_at_once() 
     let held = hold(&database, "LOCK TABLE vpc").await;
     for signal in BOTH {
         let mut backup = Running::start(&program, &["backup"]);
-        until_it_waits(&database).await;
+        until_it_waits_for_a_table(&database).await;
         backup.signal(signal);
         let ended = backup.ended().await;
         assert_eq!(ended.code, 130, "{signal}: {}", ended.err);

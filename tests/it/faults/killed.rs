@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use super::relay::{Fault, Relay};
 use super::running::{
     A_ROW, Running, change, files, held_in_the_middle, hold, let_go, recovers, until,
-    until_it_waits, until_left_alone, whole,
+    until_it_waits_for_a_row, until_left_alone, whole,
 };
 use crate::support::program::Program;
 use crate::support::{TestDatabase, database, sample_database};
@@ -168,7 +168,7 @@ async fn the_next_run_removes_the_temporary_files_of_one_that_was_killed() {
     let left = || std::fs::read_dir(temporary.path()).expect("there").count();
     let held = hold(&database, A_ROW).await;
     let mut restore = in_it(&["restore", &target, "--yes", "--no-safety-backup"]);
-    until_it_waits(&database).await;
+    until_it_waits_for_a_row(&database).await;
     // That of a run that goes on is left alone.
     let preview = in_it(&["restore", &target, "--dry-run"]).ended().await;
     assert_eq!((preview.code, left()), (0, 1), "{}", preview.err);

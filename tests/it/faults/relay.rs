@@ -47,13 +47,13 @@ impl Relay {
         let counter = struck.clone();
         let deaf = Arc::new(AtomicBool::new(false));
         let ignores = deaf.clone();
-        let (_holding, held) = watch::channel(());
+        let (holding, held) = watch::channel(());
         let task = tokio::spawn(async move {
-            let mut ignored = Vec::new();
+            let mut unanswered = Vec::new();
             loop {
                 let (client, _) = listener.accept().await.expect("a connection");
                 if ignores.load(Ordering::SeqCst) {
-                    ignored.push(client);
+                    unanswered.push(client);
                     continue;
                 }
                 let (counter, held) = (counter.clone(), held.clone());
@@ -64,7 +64,7 @@ impl Relay {
             url: format!("postgres://prefix_user@127.0.0.1:{port}/{name}?sslmode=disable"),
             struck,
             deaf,
-            _holding,
+            _holding: holding,
             task: task.abort_handle(),
         }
     }
@@ -108,7 +108,7 @@ async fn relay(
                     return;
                 }
                 Fault::CutAfterCommit | Fault::HoldUpCommit if commits => {
-                    mute.store(true, Ordering::SeqCst)
+                    mute.store(true, Ordering::SeqCst);
                 }
                 _ => {}
             }

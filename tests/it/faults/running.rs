@@ -14,7 +14,7 @@ use crate::support::program::{Ended, Program};
 /// Holds a row that a restore has to write after [`change`].
 pub const A_ROW: &str = "SELECT FROM vrf WHERE vrf_id = 'prod-vrf' FOR UPDATE";
 /// Longer than any run takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A process, killed with this value if it has not ended by then.
 pub struct Running(Option<Child>);
@@ -85,10 +85,18 @@ pub async fn until_left_alone(database: &TestDatabase) {
     .await;
 }
 
-/// Waits until a session of our program waits for a lock.
-pub async fn until_it_waits(database: &TestDatabase) {
-    until("a session that waits for a lock", async || {
-        count(database, "wait_event_type = 'Lock'").await != "0"
+/// Waits until a session of our program waits for a table.
+pub async fn until_it_waits_for_a_table(database: &TestDatabase) {
+    until("a session that waits for a table", async || {
+        count(database, "wait_event = 'relation'").await != "0"
+    })
+    .await;
+}
+
+/// Waits until a session of our program waits for a row that another transaction holds.
+pub async fn until_it_waits_for_a_row(database: &TestDatabase) {
+    until("a session that waits for a row", async || {
+        count(database, "wait_event = 'transactionid'").await != "0"
     })
     .await;
 }
@@ -143,7 +151,7 @@ pub async fn held_in_the_middle(
 ) -> (Running, PgConnection) {
     let held = hold(database, A_ROW).await;
     let restore = Running::start(program, restore);
-    until_it_waits(database).await;
+    until_it_waits_for_a_row(database).await;
     (restore, held)
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    Running, change, held_in_the_middle, hold, let_go, until, until_it_waits, whole,
+    Running, change, held_in_the_middle, hold, let_go, until, until_it_waits_for_a_table, whole,
 };
 use crate::support::program::{Ended, Program};
 use crate::support::{TestDatabase, database, sample_database};
@@ -143,7 +143,7 @@ async fn a_truncate_beside_a_backup_is_seen_as_a_whole_or_not_at_all() {
     // The other way round the backup waits, and then sees what the other has done.
     let mut held = hold(&database, "TRUNCATE device42_ipaddress").await;
     let backup = Running::start(&program, &["backup", "--json"]);
-    until_it_waits(&database).await;
+    until_it_waits_for_a_table(&database).await;
     sqlx::raw_sql("COMMIT")
         .execute(&mut held)
         .await
