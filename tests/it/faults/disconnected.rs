@@ -147,7 +147,8 @@ async fn a_server_that_stops_within_a_restore_comes_back_with_the_database_as_it
     let wanted = dump(&mut owner).await;
     for statements in [
         "UPDATE vrf SET description = 'oops'",
-        "BEGIN; SELECT FROM vrf FOR UPDATE",
+        "INSERT INTO idempotency_record (request_id, created_at) VALUES ('late', now())",
+        "BEGIN; SELECT FROM idempotency_record FOR UPDATE",
     ] {
         let done = sqlx::raw_sql(statements).execute(&mut owner).await;
         done.expect("nobody is in the way");

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    A_ROW, Running, change, files, held_in_the_middle, hold, let_go, recovers, until,
+    Running, change, files, held_in_the_middle, hold_a_row, let_go, recovers, until,
     until_it_waits_for_a_row, until_left_alone, whole,
 };
 use crate::support::program::Program;
@@ -166,7 +166,7 @@ async fn the_next_run_removes_the_temporary_files_of_one_that_was_killed() {
         Running::of(command)
     };
     let left = || std::fs::read_dir(temporary.path()).expect("there").count();
-    let held = hold(&database, A_ROW).await;
+    let held = hold_a_row(&database).await;
     let mut restore = in_it(&["restore", &target, "--yes", "--no-safety-backup"]);
     until_it_waits_for_a_row(&database).await;
     // That of a run that goes on is left alone.

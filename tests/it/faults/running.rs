@@ -11,8 +11,6 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::support::TestDatabase;
 use crate::support::program::{Ended, Program};
 
-/// Holds a row that a restore has to write after [`change`].
-pub const A_ROW: &str = "SELECT FROM vrf WHERE vrf_id = 'prod-vrf' FOR UPDATE";
 /// Longer than any run takes on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -120,16 +118,27 @@ pub async fn hold(database: &TestDatabase, statement: &str) -> PgConnection {
     connection
 }
 
-/// Ends what [`hold`] began.
-pub async fn let_go(connection: PgConnection) {
+/// Holds a row that a restore removes at the end of its transaction, and that no backup has.
+pub async fn hold_a_row(database: &TestDatabase) -> PgConnection {
+    database
+        .sql("INSERT INTO idempotency_record (request_id, created_at) VALUES ('late', now())")
+        .await;
+    hold(database, "SELECT FROM idempotency_record FOR UPDATE").await
+}
+
+/// Ends what [`hold`] or [`hold_a_row`] began, and takes the row away.
+pub async fn let_go(mut connection: PgConnection) {
+    sqlx::raw_sql("DELETE FROM idempotency_record WHERE request_id = 'late'; COMMIT")
+        .execute(&mut connection)
+        .await
+        .expect("nobody is in the way");
     connection
         .close()
         .await
         .expect("the connection ends in order");
 }
 
-/// Makes the plan differ from its backup in every table. What it does to `prod-vrf` lets
-/// [`A_ROW`] stop a restore.
+/// Makes the plan differ from its backup in every table.
 pub async fn change(database: &TestDatabase) {
     database
         .sql(
@@ -142,14 +151,14 @@ pub async fn change(database: &TestDatabase) {
         .await;
 }
 
-/// A restore that is in the middle of its transaction, with a row changed before it got there:
-/// another session holds a row that it must write.
+/// A restore that is in the middle of its transaction and has written everything: another session
+/// holds the last row that it must remove.
 pub async fn held_in_the_middle(
     database: &TestDatabase,
     program: &Program,
     restore: &[&str],
 ) -> (Running, PgConnection) {
-    let held = hold(database, A_ROW).await;
+    let held = hold_a_row(database).await;
     let restore = Running::start(program, restore);
     until_it_waits_for_a_row(database).await;
     (restore, held)
