@@ -1,6 +1,8 @@
 //! A connection whose settings are pinned, so that the same rows always read as the same bytes.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
@@ -20,6 +22,9 @@ SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
 SELECT set_config('search_path', quote_ident(current_schema()), false);
 SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
 ";
+
+/// How long a server that may be gone is asked for the end of a session or a transaction.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Database, version, system, snapshot, WAL position, time.
 type SnapshotRow = (
@@ -289,8 +294,17 @@ impl Terminator {
     /// Ends the session's backend and waits until it is gone, so that its locks are too.
     ///
     /// # Errors
-    /// If the server is out of reach; the backend then notices by itself that its client is gone.
+    /// If the server is out of reach or does not answer in a few seconds; the backend then notices
+    /// by itself that its client is gone.
     pub async fn terminate(&self) -> Result<(), DatabaseError> {
+        let answered = tokio::time::timeout(ANSWER_WITHIN, self.end_backend()).await;
+        answered.unwrap_or_else(|_| {
+            Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)))
+                .trying("end the session")
+        })
+    }
+
+    async fn end_backend(&self) -> Result<(), DatabaseError> {
         let mut session = Session::open(self.options.clone()).await?;
         let gone = format!(
             "SELECT count(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity
@@ -305,13 +319,18 @@ impl Terminator {
             {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     }
 
-    /// What became of a transaction.
+    /// What became of a transaction, if the server says so in a few seconds.
     async fn outcome(&self, transaction: &str) -> Option<Outcome> {
+        let answered = tokio::time::timeout(ANSWER_WITHIN, self.ask_outcome(transaction)).await;
+        answered.ok().flatten()
+    }
+
+    async fn ask_outcome(&self, transaction: &str) -> Option<Outcome> {
         let mut session = Session::open(self.options.clone()).await.ok()?;
         let status = format!("SELECT pg_xact_status({}::xid8)", sql::literal(transaction));
         for _ in 0..50 {
@@ -323,7 +342,7 @@ impl Terminator {
             {
                 Some("committed") => return Some(Outcome::Committed),
                 Some("aborted") => return Some(Outcome::RolledBack),
-                _ => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
         None

@@ -26,6 +26,7 @@ pub mod parse;
 mod reach;
 mod read;
 mod repack;
+mod scratch;
 mod stats;
 mod sweep;
 mod tidy;
@@ -64,7 +65,7 @@ struct Inner {
     index: Mutex<Option<(Listing, Arc<Index>)>>,
     runtime: tokio::runtime::Handle,
     /// The folder of a store that is thrown away.
-    _scratch: Option<tempfile::TempDir>,
+    _scratch: Option<scratch::Scratch>,
 }
 
 impl Store {

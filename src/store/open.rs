@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use object_store::ObjectStore;
 
 use super::objects::Objects;
+use super::scratch::Scratch;
 use super::{Inner, Location, LockKind, Store, StoreError, layout, marks, parse};
 use crate::model::{FORMAT_VERSION, Parameters};
 use crate::tree::split;
@@ -54,16 +55,13 @@ impl Store {
     }
 
     /// A store in a new folder below `parent` that is removed with the last clone of this. Its
-    /// writes do not wait for the disk.
+    /// writes do not wait for the disk. Those that killed processes left there are removed.
     ///
     /// # Errors
     /// If the folder cannot be made or written to.
     pub async fn scratch(parent: &Path) -> Result<Self, StoreError> {
         let making = || format!("making a temporary folder in {}", parent.display());
-        let folder = tempfile::Builder::new()
-            .prefix("ipam-rewind-")
-            .tempdir_in(parent);
-        let folder = folder.map_err(StoreError::io(making()))?;
+        let folder = Scratch::below(parent).map_err(StoreError::io(making()))?;
         let location = Location::Folder(folder.path().to_owned());
         let objects = Objects::new(location.objects(false)?, Some(folder.path().to_owned()));
         let parameters = establish(&objects, location.to_string()).await?;
@@ -97,7 +95,7 @@ impl Store {
         locks: LockKind,
         place: String,
         parameters: Parameters,
-        scratch: Option<tempfile::TempDir>,
+        scratch: Option<Scratch>,
     ) -> Self {
         Self(Arc::new(Inner {
             objects,

@@ -25,8 +25,9 @@ impl Sweep<'_> {
             let packs: Vec<PackId> = group.iter().map(|(pack, _)| *pack).collect();
             let living: Living = group.into_iter().flat_map(|(_, living)| living).collect();
             match self.copy(living).await {
-                Ok(bytes) => {
-                    for pack in &packs {
+                Ok((copied, bytes)) => {
+                    // The same frames make the same pack again.
+                    for pack in packs.iter().filter(|pack| **pack != copied) {
                         self.drop_pack(pack).await?;
                     }
                     self.swept.packs_rewritten += packs.len() as u64;
@@ -63,8 +64,8 @@ impl Sweep<'_> {
         groups
     }
 
-    /// Stores these frames in a new pack; gives its size.
-    async fn copy(&self, living: Living) -> Result<u64, StoreError> {
+    /// Stores these frames in a new pack; gives its name and its size.
+    async fn copy(&self, living: Living) -> Result<(PackId, u64), StoreError> {
         let reader = self.store.reader().await?;
         let pack: Pack = self
             .store
@@ -78,16 +79,16 @@ impl Sweep<'_> {
                 Ok(builder.finish())
             })
             .await?;
-        let size = pack.bytes.len() as u64;
+        let (copied, size) = (pack.id, pack.bytes.len() as u64);
         let objects = self.store.objects();
-        objects.put(&layout::pack(&pack.id), pack.bytes).await?;
+        objects.put(&layout::pack(&copied), pack.bytes).await?;
         let entries = PackEntries {
-            pack: pack.id,
+            pack: copied,
             size,
             entries: pack.entries,
         };
         let (id, bytes) = index_file::encode(&[entries]);
         objects.put(&layout::index(&id), bytes.into()).await?;
-        Ok(size)
+        Ok((copied, size))
     }
 }

@@ -92,6 +92,11 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
     for (_, spot) in index.chunks().filter(|(id, _)| needed.contains(*id)) {
         living[spot.pack as usize] += spot.frame_len();
     }
+    // Measured by frames alone: the table of a small pack is larger than what it lists.
+    let mut held = vec![0_u64; index.packs().len()];
+    for (_, spot) in index.frames() {
+        held[spot.pack as usize] += spot.frame_len();
+    }
     let missing = needed.iter().any(|id| index.get(id).is_none());
     for (id, spot) in index.set_aside() {
         // The only copy of something that is needed stays, damaged as it is, and in its place.
@@ -103,13 +108,13 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
         dead: Vec::new(),
         wasteful: Vec::new(),
     };
-    for (pack, living) in index.packs().iter().zip(living) {
+    for ((pack, living), held) in index.packs().iter().zip(living).zip(held) {
         // What is missing may lie in a pack whose frames were not all found.
         let kept = missing && !pack.whole;
         match living {
             _ if kept => {}
             0 => census.dead.push(pack.id),
-            living if living < pack.size / 2 => census.wasteful.push(pack.id),
+            living if living < held / 2 => census.wasteful.push(pack.id),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod embedded;
+mod faults;
 mod fuzz;
 mod golden;
 mod layering;

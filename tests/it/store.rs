@@ -3,7 +3,7 @@
 mod conformance;
 mod crashes;
 mod damage;
-mod faults;
+pub mod faults;
 mod python;
 mod s3;
 mod samples;

@@ -149,6 +149,11 @@ impl Store {
             after.packs.entry(pack).or_default().insert(chunk);
         }
         after.packs.retain(|pack, _| now.packs.contains_key(pack));
-        marks::save(self.objects(), layout::DAMAGED, &before, &after).await
+        let noted = marks::save(self.objects(), layout::DAMAGED, &before, &after).await;
+        // A full disk, or one that is only read, must not hide what was found.
+        if let Err(error) = noted {
+            tracing::warn!(%error, "damage could not be set aside");
+        }
+        Ok(())
     }
 }

@@ -89,6 +89,18 @@ async fn a_pack_that_is_mostly_waste_is_rewritten_and_one_that_is_not_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pack_of_which_all_is_needed_stays_however_small_it_is() {
+    let store = in_memory().await;
+    for (n, count) in [(1, 0), (2, 1), (3, 30), (4, 1000)] {
+        back_up(&store, &id(n), &rows(count, "rows"))
+            .await
+            .expect("made");
+        assert_eq!(sweep(&store).await, Swept::default(), "{count} rows");
+        is_whole(&store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_grace_a_pack_is_marked_first_and_a_backup_that_comes_does_not_rely_on_it() {
     let store = in_memory().await;
     back_up(&store, &id(1), &rows(500, "one"))

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+pub use dump::dump;
+
 /// The size of the sample plan that tests get.
 pub const SAMPLE: ipam_rewind::embedded::sample::PlanSize =
     ipam_rewind::embedded::sample::PlanSize { prefixes: 5_000 };

@@ -1,0 +1,12 @@
+//! Killed, interrupted, cut off, out of space, two at once, damaged: whatever happens to a run, the
+//! database is as it was, the list has whole backups only, and the next run works.
+
+mod damage;
+mod disconnected;
+mod disk;
+mod interrupted;
+mod killed;
+mod refused;
+mod relay;
+mod running;
+mod together;
