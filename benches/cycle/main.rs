@@ -55,30 +55,16 @@ struct Bench {
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     // Durable, as at a user's site: the commit of a restore waits for the disk.
-    let options = Options {
-        durable: true,
-        ..Options::default()
-    };
+    let options = Options { durable: true, ..Options::default() };
     let server = PrivatePostgres::start(options).await?;
     let url = server.create_plan_database("ipam").await?;
     let folder = tempfile::tempdir()?;
     let mut plan = PgConnection::connect(&url).await?;
     eprintln!("loading {} prefixes", arguments.prefixes);
-    let counts = sample::load(
-        &mut plan,
-        PlanSize {
-            prefixes: arguments.prefixes,
-        },
-    )
-    .await?;
+    let counts = sample::load(&mut plan, PlanSize { prefixes: arguments.prefixes }).await?;
     sqlx::query("VACUUM ANALYZE").execute(&mut plan).await?;
     let report = Report::new(&counts, arguments.prefixes, arguments.rounds);
-    let mut bench = Bench {
-        server,
-        url,
-        folder: folder.path().to_owned(),
-        report,
-    };
+    let mut bench = Bench { server, url, folder: folder.path().to_owned(), report };
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
         bench.round(&mut plan, round).await?;
@@ -104,37 +90,21 @@ impl Bench {
         self.grown("growth: 1,000 random rows", &store, before)?;
         let ids = Self::ids(&store)?;
         let (first, random) = (ids[2].clone(), ids[0].clone());
-        self.rewind(
-            &store,
-            "diff, 1,000 rows",
-            &["diff", &first, &random, "--limit", "0"],
-        )?;
+        self.rewind(&store, "diff, 1,000 rows", &["diff", &first, &random, "--limit", "0"])?;
 
         let before = folder_size(&store)?;
         sample::edit_clustered(plan, 1_000, 20, round).await?;
-        self.rewind(
-            &store,
-            "backup, 1,000 rows in 20 VRFs",
-            &["backup", "clustered"],
-        )?;
+        self.rewind(&store, "backup, 1,000 rows in 20 VRFs", &["backup", "clustered"])?;
         self.grown("growth: 1,000 rows in 20 VRFs", &store, before)?;
 
         let before = folder_size(&store)?;
         sample::touch_subnets(plan).await?;
-        self.rewind(
-            &store,
-            "backup, all subnets touched",
-            &["backup", "touched"],
-        )?;
+        self.rewind(&store, "backup, all subnets touched", &["backup", "touched"])?;
         self.grown("growth: all subnets touched", &store, before)?;
 
         let touched = Self::ids(&store)?[0].clone();
         sample::edit_random(plan, 1_000, round + 1_000).await?;
-        self.rewind(
-            &store,
-            "restore, 1,000 random rows",
-            &["restore", &touched, "--yes"],
-        )?;
+        self.rewind(&store, "restore, 1,000 random rows", &["restore", &touched, "--yes"])?;
         self.rewind(&store, "verify", &["verify"])?;
         self.restore_dump(&dump)?;
         self.rewind(
@@ -143,10 +113,7 @@ impl Bench {
             &["restore", &first, "--yes"],
         )?;
         let diff = self.rewind(&store, "diff with live", &["diff", &first, "--json"])?;
-        ensure!(
-            diff.output.contains("\"identical\": true"),
-            "the restore left differences"
-        );
+        ensure!(diff.output.contains("\"identical\": true"), "the restore left differences");
         if round == 1 {
             self.empty_and_restore(plan, &store, &first).await?;
         }
@@ -163,14 +130,8 @@ impl Bench {
         id: &str,
     ) -> Result<()> {
         let tables = TABLES.map(|(table, _)| table).join(", ");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("TRUNCATE {tables}")))
-            .execute(plan)
-            .await?;
-        self.rewind(
-            store,
-            "restore into empty tables",
-            &["restore", id, "--yes"],
-        )?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("TRUNCATE {tables}"))).execute(plan).await?;
+        self.rewind(store, "restore into empty tables", &["restore", id, "--yes"])?;
         Ok(())
     }
 
@@ -193,15 +154,9 @@ impl Bench {
     /// The raw reads that every backup is measured against.
     fn copies(&mut self) -> Result<()> {
         let url = self.url.clone();
-        let plain: String = TABLES
-            .iter()
-            .map(|(table, _)| format!("COPY {table} TO STDOUT;"))
-            .collect();
-        self.postgres(
-            "psql COPY",
-            "psql",
-            &["-q", "-o", "/dev/null", "-c", &plain, &url],
-        )?;
+        let plain: String =
+            TABLES.iter().map(|(table, _)| format!("COPY {table} TO STDOUT;")).collect();
+        self.postgres("psql COPY", "psql", &["-q", "-o", "/dev/null", "-c", &plain, &url])?;
         let order = |(table, key): &(&str, &str)| {
             format!("COPY (SELECT * FROM {table} ORDER BY {key}::text COLLATE \"C\") TO STDOUT;")
         };
@@ -219,8 +174,7 @@ impl Bench {
         let file = self.folder.join("plan.dump");
         let (url, path) = (self.url.clone(), file.display().to_string());
         self.postgres("pg_dump -Fc", "pg_dump", &["-Fc", "-f", &path, &url])?;
-        self.report
-            .bytes("size: pg_dump -Fc", std::fs::metadata(&file)?.len());
+        self.report.bytes("size: pg_dump -Fc", std::fs::metadata(&file)?.len());
         Ok(file)
     }
 
@@ -229,19 +183,8 @@ impl Bench {
         let psql = self.server.bin_dir().join("psql");
         let fresh = "DROP DATABASE IF EXISTS again";
         program(&psql, &["-q", "-c", fresh, &postgres])?;
-        program(
-            &psql,
-            &[
-                "-q",
-                "-c",
-                "CREATE DATABASE again OWNER prefix_user",
-                &postgres,
-            ],
-        )?;
-        let (again, file) = (
-            self.server.url("again", "prefix_user"),
-            file.display().to_string(),
-        );
+        program(&psql, &["-q", "-c", "CREATE DATABASE again OWNER prefix_user", &postgres])?;
+        let (again, file) = (self.server.url("again", "prefix_user"), file.display().to_string());
         let arguments = ["-j2", "--no-owner", "-d", &again, &file];
         self.postgres("pg_restore -j2", "pg_restore", &arguments)
     }
@@ -264,9 +207,6 @@ impl Bench {
         let list: serde_json::Value = serde_json::from_str(&listed.output)?;
         let backups = list["backups"].as_array().context("a list of backups")?;
         let id = |backup: &serde_json::Value| backup["backup_id"].as_str().map(str::to_owned);
-        backups
-            .iter()
-            .map(|backup| id(backup).context("an id"))
-            .collect()
+        backups.iter().map(|backup| id(backup).context("an id")).collect()
     }
 }

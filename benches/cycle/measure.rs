@@ -42,28 +42,15 @@ pub fn program(path: &Path, arguments: &[&str]) -> Result<Measured> {
         std::thread::sleep(Duration::from_millis(2));
     };
     let wall = began.elapsed();
-    ensure!(
-        status.success(),
-        "{} {arguments:?} failed: {status}",
-        path.display()
-    );
+    ensure!(status.success(), "{} {arguments:?} failed: {status}", path.display());
     let output = reader.join().expect("reading does not panic")?;
     Ok(Measured { wall, peak, output })
 }
 
 fn high_water(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(
-        line.trim()
-            .strip_suffix(" kB")?
-            .trim()
-            .parse::<u64>()
-            .ok()?
-            * 1024,
-    )
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 /// Bytes of all files below a folder.
@@ -72,11 +59,7 @@ pub fn folder_size(folder: &Path) -> Result<u64> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let kind = entry.metadata()?;
-        sum += if kind.is_dir() {
-            folder_size(&entry.path())?
-        } else {
-            kind.len()
-        };
+        sum += if kind.is_dir() { folder_size(&entry.path())? } else { kind.len() };
     }
     Ok(sum)
 }

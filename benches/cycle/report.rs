@@ -35,21 +35,14 @@ struct Row {
 
 fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output
-        .map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned())
-        .unwrap_or_default()
+    output.map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 fn machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    format!(
-        "{cpus} cores, {}",
-        model.map_or("unknown", |(_, name)| name)
-    )
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    format!("{cpus} cores, {}", model.map_or("unknown", |(_, name)| name))
 }
 
 fn median(values: &[f64]) -> Option<f64> {
@@ -82,19 +75,10 @@ impl Report {
     }
 
     fn row(&mut self, name: &'static str) -> &mut Row {
-        let place = self
-            .rows
-            .iter()
-            .position(|row| row.name == name)
-            .unwrap_or_else(|| {
-                self.rows.push(Row {
-                    name,
-                    seconds: vec![],
-                    peak_bytes: vec![],
-                    bytes: vec![],
-                });
-                self.rows.len() - 1
-            });
+        let place = self.rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
+            self.rows.push(Row { name, seconds: vec![], peak_bytes: vec![], bytes: vec![] });
+            self.rows.len() - 1
+        });
         &mut self.rows[place]
     }
 
@@ -145,17 +129,11 @@ impl Report {
         );
         out += "| what | median | spread | peak memory |\n| --- | ---: | ---: | ---: |\n";
         for row in &self.rows {
-            let peak = row
-                .peak_bytes
-                .iter()
-                .max()
-                .map(|peak| format!("{:.0} MB", megabytes(*peak)));
+            let peak =
+                row.peak_bytes.iter().max().map(|peak| format!("{:.0} MB", megabytes(*peak)));
             let bytes: Vec<_> = row.bytes.iter().map(|bytes| megabytes(*bytes)).collect();
-            let (values, unit) = if bytes.is_empty() {
-                (&row.seconds, "s")
-            } else {
-                (&bytes, "MB")
-            };
+            let (values, unit) =
+                if bytes.is_empty() { (&row.seconds, "s") } else { (&bytes, "MB") };
             let _ = writeln!(
                 out,
                 "| {} | {:.2} {unit} | {} | {} |",
@@ -174,10 +152,7 @@ impl Report {
         fs::create_dir_all(&folder)?;
         let name = format!("cycle-{}", self.prefixes);
         fs::write(folder.join(format!("{name}.md")), self.markdown())?;
-        fs::write(
-            folder.join(format!("{name}.json")),
-            serde_json::to_string_pretty(self)?,
-        )?;
+        fs::write(folder.join(format!("{name}.json")), serde_json::to_string_pretty(self)?)?;
         eprintln!("\n{}", self.markdown());
         Ok(())
     }

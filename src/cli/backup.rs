@@ -24,13 +24,8 @@ impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
-        let request = BackupRequest {
-            description: self.description,
-            created_by: self.created_by,
-        };
-        let created = context
-            .run(async |run| engine.backup(request, run).await)
-            .await?;
+        let request = BackupRequest { description: self.description, created_by: self.created_by };
+        let created = context.run(async |run| engine.backup(request, run).await).await?;
         context.print(&created, text);
         Ok(())
     }

@@ -44,9 +44,7 @@ pub struct Arguments {
 fn age(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no age; an age looks like 36h, 14d or 8w");
     let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: i64 = text[..text.len() - unit.len_utf8()]
-        .parse()
-        .map_err(|_| wrong())?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
     let age = match unit {
         'h' => Duration::try_hours(number),
         'd' => Duration::try_days(number),
@@ -87,20 +85,11 @@ fn why(judged: &Judged) -> String {
         Reason::Yearly => "yearly",
         Reason::Within => "young enough",
     };
-    judged
-        .kept_because
-        .iter()
-        .map(word)
-        .collect::<Vec<_>>()
-        .join(", ")
+    judged.kept_because.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 fn text(report: &CleanupReport) -> String {
-    let goes = if report.dry_run {
-        "would go"
-    } else {
-        "deleted"
-    };
+    let goes = if report.dry_run { "would go" } else { "deleted" };
     let mut backups = table(&["Backup", "", "Because", "Description"]);
     for judged in &report.kept {
         let id = judged.backup_id.to_string();

@@ -21,23 +21,12 @@ impl Context {
     /// The same surroundings for another store and database; the demo's.
     pub fn elsewhere(&self, store: String, database_url: String) -> Self {
         let database_url = Some(database_url);
-        Self {
-            global: Global {
-                database_url,
-                store,
-                ..self.global.clone()
-            },
-        }
+        Self { global: Global { database_url, store, ..self.global.clone() } }
     }
 
     /// The same surroundings, with yes to every question.
     pub fn agreeing(&self) -> Self {
-        Self {
-            global: Global {
-                yes: true,
-                ..self.global.clone()
-            },
-        }
+        Self { global: Global { yes: true, ..self.global.clone() } }
     }
 
     /// Whether results are to be JSON.
@@ -112,11 +101,7 @@ impl Context {
 
     /// Asks, and goes on only after a yes.
     pub fn confirm(&self, question: &str) -> Result<(), CliError> {
-        if self.global.yes {
-            Ok(())
-        } else {
-            prompt::ask(question)
-        }
+        if self.global.yes { Ok(()) } else { prompt::ask(question) }
     }
 }
 

@@ -29,9 +29,7 @@ impl Arguments {
             };
             context.confirm(&format!("Delete backup {id}{what}? This cannot be undone."))?;
         }
-        let deleted = context
-            .run(async |run| engine.delete(&id, run).await)
-            .await?;
+        let deleted = context.run(async |run| engine.delete(&id, run).await).await?;
         context.print(&deleted, text);
         Ok(())
     }
@@ -43,16 +41,9 @@ fn text(deleted: &Deleted) -> String {
 
 /// What was freed, in words.
 pub fn freed(freed: &Freed) -> String {
-    let mut words = format!(
-        "{} freed ({})",
-        size(freed.bytes),
-        plural(freed.packs, "pack")
-    );
+    let mut words = format!("{} freed ({})", size(freed.bytes), plural(freed.packs, "pack"));
     if freed.pending_bytes > 0 {
-        words += &format!(
-            "; {} more once the time of grace is over",
-            size(freed.pending_bytes)
-        );
+        words += &format!("; {} more once the time of grace is over", size(freed.pending_bytes));
     }
     for note in &freed.notes {
         words += &format!("\n{note}");

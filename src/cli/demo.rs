@@ -27,61 +27,34 @@ impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         step("A private PostgreSQL, and a sample address plan in it");
-        let options = Options {
-            durable: false,
-            ..Options::default()
-        };
-        let server = PrivatePostgres::start(options)
-            .await
-            .context("cannot start a private PostgreSQL")?;
+        let options = Options { durable: false, ..Options::default() };
+        let server =
+            PrivatePostgres::start(options).await.context("cannot start a private PostgreSQL")?;
         let told = tokio::select! {
             told = self.tell(context, &server) => told,
             _ = tokio::signal::ctrl_c() => Err(EngineError::Interrupted.into()),
         };
-        server
-            .stop()
-            .await
-            .context("cannot stop the private PostgreSQL")?;
+        server.stop().await.context("cannot stop the private PostgreSQL")?;
         told
     }
 
     async fn tell(&self, context: &Context, server: &PrivatePostgres) -> Result<(), CliError> {
-        let url = server
-            .create_plan_database("ipam")
-            .await
-            .context("cannot make the database")?;
+        let url = server.create_plan_database("ipam").await.context("cannot make the database")?;
         let folder = tempfile::tempdir().context("cannot make a folder for the store")?;
         let context = context.elsewhere(folder.path().display().to_string(), url.clone());
-        let mut plan = PgConnection::connect(&url)
-            .await
-            .context("cannot connect")?;
-        let size = PlanSize {
-            prefixes: self.prefixes,
-        };
-        let rows = sample::load(&mut plan, size)
-            .await
-            .context("cannot load the sample plan")?;
+        let mut plan = PgConnection::connect(&url).await.context("cannot connect")?;
+        let size = PlanSize { prefixes: self.prefixes };
+        let rows = sample::load(&mut plan, size).await.context("cannot load the sample plan")?;
         output::text(&format!(
             "{} VRFs, {} VPCs, {} associations, {} manual prefixes, {} subnets, {} public IPs",
             rows.vrfs, rows.vpcs, rows.associations, rows.manual, rows.subnets, rows.public_ips
         ));
         step("A restore point before the big import");
         verb(&context, &["backup", "Before the big import"]).await?;
-        let before = context
-            .engine()
-            .await?
-            .list()
-            .await?
-            .backups
-            .remove(0)
-            .info
-            .backup_id;
+        let before = context.engine().await?.list().await?.backups.remove(0).info.backup_id;
 
         step("The import goes wrong, and so does the attempt to mend it");
-        for mishap in sample::make_mess(&mut plan)
-            .await
-            .context("cannot make the mess")?
-        {
+        for mishap in sample::make_mess(&mut plan).await.context("cannot make the mess")? {
             output::text(&format!(
                 "{}: {}",
                 mishap.description,
@@ -108,13 +81,8 @@ fn step(words: &str) {
 /// Runs a command line as if it had been typed.
 async fn verb(context: &Context, arguments: &[&str]) -> Result<(), CliError> {
     let line = std::iter::once("ipam-rewind").chain(arguments.iter().copied());
-    let shown = line.clone().map(|word| {
-        if word.contains(' ') {
-            format!("{word:?}")
-        } else {
-            word.into()
-        }
-    });
+    let shown =
+        line.clone().map(|word| if word.contains(' ') { format!("{word:?}") } else { word.into() });
     output::text(&format!("$ {}", shown.collect::<Vec<_>>().join(" ")));
     let cli = Cli::try_parse_from(line).context("the demo's own command line is wrong")?;
     Box::pin(cli.verb.run(&context.agreeing())).await

@@ -31,10 +31,7 @@ fn validation(info: &BackupInfo) -> String {
         Some(done) if done.damage.is_empty() => format!("intact ({})", time(&done.verified_at)),
         Some(done) => {
             let damage = done.damage.join("\n             ");
-            format!(
-                "DAMAGED ({})\n             {damage}",
-                time(&done.verified_at)
-            )
+            format!("DAMAGED ({})\n             {damage}", time(&done.verified_at))
         }
     }
 }

@@ -26,9 +26,7 @@ impl Arguments {
         let (from, to): (Point, Point) = (self.from.parse()?, self.to.parse()?);
         let limit = self.limit.unwrap_or(if context.json() { 1000 } else { 20 });
         let engine = context.engine().await?;
-        let report = context
-            .run(async |run| engine.diff(&from, &to, limit, run).await)
-            .await?;
+        let report = context.run(async |run| engine.diff(&from, &to, limit, run).await).await?;
         context.print(&report, text);
         Ok(())
     }
@@ -50,15 +48,8 @@ fn text(report: &DiffReport) -> String {
         ]);
     }
     numbers(&mut summary, 1..=4);
-    let more = if report.truncated {
-        "\n… and more: --limit N shows them."
-    } else {
-        ""
-    };
-    format!(
-        "Changes {between}:\n{summary}\n\n{}{more}",
-        rows(&report.changes)
-    )
+    let more = if report.truncated { "\n… and more: --limit N shows them." } else { "" };
+    format!("Changes {between}:\n{summary}\n\n{}{more}", rows(&report.changes))
 }
 
 /// Changed rows, one line each, and one more for each changed cell.
@@ -86,19 +77,8 @@ fn cell(cell: &CellChange) -> String {
 
 /// What tells an added or removed row from its neighbours.
 fn inline(change: &RowChange, side: impl Fn(&CellChange) -> Option<&String>) -> String {
-    const TELLING: [&str; 5] = [
-        "vrf_id",
-        "cidr",
-        "vpc_prefix_cidr",
-        "ip_address",
-        "description",
-    ];
-    let telling = change
-        .cells
-        .iter()
-        .filter(|cell| TELLING.contains(&cell.column.as_str()));
+    const TELLING: [&str; 5] = ["vrf_id", "cidr", "vpc_prefix_cidr", "ip_address", "description"];
+    let telling = change.cells.iter().filter(|cell| TELLING.contains(&cell.column.as_str()));
     let words = telling.filter(|cell| side(cell) != Some(&change.key));
-    words
-        .map(|cell| format!(" {}={}", cell.column, value(side(cell))))
-        .collect()
+    words.map(|cell| format!(" {}={}", cell.column, value(side(cell)))).collect()
 }

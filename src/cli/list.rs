@@ -30,33 +30,17 @@ fn marks(info: &BackupInfo) -> String {
         (info.status == Status::Corrupt, "corrupt"),
         (info.backup_type == BackupKind::PreRestore, "pre-restore"),
         (info.pinned, "pinned"),
-        (
-            info.verification.is_some() && info.status == Status::Completed,
-            "verified",
-        ),
+        (info.verification.is_some() && info.status == Status::Completed, "verified"),
         (info.restore_tested, "restore-tested"),
     ];
-    marks
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, word)| *word)
-        .collect::<Vec<_>>()
-        .join(", ")
+    marks.iter().filter(|(set, _)| *set).map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
 }
 
 fn text(list: &BackupList) -> String {
     if list.backups.is_empty() {
         return "There are no backups yet. `ipam-rewind backup` makes one.".into();
     }
-    let mut table = table(&[
-        "Backup",
-        "Created (UTC)",
-        "Rows",
-        "Size",
-        "Added",
-        "Description",
-        "",
-    ]);
+    let mut table = table(&["Backup", "Created (UTC)", "Rows", "Size", "Added", "Description", ""]);
     for backup in &list.backups {
         let info = &backup.info;
         table.add_row([

@@ -32,12 +32,7 @@ use error::CliError;
 /// It is one transaction, proven before it is committed, and keeps what it replaces as a backup of
 /// its own, so that it can be undone.
 #[derive(Debug, Parser)]
-#[command(
-    name = "ipam-rewind",
-    version,
-    propagate_version = true,
-    max_term_width = 100
-)]
+#[command(name = "ipam-rewind", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = exit::HELP)]
 pub struct Cli {
     #[command(subcommand)]
@@ -50,13 +45,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 struct Global {
     /// The database, as postgres://user@host/database
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        global = true,
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
     /// The store: a folder, or s3://bucket/prefix
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]

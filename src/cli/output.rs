@@ -91,25 +91,13 @@ pub fn plural(number: u64, thing: &str) -> String {
 
 /// A time in the documented form, without its fraction.
 pub fn time(timestamp: &str) -> String {
-    timestamp
-        .split('.')
-        .next()
-        .unwrap_or(timestamp)
-        .replace('T', " ")
-        .trim_end_matches('Z')
-        .into()
+    timestamp.split('.').next().unwrap_or(timestamp).replace('T', " ").trim_end_matches('Z').into()
 }
 
 /// Text from outside on one line, with nothing that a terminal would obey.
 pub fn plain(text: &str) -> String {
     text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
         .collect()
 }
 

@@ -73,11 +73,7 @@ fn draw(bar: &ProgressBar, now: &Progress) {
     bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
     bar.set_message(words);
     let total = now.total_rows.or(now.total_bytes);
-    let done = if now.total_bytes.is_some() || now.rows == 0 {
-        now.bytes
-    } else {
-        now.rows
-    };
+    let done = if now.total_bytes.is_some() || now.rows == 0 { now.bytes } else { now.rows };
     match total {
         // The total is that of the last backup; there may be more rows by now.
         Some(total) => bar.set_length(total.max(done)),

@@ -55,9 +55,7 @@ impl Arguments {
             context.say(&text_of_preview(&preview));
             context.confirm(&format!("Restore {id} now?"))?;
         }
-        let restored = context
-            .run(async |run| engine.restore(&id, &options, run).await)
-            .await?;
+        let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
         context.print(&restored, text);
         Ok(())
     }
@@ -66,10 +64,7 @@ impl Arguments {
         let datasets: Result<Vec<Dataset>, _> =
             self.dataset.iter().map(|name| name.parse()).collect();
         Ok(RestoreOptions {
-            selection: Selection {
-                datasets: datasets?,
-                vrf: self.vrf.clone(),
-            },
+            selection: Selection { datasets: datasets?, vrf: self.vrf.clone() },
             safety_backup: !self.no_safety_backup,
             ..RestoreOptions::default()
         })
@@ -99,10 +94,8 @@ fn text_of_preview(preview: &Preview) -> String {
         );
     }
     let head = ["Dataset", "Insert", "Update", "Delete", "Leave"];
-    let mut text = format!(
-        "A restore of {} would do this to the current rows:\n",
-        preview.backup_id
-    );
+    let mut text =
+        format!("A restore of {} would do this to the current rows:\n", preview.backup_id);
     text += &results(&preview.datasets, head);
     if preview.touched > 0 {
         let touched = plural(preview.touched, "update");

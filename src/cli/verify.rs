@@ -25,34 +25,20 @@ impl Arguments {
         let ids: Result<Vec<BackupId>, _> = self.ids.iter().map(|id| id.parse()).collect();
         let ids = ids.map_err(EngineError::from)?;
         let engine = context.engine().await?;
-        let report = context
-            .run(async |run| engine.verify(&ids, run).await)
-            .await?;
+        let report = context.run(async |run| engine.verify(&ids, run).await).await?;
         context.print(&report, text);
-        if report.is_intact() {
-            Ok(())
-        } else {
-            Err(CliError::DamageFound)
-        }
+        if report.is_intact() { Ok(()) } else { Err(CliError::DamageFound) }
     }
 }
 
 fn text(report: &VerifyReport) -> String {
     let mut table = table(&["Backup", "Rows", "Result"]);
     for backup in &report.backups {
-        let result = if backup.intact {
-            "intact".into()
-        } else {
-            backup.damage.join("\n")
-        };
+        let result = if backup.intact { "intact".into() } else { backup.damage.join("\n") };
         table.add_row([backup.backup_id.to_string(), count(backup.rows), result]);
     }
     numbers(&mut table, 1..=1);
-    let elsewhere: String = report
-        .elsewhere
-        .iter()
-        .map(|what| format!("\n{what}"))
-        .collect();
+    let elsewhere: String = report.elsewhere.iter().map(|what| format!("\n{what}")).collect();
     let verdict = match (report.is_intact(), report.backups.is_empty()) {
         (true, true) => return "There is nothing to verify: the store has no backups.".into(),
         (true, false) => "Every byte is there and right.",

@@ -36,11 +36,7 @@ impl Account {
     /// Hands `folder` itself, not what is in it, to this account.
     pub(super) fn own(&self, folder: &Path) -> Result<(), EmbeddedError> {
         let Some(user) = &self.0 else { return Ok(()) };
-        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(|source| {
-            EmbeddedError::Folder {
-                path: folder.to_owned(),
-                source,
-            }
-        })
+        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .map_err(|source| EmbeddedError::Folder { path: folder.to_owned(), source })
     }
 }

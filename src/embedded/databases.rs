@@ -76,17 +76,12 @@ async fn exists(
     question: &'static str,
     name: &str,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(question)
-        .bind(name)
-        .fetch_one(admin)
-        .await
+    sqlx::query_scalar(question).bind(name).fetch_one(admin).await
 }
 
 async fn run(admin: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
     // Every name in these statements went through `quoted`.
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(admin)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(admin).await?;
     Ok(())
 }
 

@@ -63,11 +63,7 @@ impl PrivatePostgres {
         // From here on the watchdog removes the folder.
         let folder = folder.keep();
         watchdog.wait_until_ready()?;
-        Ok(Self {
-            watchdog,
-            programs,
-            folder,
-        })
+        Ok(Self { watchdog, programs, folder })
     }
 
     /// The folder of this server's programs: `psql`, `pg_dump` and the like.
@@ -114,8 +110,5 @@ fn temporary_folder() -> Result<TempDir, EmbeddedError> {
 fn made(folder: &Path) -> Result<PathBuf, EmbeddedError> {
     fs::create_dir_all(folder)
         .and_then(|()| folder.canonicalize())
-        .map_err(|source| EmbeddedError::Folder {
-            path: folder.to_owned(),
-            source,
-        })
+        .map_err(|source| EmbeddedError::Folder { path: folder.to_owned(), source })
 }

@@ -27,9 +27,7 @@ pub(super) fn find() -> Result<PathBuf, EmbeddedError> {
 }
 
 fn holds_server(folder: &Path) -> bool {
-    ["initdb", "postgres"]
-        .iter()
-        .all(|program| folder.join(program).is_file())
+    ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file())
 }
 
 fn told_by_pg_config() -> Option<PathBuf> {
@@ -70,10 +68,7 @@ mod tests {
         install(root.path(), "15", &["initdb", "postgres"]);
         install(root.path(), "18", &["psql"]);
         install(root.path(), "common", &["initdb", "postgres"]);
-        assert_eq!(
-            newest_version(root.path()),
-            Some(root.path().join("15/bin"))
-        );
+        assert_eq!(newest_version(root.path()), Some(root.path().join("15/bin")));
     }
 
     #[test]

@@ -64,18 +64,14 @@ impl Watchdog {
         while begun.elapsed() < START_TIMEOUT {
             let ended = self.process.try_wait().map_err(EmbeddedError::Watchdog)?;
             if ended.is_some() {
-                return Err(EmbeddedError::DidNotStart {
-                    log: self.last_words(),
-                });
+                return Err(EmbeddedError::DidNotStart { log: self.last_words() });
             }
             if is_ready(&self.data, &self.folder) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Err(EmbeddedError::NotReady {
-            seconds: START_TIMEOUT.as_secs(),
-        })
+        Err(EmbeddedError::NotReady { seconds: START_TIMEOUT.as_secs() })
     }
 
     /// The end of the server's log, which the watchdog hands on when the server failed.
@@ -91,15 +87,12 @@ impl Watchdog {
     /// Stops the server and waits until it and the folder are gone.
     pub(super) fn stop(self) -> Result<(), EmbeddedError> {
         // This closes our end of the pipe first, and reads what would block the watchdog's end.
-        self.process
-            .wait_with_output()
-            .map_err(EmbeddedError::Watchdog)?;
+        self.process.wait_with_output().map_err(EmbeddedError::Watchdog)?;
         // Where only root may write, the watchdog could empty the folder, not remove it.
         match fs::remove_dir_all(&self.folder) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(EmbeddedError::Folder {
-                path: self.folder,
-                source,
-            }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(EmbeddedError::Folder { path: self.folder, source })
+            }
             _ => Ok(()),
         }
     }
@@ -107,12 +100,7 @@ impl Watchdog {
 
 fn server_options(durable: bool) -> impl Iterator<Item = &'static str> {
     let always = ["listen_addresses=", "port=5432", "max_connections=200"];
-    let fast = [
-        "fsync=off",
-        "full_page_writes=off",
-        "synchronous_commit=off",
-        "max_wal_size=4GB",
-    ];
+    let fast = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_wal_size=4GB"];
     always
         .into_iter()
         .chain(fast.into_iter().filter(move |_| !durable))

@@ -49,10 +49,7 @@ impl Engine {
         request: BackupRequest,
         run: &Run,
     ) -> Result<BackupCreated, EngineError> {
-        let held = self
-            .store
-            .lock(Lock::Objects, Mode::Shared, "backup", PATIENCE)
-            .await?;
+        let held = self.store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
         let label = Labelled {
             description: request.description.filter(|text| !text.trim().is_empty()),
             created_by: request.created_by.unwrap_or_else(|| "system".into()),

@@ -84,9 +84,7 @@ async fn capture_part<S: ChunkSink<Error = StoreError> + Send + 'static>(
     sink: S,
     run: &Run,
 ) -> Result<PartManifest, EngineError> {
-    let table = schema
-        .table(part.table)
-        .expect("only parts of tables that are there");
+    let table = schema.table(part.table).expect("only parts of tables that are there");
     let layout = Layout::from(table);
     let (full, mut blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
     let (to_tree, mut from_reader) = mpsc::channel::<Vec<u8>>(1);

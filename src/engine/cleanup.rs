@@ -71,18 +71,12 @@ impl Engine {
     /// If there is none with this id, or another restore or cleanup is under way.
     pub async fn delete(&self, id: &BackupId, run: &Run) -> Result<Deleted, EngineError> {
         let what = format!("deletion of {id}");
-        let alone = self
-            .store
-            .lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
+        let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
         let alone = alone.await?;
         self.store.unlink(id).await?;
         let freed = self.sweep(&what, run).await?;
         alone.release().await;
-        Ok(Deleted {
-            status: "success",
-            message: format!("Backup {id} deleted"),
-            freed,
-        })
+        Ok(Deleted { status: "success", message: format!("Backup {id} deleted"), freed })
     }
 
     /// Keeps what the policy keeps and deletes the others.
@@ -100,12 +94,7 @@ impl Engine {
             let freed = self.would_free(&kept).await?;
             return Ok(report(kept, deleted, freed, true));
         }
-        let alone = self.store.lock(
-            Lock::Maintenance,
-            Mode::Exclusive,
-            "cleanup",
-            Duration::ZERO,
-        );
+        let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, "cleanup", Duration::ZERO);
         let alone = alone.await?;
         let (kept, deleted) = self.judge(policy).await?;
         for backup in &deleted {
@@ -122,21 +111,12 @@ impl Engine {
     /// Who stays and who goes. A backup that cannot be read stays: it is damaged, not old.
     async fn judge(&self, policy: &Policy) -> Result<(Vec<Judged>, Vec<Judged>), EngineError> {
         let listed = self.list().await?.backups;
-        let candidate = |id: &BackupId, pinned| Candidate {
-            id: id.clone(),
-            pinned,
-        };
-        let candidates = listed
-            .iter()
-            .map(|b| candidate(&b.info.backup_id, b.info.pinned));
+        let candidate = |id: &BackupId, pinned| Candidate { id: id.clone(), pinned };
+        let candidates = listed.iter().map(|b| candidate(&b.info.backup_id, b.info.pinned));
         let judged = |decision: Decision| {
-            let backup = listed
-                .iter()
-                .find(|backup| backup.info.backup_id == decision.id);
+            let backup = listed.iter().find(|backup| backup.info.backup_id == decision.id);
             Judged {
-                description: backup
-                    .map(|b| b.info.description.clone())
-                    .unwrap_or_default(),
+                description: backup.map(|b| b.info.description.clone()).unwrap_or_default(),
                 backup_id: decision.id,
                 kept_because: decision.reasons,
             }
@@ -152,36 +132,20 @@ impl Engine {
             manifests.push(self.store.manifest(&judged.backup_id).await?);
         }
         let needed = self.store.needed_bytes(&manifests).await?;
-        let bytes = self
-            .store
-            .totals()
-            .await?
-            .stored_bytes
-            .saturating_sub(needed);
-        Ok(Freed {
-            bytes,
-            ..Freed::default()
-        })
+        let bytes = self.store.totals().await?.stored_bytes.saturating_sub(needed);
+        Ok(Freed { bytes, ..Freed::default() })
     }
 
     /// Frees what no backup reaches. The backups are gone already, so a sweep that has to wait for
     /// another time is no failure, but a note.
     async fn sweep(&self, what: &str, run: &Run) -> Result<Freed, EngineError> {
         run.begin(Phase::Sweeping, None);
-        let noted = |note: String| Freed {
-            notes: vec![note],
-            ..Freed::default()
-        };
-        let lock = self
-            .store
-            .lock(Lock::Objects, Mode::Exclusive, what, PATIENCE)
-            .await;
+        let noted = |note: String| Freed { notes: vec![note], ..Freed::default() };
+        let lock = self.store.lock(Lock::Objects, Mode::Exclusive, what, PATIENCE).await;
         let alone = match lock {
             Ok(alone) => alone,
             Err(error @ StoreError::Busy { .. }) => {
-                return Ok(noted(format!(
-                    "space is freed by the next cleanup: {error}"
-                )));
+                return Ok(noted(format!("space is freed by the next cleanup: {error}")));
             }
             Err(error) => return Err(error.into()),
         };
@@ -210,12 +174,5 @@ impl From<Swept> for Freed {
 fn report(kept: Vec<Judged>, deleted: Vec<Judged>, freed: Freed, dry_run: bool) -> CleanupReport {
     let verb = if dry_run { "would go" } else { "deleted" };
     let message = format!("Backups: {} {verb}, {} kept", deleted.len(), kept.len());
-    CleanupReport {
-        status: "success",
-        message,
-        dry_run,
-        deleted,
-        kept,
-        freed,
-    }
+    CleanupReport { status: "success", message, dry_run, deleted, kept, freed }
 }

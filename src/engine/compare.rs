@@ -22,10 +22,10 @@ impl Side {
 
 /// The parts that both sides have and whose rows are not all the same.
 pub fn differing(old: &Side, new: &Side) -> Vec<&'static Part> {
-    let parts = old.parts.iter().filter(|part| {
-        new.part(&part.name)
-            .is_some_and(|other| other.root != part.root)
-    });
+    let parts = old
+        .parts
+        .iter()
+        .filter(|part| new.part(&part.name).is_some_and(|other| other.root != part.root));
     parts.filter_map(|part| Part::named(&part.name)).collect()
 }
 
@@ -49,9 +49,7 @@ pub fn for_each_change(
     take: &mut impl FnMut(&'static Part, &Table, Change) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     for part in differing(old, new) {
-        let table = schema
-            .table(part.table)
-            .expect("a part's table is in its schema");
+        let table = schema.table(part.table).expect("a part's table is in its schema");
         let layout = Layout::from(table);
         for change in changes(part, &layout, old, new)? {
             take(part, table, change?)?;

@@ -146,10 +146,7 @@ impl BackupInfo {
     fn files_info(&self) -> Vec<FileInfo> {
         let info = |(dataset, name): (&Dataset, &String)| FileInfo {
             name: name.clone(),
-            size: self
-                .datasets
-                .get(dataset)
-                .map_or(0, |summary| summary.bytes),
+            size: self.datasets.get(dataset).map_or(0, |summary| summary.bytes),
             modified: self.timestamp.clone(),
         };
         self.files.iter().map(info).collect()
@@ -183,12 +180,7 @@ impl Engine {
             }
         }
         let count = backups.len();
-        Ok(BackupList {
-            status: "success",
-            backups,
-            count,
-            unreadable,
-        })
+        Ok(BackupList { status: "success", backups, count, unreadable })
     }
 
     /// Everything about one backup.

@@ -26,11 +26,7 @@ impl FromStr for Point {
     type Err = EngineError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "live" {
-            Ok(Self::Live)
-        } else {
-            Ok(Self::Backup(text.parse()?))
-        }
+        if text == "live" { Ok(Self::Live) } else { Ok(Self::Backup(text.parse()?)) }
     }
 }
 
@@ -80,18 +76,11 @@ impl Engine {
         limit: usize,
         run: &Run,
     ) -> Result<DiffReport, EngineError> {
-        let (old, new) = (
-            self.compared(from, run).await?,
-            self.compared(to, run).await?,
-        );
+        let (old, new) = (self.compared(from, run).await?, self.compared(to, run).await?);
         let differences = old.schema.misfits(&new.schema);
         if !differences.is_empty() {
             let (from, to) = (from.to_string(), to.to_string());
-            return Err(EngineError::Misfit {
-                from,
-                to,
-                differences,
-            });
+            return Err(EngineError::Misfit { from, to, differences });
         }
         run.begin(Phase::Comparing, None);
         let found = collect(old.schema, old.side, new.side, limit).await?;
@@ -118,27 +107,15 @@ impl Engine {
         &self,
         manifest: &Manifest,
     ) -> Result<Compared, EngineError> {
-        let side = Side {
-            reader: self.store.reader().await?,
-            parts: manifest.parts.clone(),
-        };
-        Ok(Compared {
-            side,
-            schema: manifest.schema.clone(),
-        })
+        let side = Side { reader: self.store.reader().await?, parts: manifest.parts.clone() };
+        Ok(Compared { side, schema: manifest.schema.clone() })
     }
 }
 
 impl From<Passing> for Compared {
     fn from(passing: Passing) -> Self {
         let Passing { captured, reader } = passing;
-        Self {
-            side: Side {
-                reader,
-                parts: captured.parts,
-            },
-            schema: captured.schema,
-        }
+        Self { side: Side { reader, parts: captured.parts }, schema: captured.schema }
     }
 }
 
@@ -157,7 +134,5 @@ pub(super) async fn collect(
         })?;
         Ok(collected)
     };
-    spawn_blocking(work)
-        .await
-        .expect("comparing does not panic")
+    spawn_blocking(work).await.expect("comparing does not panic")
 }

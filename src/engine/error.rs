@@ -182,24 +182,14 @@ impl EngineError {
             _ => Vec::new(),
         };
         let detail = self.chain().join(": ");
-        Problem {
-            r#type: "about:blank",
-            title,
-            status,
-            detail,
-            code,
-            problems,
-        }
+        Problem { r#type: "about:blank", title, status, detail, code, problems }
     }
 
     /// A tree could not be made from the rows of a part.
     pub(super) fn building(part: &'static str, error: BuildError<StoreError>) -> Self {
         match error {
             BuildError::Sink(error) => Self::Store(error),
-            other => Self::Snapshot {
-                part,
-                why: other.to_string(),
-            },
+            other => Self::Snapshot { part, why: other.to_string() },
         }
     }
 }

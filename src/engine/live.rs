@@ -43,12 +43,7 @@ pub struct Labelled {
 impl Captured {
     /// The manifest of a backup of this snapshot.
     pub fn manifest(&self, id: BackupId, label: &Labelled, added_size: u64) -> Manifest {
-        let default = || {
-            format!(
-                "Backup created on {}",
-                self.taken.format("%Y-%m-%d %H:%M:%S")
-            )
-        };
+        let default = || format!("Backup created on {}", self.taken.format("%Y-%m-%d %H:%M:%S"));
         let name = |dataset: Dataset| (dataset, dataset.file_name(&id));
         Manifest {
             format: FORMAT_VERSION,
@@ -71,11 +66,7 @@ impl Captured {
 
     fn datasets(&self) -> BTreeMap<Dataset, DatasetSummary> {
         let summary = |dataset| {
-            let parts: Vec<_> = self
-                .parts
-                .iter()
-                .filter(|part| part.dataset == dataset)
-                .collect();
+            let parts: Vec<_> = self.parts.iter().filter(|part| part.dataset == dataset).collect();
             let roots: Vec<u8> = parts.iter().flat_map(|part| part.root.0).collect();
             let summary = DatasetSummary {
                 rows: parts.iter().map(|part| part.rows).sum(),
@@ -91,10 +82,7 @@ impl Captured {
 /// How this store cuts its trees.
 pub fn splitter(store: &Store) -> Splitter {
     let parameters = store.parameters();
-    Splitter {
-        leaf_factor: parameters.leaf_factor,
-        node_factor: parameters.node_factor,
-    }
+    Splitter { leaf_factor: parameters.leaf_factor, node_factor: parameters.node_factor }
 }
 
 /// A capture that is compared with backups and then forgotten: its new chunks lie in a store of
@@ -140,13 +128,7 @@ impl Engine {
         let snapshot = sessions[0].snapshot_info(schema.fingerprint()).await?;
         let parts = capture(sessions, &schema, splitter(&self.store), sinks, run).await?;
         let sequences = sessions[0].sequence_values(&schema).await?;
-        Ok(Captured {
-            taken,
-            schema,
-            parts,
-            sequences,
-            snapshot,
-        })
+        Ok(Captured { taken, schema, parts, sequences, snapshot })
     }
 
     /// Reads the live database for a comparison.

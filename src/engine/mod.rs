@@ -70,20 +70,13 @@ impl Engine {
         place: &str,
         database: Option<String>,
     ) -> Result<Self, EngineError> {
-        Ok(Self::new(
-            Store::open_or_create(&place.parse()?).await?,
-            database,
-        ))
+        Ok(Self::new(Store::open_or_create(&place.parse()?).await?, database))
     }
 
     /// An engine over this store.
     #[must_use]
     pub fn new(store: Store, database: Option<String>) -> Self {
-        Self {
-            store,
-            database,
-            clock: Arc::new(Utc::now),
-        }
+        Self { store, database, clock: Arc::new(Utc::now) }
     }
 
     /// The same engine with another clock.

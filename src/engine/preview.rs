@@ -54,30 +54,17 @@ impl Engine {
         let target = self.compared_backup(&manifest).await?;
         let mut session = self.connect(run).await?;
         let tables = existing_tables(&mut session).await?;
-        let schema = self
-            .fitting_schema(&mut session, &tables, &manifest)
-            .await?;
+        let schema = self.fitting_schema(&mut session, &tables, &manifest).await?;
         session.begin_scratch_snapshot(&tables).await?;
         let sessions = std::slice::from_mut(&mut session);
         let passing = self.capture_aside(sessions, schema.clone(), run).await?;
         let live = Compared::from(passing);
         run.begin(Phase::Comparing, None);
-        let found = collect(
-            schema.clone(),
-            live.side.clone(),
-            target.side.clone(),
-            limit,
-        )
-        .await?;
+        let found = collect(schema.clone(), live.side.clone(), target.side.clone(), limit).await?;
         let changes = if options.selection.is_all() {
-            found
-                .datasets
-                .iter()
-                .map(|(dataset, counts)| (*dataset, counts.into()))
-                .collect()
+            found.datasets.iter().map(|(dataset, counts)| (*dataset, counts.into())).collect()
         } else {
-            self.stage_changes(&mut session, &schema, &live.side, &target.side)
-                .await?;
+            self.stage_changes(&mut session, &schema, &live.side, &target.side).await?;
             let mut apply = Apply::new(&mut session, &schema);
             apply.select(&options.selection).await?;
             by_dataset(&apply.staged().await?)
@@ -89,11 +76,7 @@ impl Engine {
             status: "success",
             backup_id: id.clone(),
             datasets: RestoreResults::over(&unchanged, &changes),
-            touched: found
-                .datasets
-                .values()
-                .map(|counts: &DatasetCounts| counts.touched)
-                .sum(),
+            touched: found.datasets.values().map(|counts: &DatasetCounts| counts.touched).sum(),
             changes: found.changes,
             truncated: found.truncated,
         })

@@ -73,15 +73,11 @@ impl Engine {
         let after = Side { reader, parts };
         let (before, target, schema) = (before.clone(), target.clone(), schema.clone());
         let check = move || count_towards(&schema, &before, &after, &target);
-        let changed = spawn_blocking(check)
-            .await
-            .expect("comparing does not panic")?;
+        let changed = spawn_blocking(check).await.expect("comparing does not panic")?;
         if changed == *selected {
             return Ok(());
         }
-        Err(EngineError::ProofFailed(format!(
-            "selected {selected:?}, but {changed:?} changed"
-        )))
+        Err(EngineError::ProofFailed(format!("selected {selected:?}, but {changed:?} changed")))
     }
 }
 
@@ -97,10 +93,7 @@ fn count_towards(
         let wanted = wanted_row(target, part, &Layout::from(table), &change.key)?;
         if wanted != change.new {
             let key = change.key.escape_ascii();
-            return Err(EngineError::ProofFailed(format!(
-                "{} {key} is another row",
-                part.name
-            )));
+            return Err(EngineError::ProofFailed(format!("{} {key} is another row", part.name)));
         }
         let counts = counts.entry(part.name).or_default();
         match (&change.old, &change.new) {

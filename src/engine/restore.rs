@@ -106,14 +106,9 @@ impl Engine {
         run: &Run,
     ) -> Result<Restored, EngineError> {
         let what = format!("restore of {id}");
-        let alone = self
-            .store
-            .lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
+        let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
         let alone = alone.await?;
-        let shared = self
-            .store
-            .lock(Lock::Objects, Mode::Shared, &what, STORE_PATIENCE)
-            .await?;
+        let shared = self.store.lock(Lock::Objects, Mode::Shared, &what, STORE_PATIENCE).await?;
         let manifest = self.store.manifest(id).await?;
         self.refuse_damaged(&manifest, run).await?;
 
@@ -143,18 +138,12 @@ impl Engine {
         run.begin(Phase::Locking, None);
         let tables = existing_tables(session).await?;
         self.fitting_schema(session, &tables, manifest).await?;
-        session
-            .begin_exclusive(&tables, options.lock_patience)
-            .await?;
+        session.begin_exclusive(&tables, options.lock_patience).await?;
         let live = self.keep(session, &tables, manifest, options, run).await?;
 
         run.begin(Phase::Comparing, None);
-        let target = Side {
-            reader: self.store.reader().await?,
-            parts: manifest.parts.clone(),
-        };
-        self.stage_changes(session, &live.schema, &live.side, &target)
-            .await?;
+        let target = Side { reader: self.store.reader().await?, parts: manifest.parts.clone() };
+        self.stage_changes(session, &live.schema, &live.side, &target).await?;
 
         run.begin(Phase::Applying, None);
         let outside = session.outside_references(&tables).await?;
@@ -168,27 +157,18 @@ impl Engine {
         } else {
             &live.captured.sequences[..]
         };
-        apply
-            .write(&outside, sequences, &manifest.snapshot.taken_at)
-            .await?;
+        apply.write(&outside, sequences, &manifest.snapshot.taken_at).await?;
 
-        run.begin(
-            Phase::Proving,
-            Some(manifest.parts.iter().map(|part| part.rows).sum()),
-        );
+        run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
         if options.selection.is_all() {
             self.prove_all(session, &live.schema, manifest, run).await?;
         } else {
-            self.prove_selected(session, &live.side, &target, &live.schema, &staged, run)
-                .await?;
+            self.prove_selected(session, &live.side, &target, &live.schema, &staged, run).await?;
         }
         run.begin(Phase::Committing, None);
         session.commit().await?;
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
-        if let Err(error) = session
-            .analyze(&much_changed(&live.side.parts, &staged))
-            .await
-        {
+        if let Err(error) = session.analyze(&much_changed(&live.side.parts, &staged)).await {
             tracing::warn!("could not analyze the tables: {error}");
         }
         let unchanged = RestoreResults::unchanged(&live.side.parts);
@@ -214,39 +194,18 @@ impl Engine {
         if !options.safety_backup {
             let Passing { captured, reader } =
                 self.capture_aside(sessions, schema.clone(), run).await?;
-            let side = Side {
-                reader,
-                parts: captured.parts.clone(),
-            };
-            return Ok(Replaced {
-                schema,
-                captured,
-                side,
-                safety: None,
-            });
+            let side = Side { reader, parts: captured.parts.clone() };
+            return Ok(Replaced { schema, captured, side, safety: None });
         }
-        let (captured, written) = self
-            .capture_into_store(sessions, schema.clone(), run)
-            .await?;
+        let (captured, written) = self.capture_into_store(sessions, schema.clone(), run).await?;
         let label = Labelled {
             description: Some(format!("Before restore of {}", manifest.backup_id)),
-            created_by: options
-                .created_by
-                .clone()
-                .unwrap_or_else(|| "system".into()),
+            created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
         };
         let safety = Some(self.publish(&captured, &written, &label).await?.backup_id);
-        let side = Side {
-            reader: self.store.reader().await?,
-            parts: captured.parts.clone(),
-        };
-        Ok(Replaced {
-            schema,
-            captured,
-            side,
-            safety,
-        })
+        let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
+        Ok(Replaced { schema, captured, side, safety })
     }
 
     /// The live tables, if the backup's rows fit into them.
@@ -262,11 +221,7 @@ impl Engine {
             return Ok(schema);
         }
         let from = format!("backup {}", manifest.backup_id);
-        Err(EngineError::Misfit {
-            from,
-            to: "the live database".into(),
-            differences,
-        })
+        Err(EngineError::Misfit { from, to: "the live database".into(), differences })
     }
 
     async fn note_restore(&self, manifest: &Manifest) -> Result<(), EngineError> {
@@ -277,9 +232,6 @@ impl Engine {
             state.last_restore = Some(rfc3339(self.now()));
             self.store.save_state(id, &state).await
         };
-        note.await.map_err(|source| EngineError::NotNoted {
-            id: id.clone(),
-            source,
-        })
+        note.await.map_err(|source| EngineError::NotNoted { id: id.clone(), source })
     }
 }

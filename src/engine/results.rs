@@ -39,11 +39,7 @@ pub(super) fn by_dataset(parts: &BTreeMap<&'static str, Applied>) -> Changes {
 
 impl From<&DatasetCounts> for Applied {
     fn from(counts: &DatasetCounts) -> Self {
-        Self {
-            inserted: counts.added,
-            updated: counts.changed,
-            deleted: counts.removed,
-        }
+        Self { inserted: counts.added, updated: counts.changed, deleted: counts.removed }
     }
 }
 
@@ -69,21 +65,10 @@ impl RestoreResults {
         changes: &Changes,
     ) -> BTreeMap<Dataset, Self> {
         let result = |(dataset, rows): (&Dataset, &Self)| {
-            let Applied {
-                inserted,
-                updated,
-                deleted,
-            } = changes.get(dataset).copied().unwrap_or_default();
+            let Applied { inserted, updated, deleted } =
+                changes.get(dataset).copied().unwrap_or_default();
             let unchanged = rows.unchanged - updated - deleted;
-            (
-                *dataset,
-                Self {
-                    inserted,
-                    updated,
-                    deleted,
-                    unchanged,
-                },
-            )
+            (*dataset, Self { inserted, updated, deleted, unchanged })
         };
         rows.iter().map(result).collect()
     }

@@ -81,15 +81,8 @@ pub struct Collected {
 impl Collected {
     /// Keeps at most so many changes of each dataset.
     pub fn new(limit: usize) -> Self {
-        let datasets = Dataset::ALL
-            .map(|dataset| (dataset, DatasetCounts::default()))
-            .into();
-        Self {
-            datasets,
-            changes: Vec::new(),
-            truncated: false,
-            limit,
-        }
+        let datasets = Dataset::ALL.map(|dataset| (dataset, DatasetCounts::default())).into();
+        Self { datasets, changes: Vec::new(), truncated: false, limit }
     }
 
     /// Takes the next change.
@@ -139,10 +132,7 @@ impl RowChange {
             (_, None) => ChangeKind::Removed,
         };
         let row = change.new.as_ref().or(change.old.as_ref());
-        let key = cells_of(table, row)
-            .into_iter()
-            .take(table.key.len())
-            .flatten();
+        let key = cells_of(table, row).into_iter().take(table.key.len()).flatten();
         let pairs = cells_of(table, change.old.as_ref())
             .into_iter()
             .zip(cells_of(table, change.new.as_ref()));

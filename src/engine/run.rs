@@ -77,11 +77,7 @@ impl Run {
 
     /// A new phase begins.
     pub fn begin(&self, phase: Phase, total_rows: Option<u64>) {
-        self.progress.send_replace(Progress {
-            phase,
-            total_rows,
-            ..Progress::default()
-        });
+        self.progress.send_replace(Progress { phase, total_rows, ..Progress::default() });
     }
 
     /// Tells the progress in bytes from wherever it is known.
@@ -105,10 +101,7 @@ impl Run {
 
     /// A session that [`Run::end_sessions`] will end.
     pub(super) fn register(&self, session: &Session) {
-        self.sessions
-            .lock()
-            .expect("pushing does not panic")
-            .push(session.terminator());
+        self.sessions.lock().expect("pushing does not panic").push(session.terminator());
     }
 
     /// Ends the run's sessions in the database, to be called after the run's future was dropped:

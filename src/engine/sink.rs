@@ -16,10 +16,7 @@ pub struct IntoStore {
 impl IntoStore {
     /// Chunks go to this writer as they are.
     pub fn new(writer: Writer) -> Self {
-        Self {
-            writer,
-            earlier: None,
-        }
+        Self { writer, earlier: None }
     }
 
     /// Chunks go to this writer as changes of those in `earlier`, where its tables are the same.
@@ -33,10 +30,7 @@ impl IntoStore {
         };
         let parts = earlier.parts.iter().filter(|part| same(&part.table));
         let roots = parts.map(|part| (part.name.clone(), part.root)).collect();
-        Self {
-            writer,
-            earlier: Some((reader, roots)),
-        }
+        Self { writer, earlier: Some((reader, roots)) }
     }
 
     /// The writer, to be finished.
@@ -52,10 +46,7 @@ impl Sinks for IntoStore {
         let earlier = self.earlier.as_ref();
         let earlier =
             earlier.and_then(|(reader, roots)| Some((reader.clone(), *roots.get(part.name)?)));
-        PartSink {
-            writer: self.writer.clone(),
-            earlier,
-        }
+        PartSink { writer: self.writer.clone(), earlier }
     }
 }
 

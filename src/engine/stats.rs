@@ -48,10 +48,7 @@ pub struct BackupCost {
     pub exclusive_size: u64,
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a ratio is for people; 53 bits are plenty"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a ratio is for people; 53 bits are plenty")]
 fn ratio(of: u64, to: u64) -> f64 {
     if to == 0 { 1.0 } else { of as f64 / to as f64 }
 }

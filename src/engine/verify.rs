@@ -46,15 +46,9 @@ fn sentence(damage: &Damage) -> String {
     for (id, dataset) in &damage.hurts {
         hurts.entry(id).or_default().push(dataset.name());
     }
-    let hurts = hurts
-        .iter()
-        .map(|(id, datasets)| format!("{id} ({})", datasets.join(", ")));
+    let hurts = hurts.iter().map(|(id, datasets)| format!("{id} ({})", datasets.join(", ")));
     let hurts: Vec<_> = hurts.collect();
-    let hurts = if hurts.is_empty() {
-        "no backup".into()
-    } else {
-        hurts.join(", ")
-    };
+    let hurts = if hurts.is_empty() { "no backup".into() } else { hurts.join(", ") };
     format!("{damage}; it hurts {hurts}")
 }
 
@@ -65,11 +59,7 @@ impl Engine {
     /// If an id is unknown or the store cannot be read. Damage is no error but a finding.
     pub async fn verify(&self, ids: &[BackupId], run: &Run) -> Result<VerifyReport, EngineError> {
         let everything = ids.is_empty();
-        let ids = if everything {
-            self.store.backups().await?
-        } else {
-            ids.to_vec()
-        };
+        let ids = if everything { self.store.backups().await? } else { ids.to_vec() };
         let (mut manifests, mut backups) = (Vec::new(), Vec::new());
         for id in ids {
             match self.store.manifest(&id).await {
@@ -88,18 +78,11 @@ impl Engine {
             backups.push(self.conclude(manifest, &damage).await?);
         }
         backups.sort_by(|a, b| a.backup_id.cmp(&b.backup_id));
-        let mut elsewhere: Vec<_> = damage
-            .iter()
-            .filter(|damage| damage.hurts.is_empty())
-            .map(sentence)
-            .collect();
+        let mut elsewhere: Vec<_> =
+            damage.iter().filter(|damage| damage.hurts.is_empty()).map(sentence).collect();
         elsewhere.dedup();
         run.begin(Phase::Done, None);
-        let mut report = VerifyReport {
-            status: "success",
-            backups,
-            elsewhere,
-        };
+        let mut report = VerifyReport { status: "success", backups, elsewhere };
         if !report.is_intact() {
             report.status = "damaged";
         }
@@ -135,10 +118,7 @@ impl Engine {
         // A state that cannot be read or written must not hide what was found.
         let noted = async {
             let mut state = self.store.state(id).await?;
-            state.verification = Some(Verification {
-                verified_at,
-                damage: damage.clone(),
-            });
+            state.verification = Some(Verification { verified_at, damage: damage.clone() });
             self.store.save_state(id, &state).await
         };
         if let Err(error) = noted.await {
@@ -158,24 +138,14 @@ impl Engine {
         manifest: &Manifest,
         run: &Run,
     ) -> Result<(), EngineError> {
-        if self
-            .check(std::slice::from_ref(manifest), false, run)
-            .await?
-            .is_empty()
-        {
+        if self.check(std::slice::from_ref(manifest), false, run).await?.is_empty() {
             return Ok(());
         }
         // Only now is it worth reading all backups: the message is to name each that is hurt.
         let id = &manifest.backup_id;
         let report = self.verify(&self.store.backups().await?, run).await?;
-        let hurt = report
-            .backups
-            .into_iter()
-            .find(|backup| backup.backup_id == *id);
+        let hurt = report.backups.into_iter().find(|backup| backup.backup_id == *id);
         let damage = hurt.map(|backup| backup.damage).unwrap_or_default();
-        Err(EngineError::Damaged {
-            id: id.clone(),
-            damage,
-        })
+        Err(EngineError::Damaged { id: id.clone(), damage })
     }
 }

@@ -87,51 +87,20 @@ const fn part(
     table: &'static str,
     condition: &'static str,
 ) -> Part {
-    Part {
-        name,
-        dataset,
-        table,
-        condition,
-        optional: false,
-    }
+    Part { name, dataset, table, condition, optional: false }
 }
 
 /// Every row of the backed-up tables is in exactly one of these.
 pub const PARTS: [Part; 7] = [
     part("vrfs", Dataset::Vrfs, "vrf", "true"),
-    part(
-        "prefixes",
-        Dataset::Prefixes,
-        "prefix",
-        "source = 'manual' AND vrf_id <> 'public-vrf'",
-    ),
+    part("prefixes", Dataset::Prefixes, "prefix", "source = 'manual' AND vrf_id <> 'public-vrf'"),
     part("vpcs", Dataset::Vpcs, "vpc", "true"),
-    part(
-        "vpc_associations",
-        Dataset::Vpcs,
-        "vpc_prefix_association",
-        "true",
-    ),
-    part(
-        "vpc_subnets",
-        Dataset::Vpcs,
-        "prefix",
-        "source = 'vpc' AND vrf_id <> 'public-vrf'",
-    ),
-    part(
-        "public_ips",
-        Dataset::PublicIps,
-        "prefix",
-        "vrf_id = 'public-vrf'",
-    ),
+    part("vpc_associations", Dataset::Vpcs, "vpc_prefix_association", "true"),
+    part("vpc_subnets", Dataset::Vpcs, "prefix", "source = 'vpc' AND vrf_id <> 'public-vrf'"),
+    part("public_ips", Dataset::PublicIps, "prefix", "vrf_id = 'public-vrf'"),
     Part {
         optional: true,
-        ..part(
-            "device42_ipaddresses",
-            Dataset::PublicIps,
-            "device42_ipaddress",
-            "true",
-        )
+        ..part("device42_ipaddresses", Dataset::PublicIps, "device42_ipaddress", "true")
     },
 ];
 
@@ -148,10 +117,8 @@ pub struct StaleRows {
 }
 
 /// What a restore removes beside the backed-up rows: rows made after the backup was.
-pub const STALE_AFTER_RESTORE: [StaleRows; 1] = [StaleRows {
-    table: "idempotency_record",
-    made_at: "created_at",
-}];
+pub const STALE_AFTER_RESTORE: [StaleRows; 1] =
+    [StaleRows { table: "idempotency_record", made_at: "created_at" }];
 
 impl Part {
     /// The part with this name.
@@ -163,13 +130,7 @@ impl Part {
     /// The backed-up tables, each once, referenced ones before those that refer to them.
     #[must_use]
     pub fn tables() -> Vec<&'static str> {
-        vec![
-            "vrf",
-            "vpc",
-            "prefix",
-            "vpc_prefix_association",
-            "device42_ipaddress",
-        ]
+        vec!["vrf", "vpc", "prefix", "vpc_prefix_association", "device42_ipaddress"]
     }
 }
 

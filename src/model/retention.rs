@@ -90,10 +90,7 @@ impl Policy {
     /// Keeps the newest `count` and whatever is pinned.
     #[must_use]
     pub fn last(count: usize) -> Self {
-        Self {
-            last: count,
-            ..Self::default()
-        }
+        Self { last: count, ..Self::default() }
     }
 
     fn periods(&self) -> [Period; 5] {
@@ -123,16 +120,9 @@ impl Policy {
             let mut reasons = Vec::new();
             reasons.extend(candidate.pinned.then_some(Reason::Pinned));
             reasons.extend((place < self.last).then_some(Reason::Last));
-            reasons.extend(
-                periods
-                    .iter_mut()
-                    .filter_map(|p| p.keeps(time).then_some(p.reason)),
-            );
+            reasons.extend(periods.iter_mut().filter_map(|p| p.keeps(time).then_some(p.reason)));
             reasons.extend(self.within.is_some_and(young).then_some(Reason::Within));
-            Decision {
-                id: candidate.id,
-                reasons,
-            }
+            Decision { id: candidate.id, reasons }
         };
         candidates.into_iter().enumerate().map(decide).collect()
     }
@@ -143,29 +133,20 @@ mod tests {
     use super::*;
 
     fn candidates(ids: &[&str]) -> Vec<Candidate> {
-        let parse = |id: &&str| Candidate {
-            id: id.parse().expect("an id"),
-            pinned: false,
-        };
+        let parse = |id: &&str| Candidate { id: id.parse().expect("an id"), pinned: false };
         ids.iter().map(parse).collect()
     }
 
     fn kept(policy: &Policy, candidates: Vec<Candidate>) -> Vec<String> {
         let decisions = policy.decide(candidates).into_iter();
-        decisions
-            .filter(|d| !d.reasons.is_empty())
-            .map(|d| d.id.to_string())
-            .collect()
+        decisions.filter(|d| !d.reasons.is_empty()).map(|d| d.id.to_string()).collect()
     }
 
     #[test]
     fn the_newest_are_kept_and_the_pinned_beside_them() {
         let mut all = candidates(&["20250101_000000", "20250102_000000", "20250103_000000"]);
         all[0].pinned = true;
-        assert_eq!(
-            kept(&Policy::last(1), all),
-            ["20250103_000000", "20250101_000000"]
-        );
+        assert_eq!(kept(&Policy::last(1), all), ["20250103_000000", "20250101_000000"]);
     }
 
     #[test]
@@ -177,20 +158,14 @@ mod tests {
             "20250103_020000",
             "20250109_000000",
         ]);
-        let policy = Policy {
-            daily: 2,
-            ..Policy::default()
-        };
+        let policy = Policy { daily: 2, ..Policy::default() };
         assert_eq!(kept(&policy, all), ["20250109_000000", "20250103_020000"]);
     }
 
     #[test]
     fn the_age_counts_from_the_newest_so_a_stopped_clock_loses_nothing() {
         let all = candidates(&["20250101_000000", "20250101_120000", "20250102_000000"]);
-        let policy = Policy {
-            within: Some(Duration::hours(12)),
-            ..Policy::default()
-        };
+        let policy = Policy { within: Some(Duration::hours(12)), ..Policy::default() };
         assert_eq!(kept(&policy, all), ["20250102_000000", "20250101_120000"]);
     }
 

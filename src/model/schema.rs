@@ -126,19 +126,13 @@ impl Table {
     /// The columns that an UPDATE may set: all but the key and those that only the database numbers.
     pub fn settable(&self) -> impl Iterator<Item = &str> {
         let free = |column: &&Column| column.identity != Some(Identity::Always);
-        self.columns[self.key.len()..]
-            .iter()
-            .filter(free)
-            .map(|column| column.name.as_str())
+        self.columns[self.key.len()..].iter().filter(free).map(|column| column.name.as_str())
     }
 
     /// The columns besides the key that only the database numbers.
     pub fn numbered(&self) -> impl Iterator<Item = &str> {
         let numbered = |column: &&Column| column.identity == Some(Identity::Always);
-        self.columns[self.key.len()..]
-            .iter()
-            .filter(numbered)
-            .map(|column| column.name.as_str())
+        self.columns[self.key.len()..].iter().filter(numbered).map(|column| column.name.as_str())
     }
 
     /// What rows of this table must have to be exchangeable with rows of `live`, one sentence for
@@ -155,24 +149,15 @@ impl Table {
                 Some(_) => {}
             }
         }
-        let added = live
-            .columns
-            .iter()
-            .filter(|column| self.column(&column.name).is_none());
+        let added = live.columns.iter().filter(|column| self.column(&column.name).is_none());
         found.extend(added.map(|column| {
-            format!(
-                "{}.{} is new: the backup has no values for it",
-                self.name, column.name
-            )
+            format!("{}.{} is new: the backup has no values for it", self.name, column.name)
         }));
         if self.key != live.key {
             found.push(format!("the primary key of {} is another", self.name));
         }
         if found.is_empty() && self.groups != live.groups {
-            found.push(format!(
-                "the columns of {} are stored in other groups",
-                self.name
-            ));
+            found.push(format!("the columns of {} are stored in other groups", self.name));
         }
         found
     }
@@ -225,16 +210,12 @@ impl Schema {
                 Some(other) => found.extend(table.misfits(other)),
             }
         }
-        let added = live
-            .tables
-            .iter()
-            .filter(|table| self.table(&table.name).is_none());
-        found.extend(added.map(|table| {
-            format!(
-                "the table {} is new: the backup has no rows of it",
-                table.name
-            )
-        }));
+        let added = live.tables.iter().filter(|table| self.table(&table.name).is_none());
+        found.extend(
+            added.map(|table| {
+                format!("the table {} is new: the backup has no rows of it", table.name)
+            }),
+        );
         found
     }
 }

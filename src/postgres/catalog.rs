@@ -68,9 +68,7 @@ impl Session {
             found.push(self.table(table).await?);
         }
         for table in &mut found {
-            table
-                .foreign_keys
-                .retain(|key| tables.contains(&key.references.as_str()));
+            table.foreign_keys.retain(|key| tables.contains(&key.references.as_str()));
         }
         Ok(Schema { tables: found })
     }
@@ -110,12 +108,7 @@ impl Session {
                 "d" => Some(Identity::ByDefault),
                 _ => None,
             };
-            Column {
-                name,
-                type_name,
-                position,
-                identity,
-            }
+            Column { name, type_name, position, identity }
         };
         Ok(rows.into_iter().map(column).collect())
     }
@@ -132,10 +125,7 @@ impl Session {
         let rows: Vec<(String, String)> = self.rows(query).await.trying(CANNOT)?;
         if rows.is_empty() {
             let trouble = Trouble::Unsuitable(format!("the table {table:?} has no primary key"));
-            return Err(DatabaseError {
-                what: "back up this database".into(),
-                trouble,
-            });
+            return Err(DatabaseError { what: "back up this database".into(), trouble });
         }
         let key = |(column, type_name): (String, String)| {
             let kind = match type_name.as_str() {
@@ -167,10 +157,7 @@ impl Session {
         );
         let rows: Vec<(bool, Vec<String>)> = self.rows(query).await.trying(CANNOT)?;
         let loose = rows.iter().any(|(loose, _)| *loose);
-        let plain = rows
-            .into_iter()
-            .filter(|(loose, _)| !loose)
-            .map(|(_, columns)| columns);
+        let plain = rows.into_iter().filter(|(loose, _)| !loose).map(|(_, columns)| columns);
         Ok((plain.collect(), loose))
     }
 
@@ -213,12 +200,7 @@ impl Session {
         );
         let rows: Vec<ReferenceRow> = self.rows(query).await.trying(CANNOT)?;
         let reference = |(name, table, references, columns, referenced_columns): ReferenceRow| {
-            let key = ForeignKey {
-                name,
-                columns,
-                references,
-                referenced_columns,
-            };
+            let key = ForeignKey { name, columns, references, referenced_columns };
             OutsideReference { table, key }
         };
         Ok(rows.into_iter().map(reference).collect())
@@ -274,14 +256,8 @@ impl Session {
                 sql::name(name),
                 sql::literal(&sql::name(name))
             );
-            let next = self
-                .value(query)
-                .await
-                .trying(format!("read the sequence {name}"))?;
-            values.push(SequenceValue {
-                name: name.clone(),
-                next,
-            });
+            let next = self.value(query).await.trying(format!("read the sequence {name}"))?;
+            values.push(SequenceValue { name: name.clone(), next });
         }
         Ok(values)
     }
@@ -293,9 +269,5 @@ fn groups(columns: &[Column], key_columns: usize) -> Vec<Vec<usize>> {
         *place >= key_columns && VOLATILE_COLUMNS.contains(&columns[*place].name.as_str())
     };
     let (apart, content): (Vec<_>, Vec<_>) = (0..columns.len()).partition(volatile);
-    if apart.is_empty() {
-        vec![content]
-    } else {
-        vec![content, apart]
-    }
+    if apart.is_empty() { vec![content] } else { vec![content, apart] }
 }

@@ -69,9 +69,7 @@ impl From<sqlx::Error> for Trouble {
 
 /// Whether the server gave up waiting for a lock.
 pub fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some(LOCK_NOT_AVAILABLE | DEADLOCK))
 }
 
@@ -83,10 +81,7 @@ pub trait While<T> {
 
 impl<T, E: Into<Trouble>> While<T> for Result<T, E> {
     fn trying(self, what: impl Into<String>) -> Result<T, DatabaseError> {
-        self.map_err(|error| DatabaseError {
-            what: what.into(),
-            trouble: error.into(),
-        })
+        self.map_err(|error| DatabaseError { what: what.into(), trouble: error.into() })
     }
 }
 

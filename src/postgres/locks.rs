@@ -43,10 +43,7 @@ impl Session {
                     let blockers = self.blockers(&list).await?;
                     if since.elapsed() >= patience {
                         let trouble = Trouble::Blocked(blockers);
-                        return Err(DatabaseError {
-                            what: "lock the tables".into(),
-                            trouble,
-                        });
+                        return Err(DatabaseError { what: "lock the tables".into(), trouble });
                     }
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -69,16 +66,9 @@ impl Session {
              AND l.relation = ANY (ARRAY[{}]::regclass[])
              AND l.mode <> 'AccessShareLock' ORDER BY 1",
             "holding %s",
-            tables
-                .split(", ")
-                .map(sql::literal)
-                .collect::<Vec<_>>()
-                .join(", ")
+            tables.split(", ").map(sql::literal).collect::<Vec<_>>().join(", ")
         );
-        let rows: Vec<(String,)> = self
-            .rows(query)
-            .await
-            .trying("learn who holds the tables")?;
+        let rows: Vec<(String,)> = self.rows(query).await.trying("learn who holds the tables")?;
         Ok(rows.into_iter().map(|(sentence,)| sentence).collect())
     }
 }

@@ -27,14 +27,7 @@ SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_conne
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Database, version, system, snapshot, WAL position, time.
-type SnapshotRow = (
-    String,
-    String,
-    Option<String>,
-    String,
-    Option<String>,
-    String,
-);
+type SnapshotRow = (String, String, Option<String>, String, Option<String>, String);
 
 /// A connection to the database, in a transaction or between two.
 #[derive(Debug)]
@@ -73,22 +66,14 @@ impl Session {
     }
 
     async fn open(options: PgConnectOptions) -> Result<Self, DatabaseError> {
-        let mut connection = PgConnection::connect_with(&options)
-            .await
-            .trying("connect to the database")?;
-        connection
-            .execute(sqlx::raw_sql(PINNED))
-            .await
-            .trying("set up the session")?;
+        let mut connection =
+            PgConnection::connect_with(&options).await.trying("connect to the database")?;
+        connection.execute(sqlx::raw_sql(PINNED)).await.trying("set up the session")?;
         let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
             .fetch_one(&mut connection)
             .await
             .trying("set up the session")?;
-        Ok(Self {
-            connection,
-            options,
-            backend,
-        })
+        Ok(Self { connection, options, backend })
     }
 
     /// Another session on the same database.
@@ -102,10 +87,7 @@ impl Session {
     /// Who would end this session's work, should the caller stop half-way.
     #[must_use]
     pub fn terminator(&self) -> Terminator {
-        Terminator {
-            options: self.options.clone(),
-            backend: self.backend,
-        }
+        Terminator { options: self.options.clone(), backend: self.backend }
     }
 
     /// The raw connection.
@@ -116,10 +98,7 @@ impl Session {
     /// Runs statements; what they return is dropped.
     pub(super) async fn run(&mut self, statements: String) -> Result<u64, sqlx::Error> {
         tracing::trace!(statements);
-        let done = self
-            .connection
-            .execute(sqlx::raw_sql(AssertSqlSafe(statements)))
-            .await?;
+        let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await?;
         Ok(done.rows_affected())
     }
 
@@ -128,9 +107,7 @@ impl Session {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        sqlx::query_as(AssertSqlSafe(query))
-            .fetch_all(&mut self.connection)
-            .await
+        sqlx::query_as(AssertSqlSafe(query)).fetch_all(&mut self.connection).await
     }
 
     /// The one value that a query gives.
@@ -139,9 +116,7 @@ impl Session {
         (T,): for<'r> FromRow<'r, PgRow>,
         T: Send + Unpin,
     {
-        let (value,) = sqlx::query_as(AssertSqlSafe(query))
-            .fetch_one(&mut self.connection)
-            .await?;
+        let (value,) = sqlx::query_as(AssertSqlSafe(query)).fetch_one(&mut self.connection).await?;
         Ok(value)
     }
 
@@ -155,9 +130,7 @@ impl Session {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE MODE",
             sql::names(tables.iter().copied())
         );
-        self.run(lock)
-            .await
-            .trying("take a snapshot of the tables")?;
+        self.run(lock).await.trying("take a snapshot of the tables")?;
         Ok(())
     }
 
@@ -171,9 +144,7 @@ impl Session {
             "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {} IN ACCESS SHARE MODE",
             sql::names(tables.iter().copied())
         );
-        self.run(lock)
-            .await
-            .trying("take a snapshot of the tables")?;
+        self.run(lock).await.trying("take a snapshot of the tables")?;
         Ok(())
     }
 
@@ -186,9 +157,7 @@ impl Session {
             return Ok(());
         }
         let tables = sql::names(tables.iter().copied());
-        self.run(format!("ANALYZE {tables}"))
-            .await
-            .trying("analyze the tables")?;
+        self.run(format!("ANALYZE {tables}")).await.trying("analyze the tables")?;
         Ok(())
     }
 
@@ -197,9 +166,7 @@ impl Session {
     /// # Errors
     /// If the server does not export it.
     pub async fn export_snapshot(&mut self) -> Result<String, DatabaseError> {
-        self.value("SELECT pg_export_snapshot()".into())
-            .await
-            .trying("share the snapshot")
+        self.value("SELECT pg_export_snapshot()".into()).await.trying("share the snapshot")
     }
 
     /// Begins a transaction that sees the exported snapshot.
@@ -261,10 +228,8 @@ impl Session {
     /// # Errors
     /// [`Trouble::CommitUnknown`] if that cannot be learnt; any other if nothing was committed.
     pub async fn commit(&mut self) -> Result<(), DatabaseError> {
-        let transaction: String = self
-            .value("SELECT pg_current_xact_id()::text".into())
-            .await
-            .trying("commit")?;
+        let transaction: String =
+            self.value("SELECT pg_current_xact_id()::text".into()).await.trying("commit")?;
         let Err(error) = self.run("COMMIT".into()).await else {
             return Ok(());
         };
@@ -276,10 +241,7 @@ impl Session {
             },
             answered => answered,
         };
-        Err(DatabaseError {
-            what: "commit".into(),
-            trouble,
-        })
+        Err(DatabaseError { what: "commit".into(), trouble })
     }
 }
 
@@ -312,11 +274,7 @@ impl Terminator {
             self.backend
         );
         for _ in 0..100 {
-            if session
-                .value(gone.clone())
-                .await
-                .trying("end the session")?
-            {
+            if session.value(gone.clone()).await.trying("end the session")? {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -334,12 +292,7 @@ impl Terminator {
         let mut session = Session::open(self.options.clone()).await.ok()?;
         let status = format!("SELECT pg_xact_status({}::xid8)", sql::literal(transaction));
         for _ in 0..50 {
-            match session
-                .value::<Option<String>>(status.clone())
-                .await
-                .ok()?
-                .as_deref()
-            {
+            match session.value::<Option<String>>(status.clone()).await.ok()?.as_deref() {
                 Some("committed") => return Some(Outcome::Committed),
                 Some("aborted") => return Some(Outcome::RolledBack),
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,

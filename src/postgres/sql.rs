@@ -15,21 +15,13 @@ pub fn literal(text: &str) -> String {
 
 /// Names as a list.
 pub fn names<'n>(identifiers: impl IntoIterator<Item = &'n str>) -> String {
-    identifiers
-        .into_iter()
-        .map(name)
-        .collect::<Vec<_>>()
-        .join(", ")
+    identifiers.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Names of one relation as a list.
 pub fn names_of<'n>(alias: &str, identifiers: impl IntoIterator<Item = &'n str>) -> String {
     let qualify = |identifier| format!("{alias}.{}", name(identifier));
-    identifiers
-        .into_iter()
-        .map(qualify)
-        .collect::<Vec<_>>()
-        .join(", ")
+    identifiers.into_iter().map(qualify).collect::<Vec<_>>().join(", ")
 }
 
 /// `a.x = b.y AND …` over pairs of columns.
@@ -38,11 +30,7 @@ pub fn equal<'n>(
     pairs: impl IntoIterator<Item = (&'n str, &'n str)>,
 ) -> String {
     let pair = |(x, y)| format!("{a}.{} = {b}.{}", name(x), name(y));
-    pairs
-        .into_iter()
-        .map(pair)
-        .collect::<Vec<_>>()
-        .join(" AND ")
+    pairs.into_iter().map(pair).collect::<Vec<_>>().join(" AND ")
 }
 
 /// `a.key = b.key` for the key of this table.

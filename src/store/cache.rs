@@ -19,12 +19,7 @@ impl<K: Hash + Eq> Cache<K> {
     /// Holds at most so many bytes.
     pub fn new(bytes: usize) -> Self {
         let generation_bytes = bytes / 2;
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            young_bytes: 0,
-            generation_bytes,
-        }
+        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, generation_bytes }
     }
 
     pub fn get(&mut self, key: &K) -> Option<Bytes> {
@@ -63,12 +58,7 @@ mod tests {
         for n in 0..1000 {
             cache.insert(n, Bytes::from(vec![0; 10]));
             assert!(cache.get(&0).is_some(), "forgotten after {n}");
-            let held: usize = cache
-                .young
-                .values()
-                .chain(cache.old.values())
-                .map(Bytes::len)
-                .sum();
+            let held: usize = cache.young.values().chain(cache.old.values()).map(Bytes::len).sum();
             assert!(held <= 100, "{held}");
         }
         assert!(cache.get(&500).is_none());

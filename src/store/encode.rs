@@ -62,9 +62,7 @@ pub struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self {
-            zstd: Compressor::new(LEVEL).expect("zstd can allocate its context"),
-        }
+        Self { zstd: Compressor::new(LEVEL).expect("zstd can allocate its context") }
     }
 }
 
@@ -79,27 +77,12 @@ impl Encoder {
         raw: &[u8],
         base: Option<Base<'_>>,
     ) -> Result<Encoded, Fault> {
-        let raw_len = u32::try_from(raw.len())
-            .ok()
-            .filter(|_| raw.len() <= MAX_CHUNK);
+        let raw_len = u32::try_from(raw.len()).ok().filter(|_| raw.len() <= MAX_CHUNK);
         let raw_len = raw_len.ok_or(Fault("the chunk is too large"))?;
-        let alone = self
-            .zstd
-            .compress(raw)
-            .map_err(|_| Fault("zstd cannot compress it"))?;
-        let (codec, alone) = if alone.len() < raw.len() {
-            (Codec::Zstd, alone)
-        } else {
-            (Codec::Raw, raw.to_vec())
-        };
-        let encoded = Encoded {
-            id,
-            codec,
-            raw_len,
-            depth: 0,
-            base: None,
-            payload: alone,
-        };
+        let alone = self.zstd.compress(raw).map_err(|_| Fault("zstd cannot compress it"))?;
+        let (codec, alone) =
+            if alone.len() < raw.len() { (Codec::Zstd, alone) } else { (Codec::Raw, raw.to_vec()) };
+        let encoded = Encoded { id, codec, raw_len, depth: 0, base: None, payload: alone };
         let base = base.filter(|base| base.depth < MAX_DEPTH && base.id != id);
         let Some(base) = base else { return Ok(encoded) };
         let mut payload = base.id.0.to_vec();
@@ -108,13 +91,7 @@ impl Encoder {
             return Ok(encoded);
         }
         let depth = base.depth + 1;
-        Ok(Encoded {
-            codec: Codec::Based,
-            depth,
-            base: Some(base.id),
-            payload,
-            ..encoded
-        })
+        Ok(Encoded { codec: Codec::Based, depth, base: Some(base.id), payload, ..encoded })
     }
 }
 
@@ -122,8 +99,7 @@ fn against(base: &[u8], raw: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut zstd = Compressor::new(LEVEL).expect("zstd can allocate its context");
     let failed = |code| Fault(get_error_name(code));
     zstd.context_mut().ref_prefix(base).map_err(failed)?;
-    zstd.compress(raw)
-        .map_err(|_| Fault("zstd cannot compress it"))
+    zstd.compress(raw).map_err(|_| Fault("zstd cannot compress it"))
 }
 
 #[cfg(test)]
@@ -182,28 +158,17 @@ mod tests {
 
     #[test]
     fn a_changed_copy_is_stored_against_its_base_and_an_unlike_chunk_is_not() {
-        let base: Vec<u8> = (0..5000_u32)
-            .flat_map(|n| Hash::of(&n.to_le_bytes()).0)
-            .collect();
+        let base: Vec<u8> = (0..5000_u32).flat_map(|n| Hash::of(&n.to_le_bytes()).0).collect();
         let mut raw = base.clone();
         raw[1000] ^= 1;
-        let with = Base {
-            id: Hash::of(&base),
-            bytes: &base,
-            depth: 2,
-        };
-        let encoded = Encoder::default()
-            .encode(Hash::of(&raw), &raw, Some(with))
-            .expect("small");
+        let with = Base { id: Hash::of(&base), bytes: &base, depth: 2 };
+        let encoded = Encoder::default().encode(Hash::of(&raw), &raw, Some(with)).expect("small");
         assert_eq!((encoded.codec, encoded.depth), (Codec::Based, 3));
         assert!(encoded.payload.len() < 200, "{}", encoded.payload.len());
 
-        let other: Vec<u8> = (9000..9500_u32)
-            .flat_map(|n| Hash::of(&n.to_le_bytes()).0)
-            .collect();
-        let encoded = Encoder::default()
-            .encode(Hash::of(&other), &other, Some(with))
-            .expect("small");
+        let other: Vec<u8> = (9000..9500_u32).flat_map(|n| Hash::of(&n.to_le_bytes()).0).collect();
+        let encoded =
+            Encoder::default().encode(Hash::of(&other), &other, Some(with)).expect("small");
         assert_eq!(encoded.codec, Codec::Raw);
     }
 
@@ -211,14 +176,8 @@ mod tests {
     fn a_chain_of_bases_ends_at_the_limit() {
         let base = b"the same text over and over".repeat(100);
         let raw = [&base[..], b"!"].concat();
-        let with = Base {
-            id: Hash::of(&base),
-            bytes: &base,
-            depth: MAX_DEPTH,
-        };
-        let encoded = Encoder::default()
-            .encode(Hash::of(&raw), &raw, Some(with))
-            .expect("small");
+        let with = Base { id: Hash::of(&base), bytes: &base, depth: MAX_DEPTH };
+        let encoded = Encoder::default().encode(Hash::of(&raw), &raw, Some(with)).expect("small");
         assert_eq!(encoded.base, None);
     }
 }

@@ -108,13 +108,7 @@ impl StoreError {
 
     /// Whether it says that an object is not there.
     pub(super) fn is_not_found(&self) -> bool {
-        matches!(
-            self,
-            Self::Object {
-                source: object_store::Error::NotFound { .. },
-                ..
-            }
-        )
+        matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })
     }
 
     /// Whether it says that an object that was to be created is there already.

@@ -34,9 +34,7 @@ impl Codec {
     /// The codec with this number.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
-        [Self::Raw, Self::Zstd, Self::Based]
-            .into_iter()
-            .find(|codec| *codec as u8 == number)
+        [Self::Raw, Self::Zstd, Self::Based].into_iter().find(|codec| *codec as u8 == number)
     }
 
     /// Whether so many stored bytes can be right for so many raw ones.
@@ -88,9 +86,7 @@ impl<'a> Frame<'a> {
         if !codec.fits(raw_len, stored_len) {
             return Err(Fault("a frame has lengths that cannot be"));
         }
-        let payload = rest
-            .get(..stored_len as usize)
-            .ok_or(Fault("a frame is cut off"))?;
+        let payload = rest.get(..stored_len as usize).ok_or(Fault("a frame is cut off"))?;
         let (base, data) = match codec {
             Codec::Based => {
                 let mut data = payload;
@@ -98,17 +94,7 @@ impl<'a> Frame<'a> {
             }
             Codec::Raw | Codec::Zstd => (None, payload),
         };
-        Ok((
-            Self {
-                id,
-                codec,
-                raw_len,
-                stored_len,
-                base,
-                data,
-            },
-            HEADER + stored_len as usize,
-        ))
+        Ok((Self { id, codec, raw_len, stored_len, base, data }, HEADER + stored_len as usize))
     }
 
     /// The chunk's bytes, checked against its id. `base` holds the base's bytes if there is one.
@@ -122,19 +108,13 @@ impl<'a> Frame<'a> {
             (Codec::Based, Some(base)) => decompress(self.data, base, self.raw_len)?,
             (Codec::Based, None) => return Err(Fault("its base is missing")),
         };
-        if Hash::of(&raw) == self.id {
-            Ok(raw)
-        } else {
-            Err(Fault("its bytes have another hash"))
-        }
+        if Hash::of(&raw) == self.id { Ok(raw) } else { Err(Fault("its bytes have another hash")) }
     }
 }
 
 /// Takes an array off the front.
 pub fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Fault> {
-    let (head, rest) = bytes
-        .split_first_chunk()
-        .ok_or(Fault("the bytes end too early"))?;
+    let (head, rest) = bytes.split_first_chunk().ok_or(Fault("the bytes end too early"))?;
     *bytes = rest;
     Ok(*head)
 }
@@ -142,18 +122,10 @@ pub fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Fault> {
 fn decompress(data: &[u8], prefix: &[u8], raw_len: u32) -> Result<Vec<u8>, Fault> {
     let mut context = DCtx::create();
     if !prefix.is_empty() {
-        context
-            .ref_prefix(prefix)
-            .map_err(|code| Fault(get_error_name(code)))?;
+        context.ref_prefix(prefix).map_err(|code| Fault(get_error_name(code)))?;
     }
     // A buffer of just this length bounds what a lying frame can claim.
     let mut raw = Vec::with_capacity(raw_len as usize);
-    context
-        .decompress(&mut raw, data)
-        .map_err(|code| Fault(get_error_name(code)))?;
-    if raw.len() == raw_len as usize {
-        Ok(raw)
-    } else {
-        Err(Fault("it has another length"))
-    }
+    context.decompress(&mut raw, data).map_err(|code| Fault(get_error_name(code)))?;
+    if raw.len() == raw_len as usize { Ok(raw) } else { Err(Fault("it has another length")) }
 }

@@ -77,12 +77,7 @@ impl Index {
     ) {
         let number = u32::try_from(self.packs.len()).expect("fewer than 2³² packs");
         let doomed = doomed.packs.contains_key(&pack.pack);
-        self.packs.push(PackInfo {
-            id: pack.pack,
-            size: pack.size,
-            doomed,
-            whole,
-        });
+        self.packs.push(PackInfo { id: pack.pack, size: pack.size, doomed, whole });
         self.spots.reserve(pack.entries.len());
         for entry in &pack.entries {
             self.add_frame(number, entry, damaged.has(&pack.pack, &entry.id));
@@ -90,23 +85,8 @@ impl Index {
     }
 
     fn add_frame(&mut self, pack: u32, entry: &Entry, damaged: bool) {
-        let Entry {
-            id,
-            offset,
-            raw_len,
-            stored_len,
-            codec,
-            depth,
-            base,
-        } = *entry;
-        let spot = Spot {
-            pack,
-            offset,
-            raw_len,
-            stored_len,
-            codec,
-            depth,
-        };
+        let Entry { id, offset, raw_len, stored_len, codec, depth, base } = *entry;
+        let spot = Spot { pack, offset, raw_len, stored_len, codec, depth };
         if let Some(base) = base {
             self.bases.insert((id, pack), base);
         }
@@ -125,11 +105,7 @@ impl Index {
                     let pack = &self.packs[spot.pack as usize];
                     (spot.depth, pack.doomed, pack.id, spot.offset)
                 };
-                let worse = if rank(&spot) < rank(taken.get()) {
-                    taken.insert(spot)
-                } else {
-                    spot
-                };
+                let worse = if rank(&spot) < rank(taken.get()) { taken.insert(spot) } else { spot };
                 self.twins.push((id, worse));
             }
         }
@@ -168,9 +144,7 @@ impl Index {
     /// The packs behind a chunk and its bases.
     pub fn packs_behind(&self, id: &ChunkId) -> impl Iterator<Item = PackId> {
         let chain = std::iter::successors(Some(*id), |id| self.base(id).copied());
-        let spots = chain
-            .take(usize::from(MAX_DEPTH) + 1)
-            .filter_map(|id| self.spots.get(&id));
+        let spots = chain.take(usize::from(MAX_DEPTH) + 1).filter_map(|id| self.spots.get(&id));
         spots.map(|spot| self.packs[spot.pack as usize].id)
     }
 
@@ -198,11 +172,7 @@ impl Index {
 
     /// Every frame of every pack: the chosen copies, the further ones, those set aside.
     pub fn frames(&self) -> impl Iterator<Item = (&ChunkId, &Spot)> {
-        let others = self
-            .twins
-            .iter()
-            .chain(&self.aside)
-            .map(|(id, spot)| (id, spot));
+        let others = self.twins.iter().chain(&self.aside).map(|(id, spot)| (id, spot));
         self.spots.iter().chain(others)
     }
 
@@ -227,31 +197,15 @@ mod tests {
     use crate::model::Hash;
 
     fn entry(name: &str, base: Option<(&str, u8)>) -> Entry {
-        let codec = if base.is_some() {
-            Codec::Based
-        } else {
-            Codec::Raw
-        };
+        let codec = if base.is_some() { Codec::Based } else { Codec::Raw };
         let (base, depth) =
             base.map_or((None, 0), |(base, d)| (Some(Hash::of(base.as_bytes())), d));
         let id = Hash::of(name.as_bytes());
-        Entry {
-            id,
-            offset: 8,
-            raw_len: 90,
-            stored_len: 50,
-            codec,
-            depth,
-            base,
-        }
+        Entry { id, offset: 8, raw_len: 90, stored_len: 50, codec, depth, base }
     }
 
     fn pack(n: u8, entries: Vec<Entry>) -> PackEntries {
-        PackEntries {
-            pack: Hash([n; 32]),
-            size: 100,
-            entries,
-        }
+        PackEntries { pack: Hash([n; 32]), size: 100, entries }
     }
 
     fn over(packs: &[PackEntries], damaged: &Damaged, doomed: &Doomed) -> Index {
@@ -280,16 +234,9 @@ mod tests {
 
     #[test]
     fn a_damaged_copy_is_left_out_and_what_stands_on_it_is_not_reliable() {
-        let packs = [
-            pack(1, vec![entry("b", None)]),
-            pack(2, vec![entry("a", Some(("b", 1)))]),
-        ];
+        let packs = [pack(1, vec![entry("b", None)]), pack(2, vec![entry("a", Some(("b", 1)))])];
         let mut damaged = Damaged::default();
-        damaged
-            .packs
-            .entry(Hash([1; 32]))
-            .or_default()
-            .insert(id("b"));
+        damaged.packs.entry(Hash([1; 32])).or_default().insert(id("b"));
         let index = over(&packs, &damaged, &Doomed::default());
         assert!(index.get(&id("b")).is_none());
         assert!(index.get(&id("a")).is_some());

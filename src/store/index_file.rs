@@ -26,11 +26,8 @@ pub struct PackEntries {
 /// The bytes of an index object and its name.
 #[must_use]
 pub fn encode(packs: &[PackEntries]) -> (Hash, Vec<u8>) {
-    let count = |length: usize| {
-        u32::try_from(length)
-            .expect("no more than 2³² of them")
-            .to_le_bytes()
-    };
+    let count =
+        |length: usize| u32::try_from(length).expect("no more than 2³² of them").to_le_bytes();
     let mut out = START.to_vec();
     out.extend_from_slice(&count(packs.len()));
     for pack in packs {
@@ -51,12 +48,9 @@ pub fn encode(packs: &[PackEntries]) -> (Hash, Vec<u8>) {
 /// # Errors
 /// If its checksum is wrong or it breaks the format.
 pub fn parse(bytes: &[u8]) -> Result<Vec<PackEntries>, Fault> {
-    let (body, checksum) = bytes
-        .split_last_chunk::<32>()
-        .ok_or(Fault("the index object is too short"))?;
-    let mut rest = body
-        .strip_prefix(START)
-        .ok_or(Fault("it is not an index object"))?;
+    let (body, checksum) =
+        bytes.split_last_chunk::<32>().ok_or(Fault("the index object is too short"))?;
+    let mut rest = body.strip_prefix(START).ok_or(Fault("it is not an index object"))?;
     if Hash::of(body).0 != *checksum {
         return Err(Fault("the index object's checksum is wrong"));
     }
@@ -69,20 +63,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<PackEntries>, Fault> {
         if count > rest.len() / ENTRY {
             return Err(Fault("the index object has fewer entries than it says"));
         }
-        let entries = (0..count)
-            .map(|_| Entry::read(&mut rest, size))
-            .collect::<Result<_, _>>()?;
-        packs.push(PackEntries {
-            pack,
-            size,
-            entries,
-        });
+        let entries = (0..count).map(|_| Entry::read(&mut rest, size)).collect::<Result<_, _>>()?;
+        packs.push(PackEntries { pack, size, entries });
     }
-    if rest.is_empty() {
-        Ok(packs)
-    } else {
-        Err(Fault("the index object has bytes left over"))
-    }
+    if rest.is_empty() { Ok(packs) } else { Err(Fault("the index object has bytes left over")) }
 }
 
 #[cfg(test)]

@@ -55,11 +55,7 @@ mod tests {
         let id = Hash::of(b"pack");
         assert_eq!(pack_id(&pack(&id)), Some(id));
         assert_eq!(index_id(&index(&id)), Some(id));
-        for wrong in [
-            format!("packs/00/{id}.pack"),
-            format!("packs/{id}"),
-            "packs/x.pack".into(),
-        ] {
+        for wrong in [format!("packs/00/{id}.pack"), format!("packs/{id}"), "packs/x.pack".into()] {
             assert_eq!(pack_id(&Path::from(wrong)), None);
         }
     }

@@ -35,12 +35,9 @@ impl Listing {
     pub async fn read(objects: &Objects) -> Result<Self, StoreError> {
         let (packs, indexes) =
             futures::try_join!(objects.list(layout::PACKS), objects.list(layout::INDEX))?;
-        let packs = packs
-            .iter()
-            .filter_map(|meta| Some((layout::pack_id(&meta.location)?, meta.size)));
-        let indexes = indexes
-            .iter()
-            .filter_map(|meta| layout::index_id(&meta.location));
+        let packs =
+            packs.iter().filter_map(|meta| Some((layout::pack_id(&meta.location)?, meta.size)));
+        let indexes = indexes.iter().filter_map(|meta| layout::index_id(&meta.location));
         Ok(Self {
             packs: packs.collect(),
             indexes: indexes.collect(),
@@ -65,19 +62,13 @@ impl Listing {
             }
         };
         // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
-        let reads: Vec<_> = self
-            .indexes
-            .iter()
-            .map(|id| read_index(objects, *id))
-            .collect();
+        let reads: Vec<_> = self.indexes.iter().map(|id| read_index(objects, *id)).collect();
         let mut read = stream::iter(reads).buffered(REQUESTS);
         while let Some(packs) = read.try_next().await? {
             packs.iter().for_each(&mut add);
         }
-        let reads: Vec<_> = bare
-            .into_iter()
-            .map(|(id, size)| read_pack(objects, id, size))
-            .collect();
+        let reads: Vec<_> =
+            bare.into_iter().map(|(id, size)| read_pack(objects, id, size)).collect();
         let mut read = stream::iter(reads).buffered(REQUESTS);
         while let Some((pack, whole)) = read.try_next().await? {
             index.add(&pack, whole, &self.damaged, &self.doomed);
@@ -109,23 +100,13 @@ async fn read_pack(
         Ok(Some(entries)) => (entries, true),
         Ok(None) => {
             tracing::warn!(%pack, "the footer of a pack is damaged; its frames are read instead");
-            let bytes = objects
-                .find(&layout::pack(&pack))
-                .await?
-                .unwrap_or_default();
+            let bytes = objects.find(&layout::pack(&pack)).await?.unwrap_or_default();
             (pack::scan(&bytes), false)
         }
         Err(error) if error.is_not_found() => (Vec::new(), false),
         Err(error) => return Err(error),
     };
-    Ok((
-        PackEntries {
-            pack,
-            size,
-            entries,
-        },
-        whole,
-    ))
+    Ok((PackEntries { pack, size, entries }, whole))
 }
 
 /// `None` if the footer is damaged.
@@ -139,9 +120,7 @@ pub async fn read_footer(
         if length == 0 {
             return Ok(None);
         }
-        let tail = objects
-            .range(&layout::pack(&id), size - length..size)
-            .await?;
+        let tail = objects.range(&layout::pack(&id), size - length..size).await?;
         match pack::parse_footer(&tail, size) {
             Ok(Footer::Whole(entries)) => return Ok(Some(entries)),
             // It is never longer than the pack, and longer than what was read.

@@ -36,11 +36,7 @@ impl FromStr for Location {
         let malformed = || StoreError::MalformedLocation(text.chars().take(200).collect());
         let Some(rest) = text.strip_prefix("s3://") else {
             let folder = !text.is_empty() && !text.contains("://");
-            return if folder {
-                Ok(Self::Folder(text.into()))
-            } else {
-                Err(malformed())
-            };
+            return if folder { Ok(Self::Folder(text.into())) } else { Err(malformed()) };
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         // A user part would be a secret in the wrong place.
@@ -48,10 +44,7 @@ impl FromStr for Location {
             return Err(malformed());
         }
         let prefix = prefix.trim_matches('/').to_owned();
-        Ok(Self::S3 {
-            bucket: bucket.to_owned(),
-            prefix,
-        })
+        Ok(Self::S3 { bucket: bucket.to_owned(), prefix })
     }
 }
 
@@ -68,10 +61,7 @@ impl fmt::Display for Location {
 impl Location {
     /// The objects there. A folder must exist; `durable` makes every write wait for the disk.
     pub(super) fn objects(&self, durable: bool) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        let failed = |source| StoreError::Object {
-            doing: format!("opening {self}"),
-            source,
-        };
+        let failed = |source| StoreError::Object { doing: format!("opening {self}"), source };
         match self {
             Self::Folder(path) => {
                 let folder = LocalFileSystem::new_with_prefix(path).map_err(failed)?;
@@ -94,19 +84,10 @@ mod tests {
     #[test]
     fn a_path_is_a_folder_and_s3_has_a_bucket_and_a_prefix() {
         let parse = |text: &str| text.parse::<Location>();
-        assert_eq!(
-            parse("/a/b").expect("a folder"),
-            Location::Folder("/a/b".into())
-        );
+        assert_eq!(parse("/a/b").expect("a folder"), Location::Folder("/a/b".into()));
         let s3 = parse("s3://bucket/some/prefix/").expect("a bucket");
         assert_eq!(s3.to_string(), "s3://bucket/some/prefix");
-        for wrong in [
-            "",
-            "s3://",
-            "s3:///prefix",
-            "s3://key:secret@bucket/x",
-            "ftp://x",
-        ] {
+        for wrong in ["", "s3://", "s3:///prefix", "s3://key:secret@bucket/x", "ftp://x"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -55,9 +55,7 @@ impl Store {
     /// If the object store fails.
     pub async fn backups(&self) -> Result<Vec<BackupId>, StoreError> {
         let folders = self.objects().folders().await?;
-        let ids = folders
-            .iter()
-            .filter_map(|name| name.parse::<BackupId>().ok());
+        let ids = folders.iter().filter_map(|name| name.parse::<BackupId>().ok());
         // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
         let published: Vec<_> = ids.map(|id| self.if_published(id)).collect();
         let published: Vec<_> = stream::iter(published).buffered(32).try_collect().await?;
@@ -78,16 +76,10 @@ impl Store {
     pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {
         let text = self.objects().find(&layout::manifest(id)).await?;
         let text = text.ok_or_else(|| StoreError::NoSuchBackup(id.clone()))?;
-        let damaged = |what| StoreError::ManifestDamaged {
-            id: id.clone(),
-            what,
-        };
+        let damaged = |what| StoreError::ManifestDamaged { id: id.clone(), what };
         let manifest = parse_manifest(&text).map_err(damaged)?;
         if manifest.backup_id != *id {
-            return Err(damaged(format!(
-                "it is that of backup {}",
-                manifest.backup_id
-            )));
+            return Err(damaged(format!("it is that of backup {}", manifest.backup_id)));
         }
         Ok(manifest)
     }
@@ -101,19 +93,11 @@ impl Store {
     pub async fn publish(&self, manifest: &Manifest, state: &State) -> Result<(), StoreError> {
         let id = &manifest.backup_id;
         let text = manifest_text(manifest);
-        match self
-            .objects()
-            .create(&layout::manifest(id), text.into())
-            .await
-        {
+        match self.objects().create(&layout::manifest(id), text.into()).await {
             Err(error) if error.is_taken() => return Err(StoreError::IdTaken(id.clone())),
             created => created?,
         }
-        if *state == State::default() {
-            Ok(())
-        } else {
-            self.save_state(id, state).await
-        }
+        if *state == State::default() { Ok(()) } else { self.save_state(id, state).await }
     }
 
     /// A backup's state; one that was never written is the default.
@@ -124,10 +108,8 @@ impl Store {
         let Some(text) = self.objects().find(&layout::state(id)).await? else {
             return Ok(State::default());
         };
-        serde_json::from_slice(&text).map_err(|error| StoreError::StateDamaged {
-            id: id.clone(),
-            what: error.to_string(),
-        })
+        serde_json::from_slice(&text)
+            .map_err(|error| StoreError::StateDamaged { id: id.clone(), what: error.to_string() })
     }
 
     /// Replaces a backup's state, whole or not at all.
@@ -135,9 +117,7 @@ impl Store {
     /// # Errors
     /// If the object store fails.
     pub async fn save_state(&self, id: &BackupId, state: &State) -> Result<(), StoreError> {
-        self.objects()
-            .put(&layout::state(id), marks::json(state))
-            .await
+        self.objects().put(&layout::state(id), marks::json(state)).await
     }
 
     /// Takes a backup away: its manifest first, from which moment it no longer exists. What only it

@@ -21,9 +21,7 @@ pub struct Damaged {
 impl Damaged {
     /// Whether this copy is set aside.
     pub fn has(&self, pack: &PackId, chunk: &ChunkId) -> bool {
-        self.packs
-            .get(pack)
-            .is_some_and(|chunks| chunks.contains(chunk))
+        self.packs.get(pack).is_some_and(|chunks| chunks.contains(chunk))
     }
 }
 

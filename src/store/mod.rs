@@ -134,9 +134,6 @@ impl Store {
     }
 
     fn cached(&self) -> std::sync::MutexGuard<'_, Option<(Listing, Arc<Index>)>> {
-        self.0
-            .index
-            .lock()
-            .expect("nothing panics while it holds the index")
+        self.0.index.lock().expect("nothing panics while it holds the index")
     }
 }

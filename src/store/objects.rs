@@ -83,10 +83,7 @@ impl Objects {
             };
             return Err(failed(format!("creating {path}"))(source));
         }
-        let put = self
-            .inner
-            .put_opts(path, bytes.into(), PutMode::Create.into())
-            .await;
+        let put = self.inner.put_opts(path, bytes.into(), PutMode::Create.into()).await;
         put.map(drop).map_err(failed(format!("creating {path}")))
     }
 
@@ -100,11 +97,7 @@ impl Objects {
 
     /// All objects below a folder.
     pub async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, StoreError> {
-        let listing = self
-            .inner
-            .list(Some(&Path::from(folder)))
-            .try_collect()
-            .await;
+        let listing = self.inner.list(Some(&Path::from(folder))).try_collect().await;
         listing.map_err(failed(format!("listing {folder}")))
     }
 

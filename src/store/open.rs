@@ -23,13 +23,9 @@ impl Store {
         }
         let objects = objects(location)?;
         match read_parameters(&objects).await? {
-            Some(parameters) => Ok(Self::new(
-                objects,
-                locks(location),
-                location.to_string(),
-                parameters,
-                None,
-            )),
+            Some(parameters) => {
+                Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
+            }
             None => Err(missing(&objects, location.to_string()).await?),
         }
     }
@@ -45,13 +41,7 @@ impl Store {
         }
         let objects = objects(location)?;
         let parameters = establish(&objects, location.to_string()).await?;
-        Ok(Self::new(
-            objects,
-            locks(location),
-            location.to_string(),
-            parameters,
-            None,
-        ))
+        Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
     }
 
     /// A store in a new folder below `parent` that is removed with the last clone of this. Its
@@ -65,13 +55,7 @@ impl Store {
         let location = Location::Folder(folder.path().to_owned());
         let objects = Objects::new(location.objects(false)?, Some(folder.path().to_owned()));
         let parameters = establish(&objects, location.to_string()).await?;
-        Ok(Self::new(
-            objects,
-            LockKind::Folder,
-            location.to_string(),
-            parameters,
-            Some(folder),
-        ))
+        Ok(Self::new(objects, LockKind::Folder, location.to_string(), parameters, Some(folder)))
     }
 
     /// The store in these objects, made if there is none: for wrappers that record, fail or slow
@@ -140,15 +124,12 @@ async fn establish(objects: &Objects, place: String) -> Result<Parameters, Store
         leaf_factor: split::LEAF_FACTOR,
         node_factor: split::NODE_FACTOR,
     };
-    match objects
-        .create(&layout::STORE.into(), marks::json(&parameters))
-        .await
-    {
+    match objects.create(&layout::STORE.into(), marks::json(&parameters)).await {
         Ok(()) => Ok(parameters),
         // Somebody else made it at the same moment.
-        Err(error) if error.is_taken() => read_parameters(objects)
-            .await?
-            .ok_or(StoreError::NoStore(place)),
+        Err(error) if error.is_taken() => {
+            read_parameters(objects).await?.ok_or(StoreError::NoStore(place))
+        }
         Err(error) => Err(error),
     }
 }

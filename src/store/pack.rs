@@ -83,15 +83,7 @@ impl Entry {
             return Err(Fault("an entry has lengths or a depth that cannot be"));
         }
         let offset = u32::try_from(offset).map_err(|_| Fault("an entry lies past 4 GiB"))?;
-        let entry = Self {
-            id,
-            offset,
-            raw_len,
-            stored_len,
-            codec,
-            depth,
-            base,
-        };
+        let entry = Self { id, offset, raw_len, stored_len, codec, depth, base };
         if (offset as usize) < START.len() || entry.end() > end {
             return Err(Fault("an entry points outside of the frames"));
         }
@@ -123,10 +115,7 @@ impl PackBuilder {
     pub fn with_capacity(capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(START);
-        Self {
-            bytes,
-            entries: Vec::new(),
-        }
+        Self { bytes, entries: Vec::new() }
     }
 
     /// Adds a chunk.
@@ -145,10 +134,7 @@ impl PackBuilder {
 
     /// Adds a frame of another pack as it is.
     pub fn push_frame(&mut self, entry: &Entry, frame: &[u8]) {
-        self.entries.push(Entry {
-            offset: self.offset(),
-            ..*entry
-        });
+        self.entries.push(Entry { offset: self.offset(), ..*entry });
         self.bytes.extend_from_slice(frame);
     }
 
@@ -180,11 +166,7 @@ impl PackBuilder {
         let checksum = Hash::of(&self.bytes[table..]);
         self.bytes.extend_from_slice(&checksum.0);
         self.bytes.extend_from_slice(END);
-        Pack {
-            id: Hash::of(&self.bytes),
-            bytes: self.bytes.into(),
-            entries: self.entries,
-        }
+        Pack { id: Hash::of(&self.bytes), bytes: self.bytes.into(), entries: self.entries }
     }
 }
 
@@ -202,23 +184,15 @@ pub enum Footer {
 /// # Errors
 /// If the bytes are not the end of a pack.
 pub fn parse_footer(tail: &[u8], size: u64) -> Result<Footer, Fault> {
-    let (rest, end) = tail
-        .split_last_chunk::<8>()
-        .ok_or(Fault("the pack is too short"))?;
-    let (rest, checksum) = rest
-        .split_last_chunk::<32>()
-        .ok_or(Fault("the pack is too short"))?;
-    let (_, count) = rest
-        .split_last_chunk::<4>()
-        .ok_or(Fault("the pack is too short"))?;
+    let (rest, end) = tail.split_last_chunk::<8>().ok_or(Fault("the pack is too short"))?;
+    let (rest, checksum) = rest.split_last_chunk::<32>().ok_or(Fault("the pack is too short"))?;
+    let (_, count) = rest.split_last_chunk::<4>().ok_or(Fault("the pack is too short"))?;
     if end != END {
         return Err(Fault("the pack does not end as one"));
     }
     let count = u32::from_le_bytes(*count) as usize;
     let length = count * ENTRY + TAIL;
-    let frames_end = size
-        .checked_sub(length as u64)
-        .filter(|end| *end >= START.len() as u64);
+    let frames_end = size.checked_sub(length as u64).filter(|end| *end >= START.len() as u64);
     let frames_end = frames_end.ok_or(Fault("the footer is longer than the pack"))?;
     let Some(start) = (rest.len() + 40).checked_sub(length) else {
         return Ok(Footer::Longer(length as u64));
@@ -227,9 +201,8 @@ pub fn parse_footer(tail: &[u8], size: u64) -> Result<Footer, Fault> {
         return Err(Fault("the footer's checksum is wrong"));
     }
     let mut table = &rest[start..];
-    let entries = (0..count)
-        .map(|_| Entry::read(&mut table, frames_end))
-        .collect::<Result<_, _>>()?;
+    let entries =
+        (0..count).map(|_| Entry::read(&mut table, frames_end)).collect::<Result<_, _>>()?;
     Ok(Footer::Whole(entries))
 }
 

@@ -19,14 +19,10 @@ pub fn store(bytes: &[u8]) -> Result<Parameters, StoreError> {
     let refuse = |what| Err(StoreError::Parameters(what));
     if parameters.format != FORMAT_VERSION {
         let format = parameters.format;
-        return refuse(format!(
-            "it has format {format}, this program knows {FORMAT_VERSION}"
-        ));
+        return refuse(format!("it has format {format}, this program knows {FORMAT_VERSION}"));
     }
     if let Some(feature) = parameters.required_features.first() {
-        return refuse(format!(
-            "it requires the feature {feature:?}, which this program lacks"
-        ));
+        return refuse(format!("it requires the feature {feature:?}, which this program lacks"));
     }
     if parameters.leaf_factor == 0 || parameters.node_factor == 0 {
         return refuse("a splitter's factor is zero".into());
@@ -38,9 +34,7 @@ pub fn store(bytes: &[u8]) -> Result<Parameters, StoreError> {
 #[must_use]
 pub fn chunks(pack: &[u8]) -> Vec<Result<Vec<u8>, Fault>> {
     let frames = scan(pack).into_iter().filter(|entry| entry.base.is_none());
-    frames
-        .map(|entry| Frame::parse(&pack[entry.offset as usize..])?.0.decode(None))
-        .collect()
+    frames.map(|entry| Frame::parse(&pack[entry.offset as usize..])?.0.decode(None)).collect()
 }
 
 #[cfg(test)]

@@ -36,11 +36,7 @@ impl Store {
     pub async fn needed_bytes(&self, manifests: &[Manifest]) -> Result<u64, StoreError> {
         let reached = self.reachable(manifests).await?;
         let index = self.index().await?;
-        Ok(reached
-            .iter()
-            .filter_map(|id| index.get(id))
-            .map(super::Spot::frame_len)
-            .sum())
+        Ok(reached.iter().filter_map(|id| index.get(id)).map(super::Spot::frame_len).sum())
     }
 
     /// For each backup the stored bytes that nothing else needs: about what deleting it alone would
@@ -56,12 +52,7 @@ impl Store {
         let index = self.index().await?;
         let backups: Vec<(BackupId, Vec<ChunkId>)> = manifests
             .iter()
-            .map(|one| {
-                (
-                    one.backup_id.clone(),
-                    roots(std::slice::from_ref(one)).collect(),
-                )
-            })
+            .map(|one| (one.backup_id.clone(), roots(std::slice::from_ref(one)).collect()))
             .collect();
         self.blocking(move || {
             let owners = owners(&reader, &backups, &index)?;
@@ -88,17 +79,11 @@ impl Store {
 
 /// The roots of all trees of these backups.
 pub fn roots(manifests: &[Manifest]) -> impl Iterator<Item = ChunkId> {
-    manifests
-        .iter()
-        .flat_map(|manifest| manifest.parts.iter().map(|part| part.root))
+    manifests.iter().flat_map(|manifest| manifest.parts.iter().map(|part| part.root))
 }
 
 fn add_bases(reached: &mut HashSet<ChunkId>, index: &Index) {
-    let standing: Vec<_> = reached
-        .iter()
-        .filter(|id| index.base(id).is_some())
-        .copied()
-        .collect();
+    let standing: Vec<_> = reached.iter().filter(|id| index.base(id).is_some()).copied().collect();
     for id in standing {
         reached.extend(bases(index, id));
     }

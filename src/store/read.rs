@@ -102,11 +102,7 @@ impl Reader {
     fn fetch(&self, id: &ChunkId, above: u8) -> Result<Bytes, StoreError> {
         let index = self.index();
         let Some(spot) = index.get(id) else {
-            let beneath = self
-                .0
-                .beneath
-                .as_ref()
-                .ok_or(StoreError::ChunkMissing(*id))?;
+            let beneath = self.0.beneath.as_ref().ok_or(StoreError::ChunkMissing(*id))?;
             return beneath.read(id, above);
         };
         let pack = index.pack(spot);
@@ -124,10 +120,7 @@ impl Reader {
             Some(base) => Some(self.read(&base, above + 1)?),
             None => None,
         };
-        frame
-            .decode(base.as_deref())
-            .map(Bytes::from)
-            .map_err(damaged)
+        frame.decode(base.as_deref()).map(Bytes::from).map_err(damaged)
     }
 
     fn frame_bytes(&self, pack: &PackInfo, spot: &Spot) -> Result<Bytes, StoreError> {
@@ -164,10 +157,7 @@ impl Reader {
         self.read(id, 0)?;
         let index = self.index();
         let spot = index.get(id).ok_or(StoreError::ChunkMissing(*id))?;
-        Ok((
-            index.entry(id, spot),
-            self.frame_bytes(index.pack(spot), spot)?,
-        ))
+        Ok((index.entry(id, spot), self.frame_bytes(index.pack(spot), spot)?))
     }
 
     pub(super) fn load(
@@ -176,10 +166,7 @@ impl Reader {
         range: std::ops::Range<u64>,
     ) -> Result<Bytes, StoreError> {
         let store = &self.0.store;
-        store
-            .0
-            .runtime
-            .block_on(store.objects().range(&layout::pack(&pack.id), range))
+        store.0.runtime.block_on(store.objects().range(&layout::pack(&pack.id), range))
     }
 }
 
@@ -196,11 +183,7 @@ pub fn frame_at<'a>(bytes: &'a [u8], id: &ChunkId, spot: &Spot) -> Result<Frame<
         && frame.codec == spot.codec
         && frame.raw_len == spot.raw_len
         && length as u64 == spot.frame_len();
-    if same {
-        Ok(frame)
-    } else {
-        Err(Fault("another frame lies where it should"))
-    }
+    if same { Ok(frame) } else { Err(Fault("another frame lies where it should")) }
 }
 
 fn is_stale(error: &StoreError) -> bool {

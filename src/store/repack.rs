@@ -82,11 +82,7 @@ impl Sweep<'_> {
         let (copied, size) = (pack.id, pack.bytes.len() as u64);
         let objects = self.store.objects();
         objects.put(&layout::pack(&copied), pack.bytes).await?;
-        let entries = PackEntries {
-            pack: copied,
-            size,
-            entries: pack.entries,
-        };
+        let entries = PackEntries { pack: copied, size, entries: pack.entries };
         let (id, bytes) = index_file::encode(&[entries]);
         objects.put(&layout::index(&id), bytes.into()).await?;
         Ok((copied, size))

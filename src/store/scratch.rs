@@ -38,10 +38,7 @@ impl Scratch {
         lock.lock()?;
         // It may have been removed before the lock was ours.
         folder.path().metadata()?;
-        Ok(Self {
-            folder,
-            _lock: lock,
-        })
+        Ok(Self { folder, _lock: lock })
     }
 
     /// Where it is.

@@ -26,10 +26,7 @@ impl Store {
             packs: index.packs().len() as u64,
             stored_bytes: index.packs().iter().map(|pack| pack.size).sum(),
             chunks: index.chunks().count() as u64,
-            raw_bytes: index
-                .chunks()
-                .map(|(_, spot)| u64::from(spot.raw_len))
-                .sum(),
+            raw_bytes: index.chunks().map(|(_, spot)| u64::from(spot.raw_len)).sum(),
         })
     }
 }

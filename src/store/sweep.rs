@@ -36,12 +36,7 @@ impl Swept {
         if let Err(error) = outcome {
             let chain =
                 std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
-            self.problems.push(
-                chain
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(": "),
-            );
+            self.problems.push(chain.map(ToString::to_string).collect::<Vec<_>>().join(": "));
         }
     }
 }
@@ -79,11 +74,7 @@ impl Store {
     }
 
     async fn needed(&self, manifests: &[Manifest]) -> Result<HashSet<ChunkId>, StoreError> {
-        if manifests.is_empty() {
-            Ok(HashSet::new())
-        } else {
-            self.reachable(manifests).await
-        }
+        if manifests.is_empty() { Ok(HashSet::new()) } else { self.reachable(manifests).await }
     }
 }
 
@@ -104,10 +95,7 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
             living[spot.pack as usize] = u64::MAX;
         }
     }
-    let mut census = Census {
-        dead: Vec::new(),
-        wasteful: Vec::new(),
-    };
+    let mut census = Census { dead: Vec::new(), wasteful: Vec::new() };
     for ((pack, living), held) in index.packs().iter().zip(living).zip(held) {
         // What is missing may lie in a pack whose frames were not all found.
         let kept = missing && !pack.whole;
@@ -147,11 +135,7 @@ impl<'s> Sweep<'s> {
             store,
             held,
             index,
-            sizes: index
-                .packs()
-                .iter()
-                .map(|pack| (pack.id, pack.size))
-                .collect(),
+            sizes: index.packs().iter().map(|pack| (pack.id, pack.size)).collect(),
             grace,
             now: Utc::now(),
             doomed: marks::load(store.objects(), layout::DOOMED).await?,
@@ -163,13 +147,7 @@ impl<'s> Sweep<'s> {
     /// Removes a pack, or marks it if it has not been marked for long enough.
     pub async fn drop_pack(&mut self, pack: &PackId) -> Result<(), StoreError> {
         let size = self.sizes.get(pack).copied().unwrap_or(0);
-        let since = self
-            .doomed
-            .packs
-            .get(pack)
-            .copied()
-            .unwrap_or(self.now)
-            .min(self.now);
+        let since = self.doomed.packs.get(pack).copied().unwrap_or(self.now).min(self.now);
         let age = (self.now - since).to_std().unwrap_or_default();
         if age < self.grace {
             self.pending.packs.insert(*pack, since);
@@ -208,10 +186,8 @@ impl<'s> Sweep<'s> {
             return Ok(());
         }
         let listed = objects.list(layout::PACKS).await?;
-        let there: HashSet<_> = listed
-            .iter()
-            .filter_map(|meta| layout::pack_id(&meta.location))
-            .collect();
+        let there: HashSet<_> =
+            listed.iter().filter_map(|meta| layout::pack_id(&meta.location)).collect();
         let mut after = before.clone();
         after.packs.retain(|pack, _| there.contains(pack));
         marks::save(objects, layout::DAMAGED, &before, &after).await

@@ -21,14 +21,7 @@ pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
     let index = listing.index(objects).await?;
     let mut packs: BTreeMap<PackId, PackEntries> = BTreeMap::new();
     for pack in index.packs().iter().filter(|pack| pack.whole) {
-        packs.insert(
-            pack.id,
-            PackEntries {
-                pack: pack.id,
-                size: pack.size,
-                entries: Vec::new(),
-            },
-        );
+        packs.insert(pack.id, PackEntries { pack: pack.id, size: pack.size, entries: Vec::new() });
     }
     for (id, spot) in index.frames() {
         if let Some(pack) = packs.get_mut(&index.pack(spot).id) {
@@ -43,11 +36,7 @@ pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
     if !packs.is_empty() && !listing.indexes.contains(&merged) {
         objects.put(&layout::index(&merged), bytes.into()).await?;
     }
-    for id in listing
-        .indexes
-        .iter()
-        .filter(|id| packs.is_empty() || **id != merged)
-    {
+    for id in listing.indexes.iter().filter(|id| packs.is_empty() || **id != merged) {
         objects.remove(&layout::index(id)).await?;
     }
     Ok(())
@@ -59,9 +48,7 @@ pub async fn remove_orphans(store: &Store) -> Result<u64, StoreError> {
     let objects = store.objects();
     let backups = store.backups().await?;
     let folders = objects.folders().await?;
-    let ids = folders
-        .iter()
-        .filter_map(|name| name.parse::<BackupId>().ok());
+    let ids = folders.iter().filter_map(|name| name.parse::<BackupId>().ok());
     let mut removed = 0;
     for id in ids.filter(|id| !backups.contains(id)) {
         let state = layout::state(&id);
@@ -78,11 +65,7 @@ pub async fn remove_orphans(store: &Store) -> Result<u64, StoreError> {
         removed += lock::tidy_notes(folder) as u64;
         removed += temporary_files(folder, ORPHAN_AGE);
         removed += temporary_files(&folder.join(layout::INDEX), Duration::ZERO);
-        for packs in fs::read_dir(folder.join(layout::PACKS))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for packs in fs::read_dir(folder.join(layout::PACKS)).into_iter().flatten().flatten() {
             removed += temporary_files(&packs.path(), Duration::ZERO);
         }
         for id in backups {
@@ -97,24 +80,13 @@ pub async fn remove_orphans(store: &Store) -> Result<u64, StoreError> {
 fn temporary_files(folder: &Path, age: Duration) -> u64 {
     let old = |entry: &fs::DirEntry| {
         let name = entry.file_name();
-        let number = name
-            .to_str()
-            .and_then(|name| name.rsplit_once('#'))
-            .map(|(_, number)| number);
+        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
         let temporary =
             number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         let modified = entry.metadata().and_then(|meta| meta.modified());
-        let since = modified
-            .ok()
-            .and_then(|time| SystemTime::now().duration_since(time).ok());
+        let since = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
         temporary && since.is_some_and(|since| since >= age)
     };
-    let files = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(old);
-    files
-        .filter(|entry| fs::remove_file(entry.path()).is_ok())
-        .count() as u64
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().filter(old);
+    files.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() as u64
 }

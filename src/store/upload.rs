@@ -30,11 +30,7 @@ impl Uploader {
         let (queue, mut packs) = channel(1);
         let task = runtime.spawn(async move {
             let packs = stream::poll_fn(move |context| packs.poll_recv(context));
-            packs
-                .map(|pack| store(&objects, pack))
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await
+            packs.map(|pack| store(&objects, pack)).buffer_unordered(AT_ONCE).try_collect().await
         });
         Self {
             queue: Mutex::new(Some(queue)),
@@ -44,10 +40,7 @@ impl Uploader {
     }
 
     fn queue(&self) -> Result<Sender<Pack>, StoreError> {
-        let queue = self
-            .queue
-            .lock()
-            .expect("nothing panics while it holds the queue");
+        let queue = self.queue.lock().expect("nothing panics while it holds the queue");
         queue.clone().ok_or(StoreError::WriterClosed)
     }
 
@@ -59,9 +52,7 @@ impl Uploader {
         if self.queue()?.blocking_send(pack).is_ok() {
             return Ok(());
         }
-        self.runtime
-            .block_on(self.outcome())
-            .and(Err(StoreError::WriterClosed))
+        self.runtime.block_on(self.outcome()).and(Err(StoreError::WriterClosed))
     }
 
     /// Hands over the last pack and waits until all are durable.
@@ -70,19 +61,12 @@ impl Uploader {
             // If the task has ended, its outcome says why.
             let _ = self.queue()?.send(pack).await;
         }
-        self.queue
-            .lock()
-            .expect("nothing panics while it holds the queue")
-            .take();
+        self.queue.lock().expect("nothing panics while it holds the queue").take();
         self.outcome().await
     }
 
     async fn outcome(&self) -> Outcome {
-        let task = self
-            .task
-            .lock()
-            .expect("nothing panics while it holds the task")
-            .take();
+        let task = self.task.lock().expect("nothing panics while it holds the task").take();
         let outcome = task.ok_or(StoreError::WriterClosed)?.await;
         outcome.unwrap_or_else(|cancelled| {
             tracing::error!(%cancelled, "storing packs was cut off");
@@ -96,9 +80,5 @@ async fn store(objects: &Objects, pack: Pack) -> Result<PackEntries, StoreError>
     let size = bytes.len() as u64;
     // In place of one of this name: it has the same bytes, or is damaged.
     objects.put(&layout::pack(&id), bytes).await?;
-    Ok(PackEntries {
-        pack: id,
-        size,
-        entries,
-    })
+    Ok(PackEntries { pack: id, size, entries })
 }

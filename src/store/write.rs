@@ -43,18 +43,13 @@ struct Shared {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer")
-            .field("store", &self.shared.store.place())
-            .finish_non_exhaustive()
+        f.debug_struct("Writer").field("store", &self.shared.store.place()).finish_non_exhaustive()
     }
 }
 
 impl Clone for Writer {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            encoder: Encoder::default(),
-        }
+        Self { shared: self.shared.clone(), encoder: Encoder::default() }
     }
 }
 
@@ -84,17 +79,12 @@ impl Store {
             uploader: Uploader::start(self.objects().clone(), &self.0.runtime),
             raw_bytes: AtomicU64::new(0),
         };
-        Ok(Writer {
-            shared: Arc::new(shared),
-            encoder: Encoder::default(),
-        })
+        Ok(Writer { shared: Arc::new(shared), encoder: Encoder::default() })
     }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .expect("nothing panics while it holds a part of the writer")
+    mutex.lock().expect("nothing panics while it holds a part of the writer")
 }
 
 impl Shared {
@@ -159,21 +149,11 @@ impl Writer {
             return Ok(());
         }
         let length = bytes.len();
-        let base = base.and_then(|(id, bytes)| {
-            Some(Base {
-                id,
-                bytes,
-                depth: self.depth(&id)?,
-            })
-        });
-        let chunk = self
-            .encoder
-            .encode(id, bytes, base)
-            .map_err(|_| StoreError::TooLarge(length))?;
+        let base = base.and_then(|(id, bytes)| Some(Base { id, bytes, depth: self.depth(&id)? }));
+        let chunk =
+            self.encoder.encode(id, bytes, base).map_err(|_| StoreError::TooLarge(length))?;
         locked(&self.shared.seen).insert(id, chunk.depth);
-        self.shared
-            .raw_bytes
-            .fetch_add(length as u64, Ordering::Relaxed);
+        self.shared.raw_bytes.fetch_add(length as u64, Ordering::Relaxed);
         match self.shared.add(&chunk) {
             Some(full) => self.shared.uploader.send(full.finish()),
             None => Ok(()),
@@ -192,13 +172,7 @@ impl Writer {
     /// # Errors
     /// If something could not be stored; nothing that was written may then be relied on.
     pub async fn finish(self) -> Result<Written, StoreError> {
-        let Shared {
-            store,
-            open,
-            uploader,
-            relied,
-            ..
-        } = &*self.shared;
+        let Shared { store, open, uploader, relied, .. } = &*self.shared;
         let open = std::mem::replace(&mut *locked(open), PackBuilder::with_capacity(0));
         let last: Option<Pack> = (!open.is_empty()).then(|| open.finish());
         let packs = uploader.finish(last).await?;
@@ -211,10 +185,7 @@ impl Writer {
         };
         if !packs.is_empty() {
             let (id, bytes) = index_file::encode(&packs);
-            store
-                .objects()
-                .put(&layout::index(&id), bytes.into())
-                .await?;
+            store.objects().put(&layout::index(&id), bytes.into()).await?;
             marks::renew(store.objects(), &written.packs).await?;
         }
         Ok(written)

@@ -45,13 +45,7 @@ impl<'l> TreeBuilder<'l> {
     #[must_use]
     pub fn new(layout: &'l Layout, splitter: Splitter) -> Self {
         let leaf = LeafBuilder::new(layout);
-        Self {
-            layout,
-            splitter,
-            leaf,
-            last_key: None,
-            open: vec![Vec::new()],
-        }
+        Self { layout, splitter, leaf, last_key: None, open: vec![Vec::new()] }
     }
 
     /// Adds the next row: COPY text without its line end.
@@ -90,15 +84,9 @@ impl<'l> TreeBuilder<'l> {
         loop {
             let top = usize::from(level) == self.open.len();
             // A single child that is a node already is the root itself.
-            if let ([only], true) = (
-                self.open[usize::from(level) - 1].as_slice(),
-                top && level > 1,
-            ) {
-                return Ok(Root {
-                    id: only.chunks[0],
-                    rows: only.rows,
-                    bytes: only.bytes,
-                });
+            if let ([only], true) = (self.open[usize::from(level) - 1].as_slice(), top && level > 1)
+            {
+                return Ok(Root { id: only.chunks[0], rows: only.rows, bytes: only.bytes });
             }
             if !self.open[usize::from(level) - 1].is_empty() || level == 1 && top {
                 self.end_node(level, sink)?;
@@ -113,24 +101,11 @@ impl<'l> TreeBuilder<'l> {
         let mut chunks = Vec::new();
         for (group, chunk) in self.leaf.take(self.layout).into_iter().enumerate() {
             let id = Hash::of(&chunk);
-            let place = Place {
-                level: 0,
-                group,
-                last_key: &last_key,
-            };
+            let place = Place { level: 0, group, last_key: &last_key };
             sink.put(&place, id, chunk).map_err(BuildError::Sink)?;
             chunks.push(id);
         }
-        self.add(
-            1,
-            Entry {
-                last_key,
-                chunks,
-                rows,
-                bytes,
-            },
-            sink,
-        )
+        self.add(1, Entry { last_key, chunks, rows, bytes }, sink)
     }
 
     /// Adds a child to the open node of this level.
@@ -145,15 +120,9 @@ impl<'l> TreeBuilder<'l> {
             self.open.push(Vec::new());
         }
         let open = &mut self.open[usize::from(level) - 1];
-        let ends = self
-            .splitter
-            .ends_after(level, open.len() as u64 + 1, &entry.last_key);
+        let ends = self.splitter.ends_after(level, open.len() as u64 + 1, &entry.last_key);
         open.push(entry);
-        if ends {
-            self.end_node(level, sink)
-        } else {
-            Ok(())
-        }
+        if ends { self.end_node(level, sink) } else { Ok(()) }
     }
 
     fn end_node<S: ChunkSink>(
@@ -163,28 +132,12 @@ impl<'l> TreeBuilder<'l> {
     ) -> Result<(), BuildError<S::Error>> {
         let entries = std::mem::take(&mut self.open[usize::from(level) - 1]);
         let node = Node { level, entries };
-        let last_key = node
-            .entries
-            .last()
-            .map_or_else(Key::new, |entry| entry.last_key.clone());
+        let last_key = node.entries.last().map_or_else(Key::new, |entry| entry.last_key.clone());
         let chunk = node.encode();
         let id = Hash::of(&chunk);
-        sink.put(
-            &Place {
-                level,
-                group: 0,
-                last_key: &last_key,
-            },
-            id,
-            chunk,
-        )
-        .map_err(BuildError::Sink)?;
-        let entry = Entry {
-            last_key,
-            chunks: vec![id],
-            rows: node.rows(),
-            bytes: node.bytes(),
-        };
+        sink.put(&Place { level, group: 0, last_key: &last_key }, id, chunk)
+            .map_err(BuildError::Sink)?;
+        let entry = Entry { last_key, chunks: vec![id], rows: node.rows(), bytes: node.bytes() };
         self.add(level + 1, entry, sink)
     }
 }

@@ -41,12 +41,7 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
     /// # Errors
     /// If the root cannot be read.
     pub fn new(source: S, layout: &'l Layout, root: &ChunkId) -> Result<Self, S::Error> {
-        let mut cursor = Self {
-            source,
-            layout,
-            nodes: Vec::new(),
-            leaf: None,
-        };
+        let mut cursor = Self { source, layout, nodes: Vec::new(), leaf: None };
         cursor.enter(root, None)?;
         Ok(cursor)
     }
@@ -82,11 +77,7 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         };
         let (level, entry) = (node.level - 1, node.entries[*next].clone());
         self.step();
-        if level > 0 {
-            self.enter(&entry.chunks[0], Some(level))
-        } else {
-            self.enter_leaf(&entry)
-        }
+        if level > 0 { self.enter(&entry.chunks[0], Some(level)) } else { self.enter_leaf(&entry) }
     }
 
     /// Takes the row here and moves to the next.
@@ -106,11 +97,7 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         }
         let key = key_of(open, self.layout)?;
         if key <= open.key {
-            return Err(Malformed {
-                id: open.id,
-                what: "a leaf whose keys do not ascend",
-            }
-            .into());
+            return Err(Malformed { id: open.id, what: "a leaf whose keys do not ascend" }.into());
         }
         Ok(Some((std::mem::replace(&mut open.key, key), row)))
     }
@@ -139,11 +126,7 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
     fn enter(&mut self, id: &ChunkId, level: Option<u8>) -> Result<(), S::Error> {
         let node = Node::parse(id, &self.source.chunk(id)?)?;
         if level.is_some_and(|level| level != node.level) {
-            return Err(Malformed {
-                id: *id,
-                what: "a node of another level than expected",
-            }
-            .into());
+            return Err(Malformed { id: *id, what: "a node of another level than expected" }.into());
         }
         if !node.entries.is_empty() {
             self.nodes.push((node, 0));
@@ -158,12 +141,7 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         }
         let id = entry.chunks[0];
         let leaf = Leaf::new(&id, groups, self.layout)?;
-        let mut open = OpenLeaf {
-            id,
-            leaf,
-            next: 0,
-            key: Key::new(),
-        };
+        let mut open = OpenLeaf { id, leaf, next: 0, key: Key::new() };
         open.key = key_of(&open, self.layout)?;
         self.leaf = Some(open);
         Ok(())
@@ -172,8 +150,5 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
 
 fn key_of(open: &OpenLeaf, layout: &Layout) -> Result<Key, Malformed> {
     let key = open.leaf.key(open.next, layout);
-    key.map_err(|_| Malformed {
-        id: open.id,
-        what: "a leaf with a key that is none",
-    })
+    key.map_err(|_| Malformed { id: open.id, what: "a leaf with a key that is none" })
 }

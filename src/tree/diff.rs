@@ -68,20 +68,11 @@ where
                 if a == b && old.chunks == new.chunks {
                     Step::SkipBoth
                 } else {
-                    Step::Open {
-                        old: a >= b,
-                        new: b >= a,
-                    }
+                    Step::Open { old: a >= b, new: b >= a }
                 }
             }
-            (Head::Subtree(..), _) => Step::Open {
-                old: true,
-                new: false,
-            },
-            (_, Head::Subtree(..)) => Step::Open {
-                old: false,
-                new: true,
-            },
+            (Head::Subtree(..), _) => Step::Open { old: true, new: false },
+            (_, Head::Subtree(..)) => Step::Open { old: false, new: true },
             (Head::Row(old), Head::Row(new)) => Step::Take(old.cmp(new)),
             (Head::Row(_), Head::End) => Step::Take(Ordering::Less),
             (Head::End, Head::Row(_)) => Step::Take(Ordering::Greater),
@@ -90,28 +81,14 @@ where
 
     /// Takes the row that comes first, or both; `None` if both are the same.
     fn take(&mut self, order: Ordering) -> Result<Option<Change>, A::Error> {
-        let old = if order.is_le() {
-            self.old.take_row()?
-        } else {
-            None
-        };
-        let new = if order.is_ge() {
-            self.new.take_row()?
-        } else {
-            None
-        };
+        let old = if order.is_le() { self.old.take_row()? } else { None };
+        let new = if order.is_ge() { self.new.take_row()? } else { None };
         Ok(match (old, new) {
             (Some((_, old)), Some((_, new))) if old == new => None,
-            (Some((key, old)), new) => Some(Change {
-                key,
-                old: Some(old),
-                new: new.map(|(_, row)| row),
-            }),
-            (None, Some((key, new))) => Some(Change {
-                key,
-                old: None,
-                new: Some(new),
-            }),
+            (Some((key, old)), new) => {
+                Some(Change { key, old: Some(old), new: new.map(|(_, row)| row) })
+            }
+            (None, Some((key, new))) => Some(Change { key, old: None, new: Some(new) }),
             (None, None) => None,
         })
     }

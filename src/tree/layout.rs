@@ -28,19 +28,9 @@ impl Layout {
     pub fn new(columns: usize, key: Vec<KeyKind>, groups: Vec<Vec<usize>>) -> Self {
         let mut all: Vec<_> = groups.iter().flatten().copied().collect();
         all.sort_unstable();
-        assert!(
-            all.into_iter().eq(0..columns),
-            "each column is in one group"
-        );
-        assert!(
-            (0..key.len()).all(|column| groups[0].contains(&column)),
-            "the key comes first"
-        );
-        Self {
-            columns,
-            key,
-            groups,
-        }
+        assert!(all.into_iter().eq(0..columns), "each column is in one group");
+        assert!((0..key.len()).all(|column| groups[0].contains(&column)), "the key comes first");
+        Self { columns, key, groups }
     }
 
     /// The number of stored columns.
@@ -119,9 +109,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn key(kind: KeyKind, field: &str) -> Key {
-        Layout::new(1, vec![kind], vec![vec![0]])
-            .key_of(field.as_bytes())
-            .expect("a key")
+        Layout::new(1, vec![kind], vec![vec![0]]).key_of(field.as_bytes()).expect("a key")
     }
 
     proptest! {

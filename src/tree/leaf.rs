@@ -29,11 +29,7 @@ pub struct LeafBuilder {
 impl LeafBuilder {
     /// An empty leaf.
     pub fn new(layout: &Layout) -> Self {
-        Self {
-            columns: vec![Vec::new(); layout.columns()],
-            rows: 0,
-            bytes: 0,
-        }
+        Self { columns: vec![Vec::new(); layout.columns()], rows: 0, bytes: 0 }
     }
 
     /// Adds a row.
@@ -98,9 +94,7 @@ impl LeafGroup {
     /// If the bytes are not those of a leaf's group.
     pub fn parse(id: &ChunkId, chunk: &Bytes) -> Result<Self, Malformed> {
         let malformed = |what| Malformed { id: *id, what };
-        let mut rest = chunk
-            .strip_prefix(&[TAG])
-            .ok_or(malformed("it is not a leaf"))?;
+        let mut rest = chunk.strip_prefix(&[TAG]).ok_or(malformed("it is not a leaf"))?;
         let rows = varint::read_usize(&mut rest).ok_or(malformed("a leaf's row count"))?;
         let columns = varint::read_usize(&mut rest).ok_or(malformed("a leaf's column count"))?;
         let expected = rows.checked_mul(columns).filter(|&fields| fields > 0);
@@ -114,16 +108,9 @@ impl LeafGroup {
         ends.extend(found.map(|end| u32::try_from(end).expect("checked above")));
         let last = ends.last().map_or(0, |&end| end as usize + 1);
         if ends.len() != expected || last != body.len() {
-            return Err(malformed(
-                "a leaf with another number of fields than it says",
-            ));
+            return Err(malformed("a leaf with another number of fields than it says"));
         }
-        Ok(Self {
-            rows,
-            columns,
-            body,
-            ends,
-        })
+        Ok(Self { rows, columns, body, ends })
     }
 
     /// Rows.
@@ -146,11 +133,7 @@ impl LeafGroup {
 
     fn field(&self, column: usize, row: usize) -> &[u8] {
         let place = column * self.rows + row;
-        let start = if place == 0 {
-            0
-        } else {
-            self.ends[place - 1] as usize + 1
-        };
+        let start = if place == 0 { 0 } else { self.ends[place - 1] as usize + 1 };
         &self.body[start..self.ends[place] as usize]
     }
 }
@@ -171,10 +154,7 @@ impl Leaf {
                 group.columns == columns.len() && group.rows == groups[0].rows
             });
         if !fits {
-            return Err(Malformed {
-                id: *id,
-                what: "a leaf's groups do not fit its table",
-            });
+            return Err(Malformed { id: *id, what: "a leaf's groups do not fit its table" });
         }
         let mut places = vec![(0, 0); layout.columns()];
         for (group, columns) in layout.groups().iter().enumerate() {
@@ -191,9 +171,7 @@ impl Leaf {
     }
 
     fn fields(&self, row: usize) -> impl Iterator<Item = &[u8]> {
-        self.places
-            .iter()
-            .map(move |&(group, column)| self.groups[group].field(column, row))
+        self.places.iter().map(move |&(group, column)| self.groups[group].field(column, row))
     }
 
     /// The COPY text of a row.

@@ -25,10 +25,7 @@ pub fn lookup<S: ChunkSource>(
     }
     let id = entry.chunks[0];
     let leaf = Leaf::new(&id, groups, layout)?;
-    let malformed = |_| Malformed {
-        id,
-        what: "a leaf with a key that is none",
-    };
+    let malformed = |_| Malformed { id, what: "a leaf with a key that is none" };
     for row in 0..leaf.rows() {
         if leaf.key(row, layout).map_err(malformed)? == key {
             return Ok(Some(leaf.row(row)));
@@ -63,27 +60,16 @@ fn descend<S: ChunkSource>(
     loop {
         let node = Node::parse(&id, &source.chunk(&id)?)?;
         if above.is_some_and(|above| above != node.level + 1) {
-            return Err(Malformed {
-                id,
-                what: "a node of another level than expected",
-            }
-            .into());
+            return Err(Malformed { id, what: "a node of another level than expected" }.into());
         }
         if node.level == level && above.is_none() {
             let (last_key, rows, bytes) = (key.to_vec(), node.rows(), node.bytes());
-            return Ok(Some(Entry {
-                last_key,
-                chunks: vec![id],
-                rows,
-                bytes,
-            }));
+            return Ok(Some(Entry { last_key, chunks: vec![id], rows, bytes }));
         }
         if node.level <= level {
             return Ok(None);
         }
-        let place = node
-            .entries
-            .partition_point(|entry| entry.last_key.as_slice() < key);
+        let place = node.entries.partition_point(|entry| entry.last_key.as_slice() < key);
         let Some(entry) = node.entries.into_iter().nth(place) else {
             return Ok(None);
         };

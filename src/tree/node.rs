@@ -80,17 +80,13 @@ impl Node {
     /// Rows below it.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.entries
-            .iter()
-            .fold(0, |sum, entry| sum.saturating_add(entry.rows))
+        self.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.rows))
     }
 
     /// Bytes of these rows as COPY text.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.entries
-            .iter()
-            .fold(0, |sum, entry| sum.saturating_add(entry.bytes))
+        self.entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes))
     }
 }
 
@@ -101,9 +97,7 @@ fn parse(chunk: &[u8]) -> Result<Node, &'static str> {
     let mut rest = rest;
     let count = varint::read_usize(&mut rest).ok_or("a node's entry count")?;
     let chunks = varint::read_usize(&mut rest).ok_or("a node's chunk count")?;
-    let hashes = count
-        .checked_mul(chunks)
-        .and_then(|all| all.checked_mul(32));
+    let hashes = count.checked_mul(chunks).and_then(|all| all.checked_mul(32));
     let sound = chunks > 0 && (chunks == 1 || *level == 1) && (count > 0 || *level == 1);
     if !sound || hashes.is_none_or(|bytes| bytes > rest.len()) {
         return Err("a node with counts that cannot be");
@@ -125,10 +119,7 @@ fn parse(chunk: &[u8]) -> Result<Node, &'static str> {
     if !rest.is_empty() {
         return Err("a node with bytes left over");
     }
-    Ok(Node {
-        level: *level,
-        entries,
-    })
+    Ok(Node { level: *level, entries })
 }
 
 fn keys(rest: &mut &[u8], count: usize, chunks: usize) -> Result<Vec<Entry>, &'static str> {
@@ -137,19 +128,11 @@ fn keys(rest: &mut &[u8], count: usize, chunks: usize) -> Result<Vec<Entry>, &'s
         let length = varint::read_usize(rest).ok_or("a node's key length")?;
         let (key, tail) = rest.split_at_checked(length).ok_or("a node's key")?;
         *rest = tail;
-        if entries
-            .last()
-            .is_some_and(|before| before.last_key.as_slice() >= key)
-        {
+        if entries.last().is_some_and(|before| before.last_key.as_slice() >= key) {
             return Err("a node whose keys do not ascend");
         }
         let chunks = Vec::with_capacity(chunks);
-        entries.push(Entry {
-            last_key: key.to_vec(),
-            chunks,
-            rows: 0,
-            bytes: 0,
-        });
+        entries.push(Entry { last_key: key.to_vec(), chunks, rows: 0, bytes: 0 });
     }
     Ok(entries)
 }

@@ -50,10 +50,7 @@ fn layout() -> Layout {
 }
 
 /// Short chunks, so that small plans already make trees of several levels.
-const SHORT: Splitter = Splitter {
-    leaf_factor: 1 << 22,
-    node_factor: 1 << 26,
-};
+const SHORT: Splitter = Splitter { leaf_factor: 1 << 22, node_factor: 1 << 26 };
 
 fn line((key, (content, touched)): (&String, &(String, String))) -> Vec<u8> {
     format!("{key}\t{content}\t{touched}").into_bytes()
@@ -257,13 +254,8 @@ fn rows_out_of_order_are_refused() {
     let layout = layout();
     let mut builder = TreeBuilder::new(&layout, SHORT);
     builder.push(b"b\t\t", &mut Discard).expect("the first row");
-    let wrong = builder
-        .push(b"a\t\t", &mut Discard)
-        .expect_err("out of order");
-    assert_eq!(
-        wrong.to_string(),
-        "rows did not come in key order: a after b"
-    );
+    let wrong = builder.push(b"a\t\t", &mut Discard).expect_err("out of order");
+    assert_eq!(wrong.to_string(), "rows did not come in key order: a after b");
     let mut builder = TreeBuilder::new(&layout, SHORT);
     assert!(builder.push(b"too\tfew", &mut Discard).is_err());
 }
@@ -275,9 +267,7 @@ fn a_leaf_of_wide_rows_ends_by_its_bytes() {
     let mut builder = TreeBuilder::new(&layout, Splitter::default());
     let wide = "x".repeat(300_000);
     for n in 0..20 {
-        builder
-            .push(format!("{n:04}\t{wide}\t").as_bytes(), &mut chunks)
-            .expect("in order");
+        builder.push(format!("{n:04}\t{wide}\t").as_bytes(), &mut chunks).expect("in order");
     }
     builder.finish(&mut chunks).expect("memory takes all");
     assert!(chunks.0.values().all(|chunk| chunk.len() < 1_600_000));

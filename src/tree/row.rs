@@ -69,10 +69,7 @@ mod tests {
     #[test]
     fn escapes_are_undone_and_everything_else_stays() {
         assert_eq!(&*unescape(b"plain"), b"plain");
-        assert_eq!(
-            &*unescape(br"a\tb\nc\\d\.\b\f\r\v"),
-            b"a\tb\nc\\d.\x08\x0c\r\x0b"
-        );
+        assert_eq!(&*unescape(br"a\tb\nc\\d\.\b\f\r\v"), b"a\tb\nc\\d.\x08\x0c\r\x0b");
         assert_eq!(&*unescape(br"end\"), br"end\");
     }
 }

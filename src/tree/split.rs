@@ -38,10 +38,7 @@ pub struct Splitter {
 
 impl Default for Splitter {
     fn default() -> Self {
-        Self {
-            leaf_factor: LEAF_FACTOR,
-            node_factor: NODE_FACTOR,
-        }
+        Self { leaf_factor: LEAF_FACTOR, node_factor: NODE_FACTOR }
     }
 }
 
@@ -49,11 +46,7 @@ impl Splitter {
     /// Whether a chunk of this level ends after its `n`-th entry (from 1), whose key is `key`.
     #[must_use]
     pub fn ends_after(&self, level: u8, n: u64, key: &[u8]) -> bool {
-        let factor = if level == 0 {
-            self.leaf_factor
-        } else {
-            self.node_factor
-        };
+        let factor = if level == 0 { self.leaf_factor } else { self.node_factor };
         let limit = u128::from(factor) * u128::from(n).pow(3);
         u128::from(draw(level, key)) < limit
     }
@@ -62,10 +55,7 @@ impl Splitter {
 /// The number that a key draws on a level: uniform over 32 bits.
 #[must_use]
 pub fn draw(level: u8, key: &[u8]) -> u32 {
-    let digest = Sha256::new()
-        .chain_update([level])
-        .chain_update(key)
-        .finalize();
+    let digest = Sha256::new().chain_update([level]).chain_update(key).finalize();
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
@@ -80,11 +70,7 @@ mod tests {
             (0, "", draw(0, b"")),
             (0, "prod-vrf", draw(0, b"prod-vrf")),
             (1, "prod-vrf", draw(1, b"prod-vrf")),
-            (
-                0,
-                "manual-prod-vrf-10-1-0-0-16",
-                draw(0, b"manual-prod-vrf-10-1-0-0-16"),
-            ),
+            (0, "manual-prod-vrf-10-1-0-0-16", draw(0, b"manual-prod-vrf-10-1-0-0-16")),
         ];
         insta::assert_debug_snapshot!(draws);
     }
@@ -93,10 +79,7 @@ mod tests {
     fn the_first_row_rarely_ends_a_leaf_and_the_512th_always_does() {
         let splitter = Splitter::default();
         let keys = (0..10_000_u32).map(u32::to_be_bytes);
-        let ended = keys
-            .clone()
-            .filter(|key| splitter.ends_after(0, 1, key))
-            .count();
+        let ended = keys.clone().filter(|key| splitter.ends_after(0, 1, key)).count();
         assert!(ended < 10, "{ended} of 10,000");
         assert!(keys.clone().all(|key| splitter.ends_after(0, 512, &key)));
     }
@@ -117,11 +100,6 @@ mod tests {
         assert!((130..146).contains(&mean), "mean {mean}");
         lengths.sort_unstable();
         let share = |part: usize| lengths[lengths.len() * part / 100];
-        assert!(
-            share(5) > 60 && share(95) < 215,
-            "{} and {}",
-            share(5),
-            share(95)
-        );
+        assert!(share(5) > 60 && share(95) < 215, "{} and {}", share(5), share(95));
     }
 }

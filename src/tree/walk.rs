@@ -28,11 +28,7 @@ pub fn walk<S: ChunkSource>(
     root: &ChunkId,
     visit: &mut impl FnMut(&ChunkId, ChunkKind<'_>) -> bool,
 ) -> Result<(), S::Error> {
-    if visit(root, ChunkKind::Node) {
-        descend(source, root, None, visit)
-    } else {
-        Ok(())
-    }
+    if visit(root, ChunkKind::Node) { descend(source, root, None, visit) } else { Ok(()) }
 }
 
 fn descend<S: ChunkSource>(
@@ -46,11 +42,9 @@ fn descend<S: ChunkSource>(
         let last = node.entries.last().map(|last| &last.last_key);
         let same = (node.level + 1, node.rows(), node.bytes()) == (level, entry.rows, entry.bytes);
         if !same || last != Some(&entry.last_key) {
-            return Err(Malformed {
-                id: *id,
-                what: "a node does not count what its parent says",
-            }
-            .into());
+            return Err(
+                Malformed { id: *id, what: "a node does not count what its parent says" }.into()
+            );
         }
     }
     for entry in &node.entries {

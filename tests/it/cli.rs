@@ -10,12 +10,7 @@ use crate::support::s3::S3Server;
 use crate::support::{database, sample_database};
 
 fn keys(object: &Value) -> Vec<&str> {
-    object
-        .as_object()
-        .expect("an object")
-        .keys()
-        .map(String::as_str)
-        .collect()
+    object.as_object().expect("an object").keys().map(String::as_str).collect()
 }
 
 #[tokio::test]
@@ -23,10 +18,7 @@ async fn a_backup_answers_with_the_documented_body() {
     let database = sample_database().await;
     let program = Program::on(&database);
     let body = program.json(&["backup", "Before major update"]);
-    assert_eq!(
-        keys(&body),
-        ["status", "message", "backup_id", "backup_info", "timestamp"]
-    );
+    assert_eq!(keys(&body), ["status", "message", "backup_id", "backup_info", "timestamp"]);
     let info = &body["backup_info"];
     let id = body["backup_id"].as_str().expect("an id");
     assert_eq!(info["description"], "Before major update");
@@ -46,10 +38,7 @@ async fn a_backup_answers_with_the_documented_body() {
     let timestamp = info["timestamp"].as_str().expect("a time");
     assert_eq!(timestamp.len(), "2025-09-20T14:30:22.123456".len());
     assert_eq!(info["created_at"], format!("{timestamp}Z"));
-    assert_eq!(
-        timestamp[..19].replace(['-', ':'], "").replace('T', "_"),
-        id
-    );
+    assert_eq!(timestamp[..19].replace(['-', ':'], "").replace('T', "_"), id);
     assert_eq!(info["datasets"]["vrfs"]["rows"], 10);
 }
 
@@ -63,30 +52,16 @@ async fn list_and_details_answer_with_the_documented_bodies() {
     assert_eq!(list["count"], 2);
     assert_eq!(program.ids(), [second, first.clone()]);
     let listed = &list["backups"][1];
-    assert_eq!(
-        (&listed["backup_path"], &listed["age_days"]),
-        (&first.as_str().into(), &0.into())
-    );
+    assert_eq!((&listed["backup_path"], &listed["age_days"]), (&first.as_str().into(), &0.into()));
     let description = listed["description"].as_str().expect("the default");
-    assert!(
-        description.starts_with("Backup created on 20"),
-        "{description}"
-    );
+    assert!(description.starts_with("Backup created on 20"), "{description}");
 
     let details = program.json(&["details", &first]);
-    assert_eq!(
-        keys(&details),
-        ["status", "backup_info", "total_size", "age_days"]
-    );
-    let files = details["backup_info"]["files_info"]
-        .as_array()
-        .expect("four files");
+    assert_eq!(keys(&details), ["status", "backup_info", "total_size", "age_days"]);
+    let files = details["backup_info"]["files_info"].as_array().expect("four files");
     assert_eq!(files.len(), 4);
     assert_eq!(keys(&files[0]), ["name", "size", "modified"]);
-    let sum: u64 = files
-        .iter()
-        .map(|file| file["size"].as_u64().expect("a size"))
-        .sum();
+    let sum: u64 = files.iter().map(|file| file["size"].as_u64().expect("a size")).sum();
     assert_eq!(details["total_size"], sum);
     assert_eq!(details["total_size"], listed["size"]);
 }
@@ -96,20 +71,9 @@ async fn a_restore_says_what_it_did_and_how_to_undo_it() {
     let database = sample_database().await;
     let program = Program::on(&database);
     let id = program.backup();
-    database
-        .sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'")
-        .await;
+    database.sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'").await;
     let body = program.json(&["restore", &id, "--yes"]);
-    assert_eq!(
-        keys(&body),
-        [
-            "status",
-            "message",
-            "backup_id",
-            "restore_results",
-            "timestamp"
-        ]
-    );
+    assert_eq!(keys(&body), ["status", "message", "backup_id", "restore_results", "timestamp"]);
     let results = &body["restore_results"];
     let vrfs = serde_json::json!({"inserted": 0, "updated": 1, "deleted": 0, "unchanged": 9});
     assert_eq!(results["vrfs"], vrfs);
@@ -118,19 +82,11 @@ async fn a_restore_says_what_it_did_and_how_to_undo_it() {
 
     let details = program.json(&["details", &id]);
     assert_eq!(details["backup_info"]["restore_tested"], true);
-    assert_eq!(
-        program.json(&["details", safety])["backup_info"]["backup_type"],
-        "pre-restore"
-    );
+    assert_eq!(program.json(&["details", safety])["backup_info"]["backup_type"], "pre-restore");
     let said = program.ok(&["restore", safety, "--yes"]);
-    assert!(
-        said.contains("To undo this: ipam-rewind restore 20"),
-        "{said}"
-    );
+    assert!(said.contains("To undo this: ipam-rewind restore 20"), "{said}");
     assert_eq!(
-        database
-            .value("SELECT description FROM vrf WHERE vrf_id = 'prod-vrf'")
-            .await,
+        database.value("SELECT description FROM vrf WHERE vrf_id = 'prod-vrf'").await,
         "oops"
     );
 }
@@ -140,15 +96,10 @@ async fn a_dry_run_shows_the_changes_and_makes_none() {
     let database = sample_database().await;
     let program = Program::on(&database);
     let id = program.backup();
-    database
-        .sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'")
-        .await;
+    database.sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'").await;
     let before = database.dump().await;
     let said = program.ok(&["restore", &id, "--dry-run"]);
-    assert!(
-        said.contains("~ vrf prod-vrf\n    description: oops → "),
-        "{said}"
-    );
+    assert!(said.contains("~ vrf prod-vrf\n    description: oops → "), "{said}");
     assert_eq!(database.dump().await, before);
     assert_eq!(program.ids().len(), 1);
 }
@@ -174,45 +125,19 @@ async fn each_kind_of_failure_has_its_exit_code_and_a_problem_document() {
     let nowhere = "postgres://nobody@127.0.0.1:1/none";
     let cases: [(&[&str], i32, &str); 6] = [
         (&["details", "20250101_000000"], 3, "no_such_backup"),
-        (
-            &["restore", "20250101_000000", "--yes"],
-            3,
-            "no_such_backup",
-        ),
+        (&["restore", "20250101_000000", "--yes"], 3, "no_such_backup"),
         (&["details", "../../etc/passwd"], 2, "malformed_request"),
-        (
-            &["restore", &id, "--dataset", "everything", "--yes"],
-            2,
-            "malformed_request",
-        ),
-        (
-            &["backup", "--database-url", nowhere],
-            5,
-            "database_unreachable",
-        ),
-        (
-            &["backup", "--database-url", "mysql://x:secret@y/z"],
-            1,
-            "failed",
-        ),
+        (&["restore", &id, "--dataset", "everything", "--yes"], 2, "malformed_request"),
+        (&["backup", "--database-url", nowhere], 5, "database_unreachable"),
+        (&["backup", "--database-url", "mysql://x:secret@y/z"], 1, "failed"),
     ];
     for (arguments, code, name) in cases {
-        let Ended {
-            code: ended,
-            out,
-            err,
-        } = program.run(&[arguments, &["--json"]].concat());
+        let Ended { code: ended, out, err } = program.run(&[arguments, &["--json"]].concat());
         assert_eq!(ended, code, "{arguments:?}: {err}");
         let problem: Value = serde_json::from_str(&out).expect("a problem document");
-        assert_eq!(
-            keys(&problem)[..5],
-            ["type", "title", "status", "detail", "code"]
-        );
+        assert_eq!(keys(&problem)[..5], ["type", "title", "status", "detail", "code"]);
         assert_eq!(problem["code"], name);
-        assert!(
-            !out.contains("secret") && !err.contains("secret"),
-            "{out}{err}"
-        );
+        assert!(!out.contains("secret") && !err.contains("secret"), "{out}{err}");
     }
     assert_eq!(program.run(&["rewind"]).code, 2);
     assert_eq!(program.run(&["--help"]).code, 0);
@@ -226,10 +151,7 @@ async fn a_role_that_may_not_read_is_told_so() {
     let connected = sqlx::PgConnection::connect(&stranger).await;
     let mut superuser = connected.expect("a superuser");
     let create = "CREATE ROLE stranger LOGIN";
-    sqlx::raw_sql(create)
-        .execute(&mut superuser)
-        .await
-        .expect("a role");
+    sqlx::raw_sql(create).execute(&mut superuser).await.expect("a role");
     let program = Program::at(Some(database.url.replace("prefix_user@", "stranger@")));
     let ended = program.run(&["backup"]);
     assert_eq!(ended.code, 5, "{}", ended.err);
@@ -252,27 +174,15 @@ async fn cleanup_keeps_the_newest_and_says_what_went() {
     let program = Program::on(&database);
     let ids = [program.backup(), program.backup(), program.backup()];
     let dry = program.json(&["cleanup", "1", "--dry-run"]);
-    assert_eq!(
-        (dry["deleted"].as_array().map(Vec::len), &dry["dry_run"]),
-        (Some(2), &true.into())
-    );
+    assert_eq!((dry["deleted"].as_array().map(Vec::len), &dry["dry_run"]), (Some(2), &true.into()));
     assert_eq!(program.ids().len(), 3);
     let done = program.json(&["cleanup", "1"]);
     assert_eq!(done["message"], "Backups: 2 deleted, 1 kept");
     assert_eq!(program.ids(), [ids[2].clone()]);
-    assert_eq!(
-        program.ok(&["verify"]).lines().last(),
-        Some("Every byte is there and right.")
-    );
-    assert_eq!(
-        program.json(&["delete", &ids[2], "--yes"])["status"],
-        "success"
-    );
+    assert_eq!(program.ok(&["verify"]).lines().last(), Some("Every byte is there and right."));
+    assert_eq!(program.json(&["delete", &ids[2], "--yes"])["status"], "success");
     let statistics = program.json(&["stats"]);
-    assert_eq!(
-        (&statistics["backups"], &statistics["packs"]),
-        (&0.into(), &0.into())
-    );
+    assert_eq!((&statistics["backups"], &statistics["packs"]), (&0.into(), &0.into()));
 }
 
 #[tokio::test]
@@ -281,9 +191,7 @@ async fn a_store_in_s3_does_all_that_a_folder_does() {
     let program = Program::on(&database);
     let run = |arguments: &[&str]| {
         let mut command = program.command(arguments);
-        command
-            .env("BACKUP_STORE", "s3://bucket/some/prefix")
-            .envs(server.environment());
+        command.env("BACKUP_STORE", "s3://bucket/some/prefix").envs(server.environment());
         let ended = Ended::from(command.output().expect("the program runs"));
         assert_eq!(ended.code, 0, "{arguments:?}: {}{}", ended.out, ended.err);
         ended.out
@@ -291,9 +199,7 @@ async fn a_store_in_s3_does_all_that_a_folder_does() {
     let created: Value = serde_json::from_str(&run(&["backup", "--json"])).expect("a document");
     let id = created["backup_id"].as_str().expect("an id");
     let before = database.dump().await;
-    database
-        .sql("UPDATE prefix SET tags = '{}'; DELETE FROM vpc_prefix_association")
-        .await;
+    database.sql("UPDATE prefix SET tags = '{}'; DELETE FROM vpc_prefix_association").await;
     run(&["restore", id, "--yes"]);
     assert_eq!(database.dump().await, before);
     assert!(run(&["diff", id]).contains("Nothing differs"));
@@ -311,22 +217,12 @@ fn the_help_is_worth_reading() {
 
 #[tokio::test]
 async fn the_demo_ends_with_nothing_that_differs() {
-    let said = Program::at(None)
-        .command(&["demo", "--prefixes", "2000"])
-        .env("PATH", path())
-        .output();
+    let said =
+        Program::at(None).command(&["demo", "--prefixes", "2000"]).env("PATH", path()).output();
     let ended = Ended::from(said.expect("the demo runs"));
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(
-        ended.out.contains("Nothing differs from 20"),
-        "{}",
-        ended.out
-    );
-    assert!(
-        ended.out.contains("Every byte is there and right."),
-        "{}",
-        ended.out
-    );
+    assert!(ended.out.contains("Nothing differs from 20"), "{}", ended.out);
+    assert!(ended.out.contains("Every byte is there and right."), "{}", ended.out);
 }
 
 #[tokio::test]
@@ -337,10 +233,7 @@ async fn the_documented_script_passes_the_verbs_on() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/backup_restore_cli.sh");
     let run = |arguments: &[&str]| {
         let mut command = Command::new(script);
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .env("BACKUP_STORE", program.store());
+        command.args(arguments).stdin(Stdio::null()).env("BACKUP_STORE", program.store());
         command
             .env("DATABASE_URL", &database.url)
             .env("IPAM_REWIND", env!("CARGO_BIN_EXE_ipam-rewind"));

@@ -17,10 +17,8 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 24
     }
 
@@ -71,15 +69,10 @@ async fn no_parser_of_stored_bytes_panics_whatever_they_are() {
     let mut seeds = vec![Vec::new()];
     files_below(program.store(), &mut seeds);
     // Chunks, as they are before they are packed.
-    let packs: Vec<_> = seeds
-        .iter()
-        .filter(|seed| seed.starts_with(b"IPRWPK01"))
-        .cloned()
-        .collect();
+    let packs: Vec<_> =
+        seeds.iter().filter(|seed| seed.starts_with(b"IPRWPK01")).cloned().collect();
     assert!(!packs.is_empty(), "a backup leaves a pack");
-    let chunks = packs
-        .iter()
-        .flat_map(|pack| ipam_rewind::store::parse::chunks(pack));
+    let chunks = packs.iter().flat_map(|pack| ipam_rewind::store::parse::chunks(pack));
     let chunks: Vec<_> = chunks.filter_map(Result::ok).collect();
     assert!(chunks.len() > 50, "{} chunks", chunks.len());
     seeds.extend(chunks.into_iter().step_by(10));
@@ -87,11 +80,7 @@ async fn no_parser_of_stored_bytes_panics_whatever_they_are() {
     for (_, target) in targets::TARGETS {
         for seed in &seeds {
             // Large ones cost time without saying more.
-            let rounds = if seed.len() > 100_000 {
-                ROUNDS / 20
-            } else {
-                ROUNDS
-            };
+            let rounds = if seed.len() > 100_000 { ROUNDS / 20 } else { ROUNDS };
             target(seed);
             for _ in 0..rounds {
                 target(&numbers.mutate(seed));

@@ -27,11 +27,7 @@ fn golden() -> PathBuf {
 fn read(store: &Path, arguments: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reader.py");
     let mut command = Command::new("/usr/bin/python3");
-    command
-        .arg(script)
-        .arg(store)
-        .args(arguments)
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(script).arg(store).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
     let ended = Ended::from(command.output().expect("python3 runs"));
     assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.err);
     ended.out
@@ -46,20 +42,10 @@ fn sorted(lines: &str) -> Vec<&str> {
 /// A table's rows as PostgreSQL writes them, with the columns in the stored order.
 async fn held(database: &TestDatabase, table: &Table) -> String {
     let mut connection = database.connect().await;
-    connection
-        .execute("SET timezone = 'UTC'; SET datestyle = 'ISO'")
-        .await
-        .expect("settings");
+    connection.execute("SET timezone = 'UTC'; SET datestyle = 'ISO'").await.expect("settings");
     let columns: Vec<_> = table.column_names().collect();
-    let copy = format!(
-        "COPY (SELECT {} FROM {}) TO STDOUT",
-        columns.join(", "),
-        table.name
-    );
-    let rows = connection
-        .copy_out_raw(&copy)
-        .await
-        .expect("a readable table");
+    let copy = format!("COPY (SELECT {} FROM {}) TO STDOUT", columns.join(", "), table.name);
+    let rows = connection.copy_out_raw(&copy).await.expect("a readable table");
     let rows: Vec<_> = rows.try_collect().await.expect("rows");
     String::from_utf8(rows.concat()).expect("UTF-8")
 }
@@ -72,17 +58,9 @@ async fn the_reader_prints_what_postgresql_holds() {
     let mut connection = database.connect().await;
     sample::make_mess(&mut connection).await.expect("a mess");
     let id = program.backup();
-    let store: Location = program
-        .store()
-        .to_str()
-        .expect("a path")
-        .parse()
-        .expect("a folder");
+    let store: Location = program.store().to_str().expect("a path").parse().expect("a folder");
     let store = Store::open(&store).await.expect("the store");
-    let manifest = store
-        .manifest(&id.parse().expect("an id"))
-        .await
-        .expect("a manifest");
+    let manifest = store.manifest(&id.parse().expect("an id")).await.expect("a manifest");
     assert!(read(program.store(), &["list"]).contains(&id));
     let verified = read(program.store(), &["verify"]);
     assert_eq!(verified.lines().count(), 2 * manifest.parts.len());
@@ -106,17 +84,10 @@ async fn the_golden_store_is_still_what_it_was() {
     let mut compared = 0;
     for entry in fs::read_dir(golden().join("rows")).expect("recorded rows") {
         let path = entry.expect("an entry").path();
-        let name = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .expect("a name");
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
         let (id, table) = name.split_once('.').expect("ID.table");
         let recorded = fs::read_to_string(&path).expect("rows");
-        assert_eq!(
-            sorted(&read(&folder, &["rows", id, table])),
-            sorted(&recorded),
-            "{name}"
-        );
+        assert_eq!(sorted(&read(&folder, &["rows", id, table])), sorted(&recorded), "{name}");
         compared += 1;
     }
     assert_eq!(compared, 10, "five tables of two backups");
@@ -127,16 +98,11 @@ fn the_program_still_reads_the_golden_store() {
     // Verifying notes its result in the store, so it works on a copy.
     let program = Program::at(None);
     let mut copy = Command::new("cp");
-    copy.arg("-r")
-        .arg(golden().join("store/."))
-        .arg(program.store());
+    copy.arg("-r").arg(golden().join("store/.")).arg(program.store());
     assert!(copy.status().expect("cp runs").success());
     let ids = program.ids();
     assert_eq!(ids.len(), 3);
-    assert_eq!(
-        program.ok(&["verify"]).lines().last(),
-        Some("Every byte is there and right.")
-    );
+    assert_eq!(program.ok(&["verify"]).lines().last(), Some("Every byte is there and right."));
     let diff = program.json(&["diff", &ids[2], &ids[1]]);
     insta::assert_json_snapshot!("golden_diff", diff["datasets"]);
     assert_eq!(program.json(&["diff", &ids[0], &ids[1]])["identical"], true);
@@ -147,31 +113,21 @@ fn the_program_still_reads_the_golden_store() {
 async fn bless() {
     let database = database().await;
     let mut connection = database.connect().await;
-    sample::load(&mut connection, PlanSize { prefixes: 300 })
-        .await
-        .expect("a plan");
+    sample::load(&mut connection, PlanSize { prefixes: 300 }).await.expect("a plan");
     let odd = r#"INSERT INTO vrf VALUES (E'odd\tvrf\\.', E'tab\t newline\n \\. "quotes" 🦀', '{"π": 1e400}', true, false),
                  ('empty', '', '{}', true, false), ('null', NULL, '{}', true, false)"#;
     database.sql(odd).await;
     let folder = golden();
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("rows")).expect("a folder");
-    let place: Location = folder
-        .join("store")
-        .to_str()
-        .expect("a path")
-        .parse()
-        .expect("a folder");
+    let place: Location = folder.join("store").to_str().expect("a path").parse().expect("a folder");
     let store = Store::open_or_create(&place).await.expect("a store");
     let engine = |time: &str| {
         let time: DateTime<Utc> = time.parse().expect("a time");
         let clock = std::sync::Arc::new(move || time);
         Engine::new(store.clone(), Some(database.url.clone())).with_clock(clock)
     };
-    let request = |text: &str| BackupRequest {
-        description: Some(text.into()),
-        created_by: None,
-    };
+    let request = |text: &str| BackupRequest { description: Some(text.into()), created_by: None };
     let run = Run::new();
     let then = engine("2025-09-20T14:30:22.123456Z");
     let first = then.backup(request("Before major update"), &run).await;
@@ -183,18 +139,13 @@ async fn bless() {
     let second = second.expect("a backup").backup_id;
     record(&store, &database, &second).await;
     let options = RestoreOptions::default();
-    engine("2025-09-21T15:00:00Z")
-        .restore(&first, &options, &run)
-        .await
-        .expect("a restore");
+    engine("2025-09-21T15:00:00Z").restore(&first, &options, &run).await.expect("a restore");
     fs::remove_dir_all(folder.join("store/locks")).expect("locks");
 }
 
 async fn record(store: &Store, database: &TestDatabase, id: &BackupId) {
     for table in &store.manifest(id).await.expect("a manifest").schema.tables {
-        let path = golden()
-            .join("rows")
-            .join(format!("{id}.{}.copy", table.name));
+        let path = golden().join("rows").join(format!("{id}.{}.copy", table.name));
         fs::write(path, held(database, table).await).expect("rows");
     }
 }

@@ -24,13 +24,10 @@ fn imports(folder: &Path) -> BTreeSet<String> {
             found.extend(imports(&path));
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = fs::read_to_string(&path).expect("source text");
-            let after = text
-                .match_indices("crate::")
-                .map(|(place, word)| &text[place + word.len()..]);
+            let after =
+                text.match_indices("crate::").map(|(place, word)| &text[place + word.len()..]);
             let name = |rest: &str| {
-                rest.chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect()
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
             };
             found.extend(after.map(name));
         }
@@ -44,10 +41,7 @@ fn imports_point_one_way() {
     for (module, allowed) in MAY_USE {
         for import in imports(&src.join(module)) {
             let own = import == module;
-            assert!(
-                own || allowed.contains(&import.as_str()),
-                "{module} uses crate::{import}"
-            );
+            assert!(own || allowed.contains(&import.as_str()), "{module} uses crate::{import}");
         }
     }
 }
@@ -56,9 +50,7 @@ fn imports_point_one_way() {
 fn every_module_has_its_place_in_the_flow() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
     let lib = lib.expect("the crate's map");
-    let modules = lib
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let placed: BTreeSet<_> = MAY_USE.iter().map(|(module, _)| *module).collect();
     assert_eq!(modules.collect::<BTreeSet<_>>(), placed);
 }

@@ -12,18 +12,12 @@ pub(super) struct Block {
 
 impl Block {
     pub(super) const fn v4(a: u8, b: u8, c: u8, d: u8, length: u8) -> Self {
-        Self {
-            network: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-            length,
-        }
+        Self { network: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), length }
     }
 
     pub(super) fn v6(first: u16, second: u16, length: u8) -> Self {
         let network = Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0);
-        Self {
-            network: IpAddr::V6(network),
-            length,
-        }
+        Self { network: IpAddr::V6(network), length }
     }
 
     /// The `number`th block of `length` bits in this one, counted from 0.
@@ -89,9 +83,6 @@ mod tests {
         assert_eq!(public.public_name(), "203-0-113-10-32");
         let six = Block::v6(0xfd00, 0x1, 32).nth(3, 48);
         assert_eq!(six.to_string(), "fd00:1:3::/48");
-        assert_eq!(
-            six.manual_id("x"),
-            "manual-x-fd00-0001-0003-0000-0000-0000-0000-0000-48"
-        );
+        assert_eq!(six.manual_id("x"), "manual-x-fd00-0001-0003-0000-0000-0000-0000-0000-48");
     }
 }

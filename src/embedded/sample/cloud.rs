@@ -74,9 +74,7 @@ fn identity(
             &["europe-west3", "us-central1", "asia-south1"],
         ),
         _ => (
-            random
-                .one_in(2)
-                .then(|| format!("customer-{}", random.below(100_000))),
+            random.one_in(2).then(|| format!("customer-{}", random.below(100_000))),
             format!("net-{:016x}", random.next()),
             &["gra11", "fsn1", "eu-de"],
         ),

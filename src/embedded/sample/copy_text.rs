@@ -62,11 +62,7 @@ mod tests {
     #[test]
     fn fields_are_separated_and_what_copy_would_read_otherwise_is_escaped() {
         let mut rows = CopyText::default();
-        rows.plain(7)
-            .text("a\\b\tc\nd")
-            .nullable(None::<&str>)
-            .boolean(true)
-            .end_row();
+        rows.plain(7).text("a\\b\tc\nd").nullable(None::<&str>).boolean(true).end_row();
         rows.text("").plain("x").end_row();
         assert_eq!(rows.take(), "7\ta\\\\b\\tc\\nd\t\\N\tt\n\tx\n");
     }

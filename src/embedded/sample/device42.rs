@@ -23,11 +23,8 @@ pub(super) fn write(number: u64, rows: &mut CopyText) {
     let mut random = Random::of(Stream::Device, number);
     let is_public = random.one_in(6);
     let subnet = Block::v4(10, 0, 0, 0, 8).nth(random.below(65_536), 24);
-    let address = if is_public {
-        public::address(number)
-    } else {
-        subnet.nth(1 + random.below(254), 32)
-    };
+    let address =
+        if is_public { public::address(number) } else { subnet.nth(1 + random.below(254), 32) };
     let kind = random.pick(&["static", "dhcp", "reserved"]);
     let host = random.pick(&["sw", "fw", "srv", "esx", "prn", "ap"]);
     let (created, updated) = moment::created_and_updated(&mut random);
@@ -43,11 +40,7 @@ pub(super) fn write(number: u64, rows: &mut CopyText) {
         .nullable(random.one_in(9).then(|| random.pick(&NOTES)))
         .plain(without_zone(created))
         .plain(without_zone(seen))
-        .nullable(
-            random
-                .one_in(2)
-                .then(|| format!("Gi1/0/{}", 1 + random.below(48))),
-        )
+        .nullable(random.one_in(2).then(|| format!("Gi1/0/{}", 1 + random.below(48))))
         .nullable(is_public.then(|| format!("{:012}", random.below(1_000_000_000_000))))
         .boolean(is_public)
         .text(&json!({"vendor_id": random.below(500), "kind": kind, "tags": [host]}).to_string())

@@ -20,11 +20,8 @@ pub async fn edit_random(
         WHERE prefix_id IN (
             SELECT prefix_id FROM prefix
             ORDER BY md5(prefix_id || $1), prefix_id COLLATE \"C\" LIMIT $2)";
-    let done = sqlx::query(statement)
-        .bind(seed.to_string())
-        .bind(limit(rows))
-        .execute(connection)
-        .await?;
+    let done =
+        sqlx::query(statement).bind(seed.to_string()).bind(limit(rows)).execute(connection).await?;
     Ok(done.rows_affected())
 }
 

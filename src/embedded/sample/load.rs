@@ -27,11 +27,7 @@ pub async fn load(
     write_devices(&mut transaction, plan).await?;
     run(&mut transaction, "ALTER TABLE prefix ENABLE TRIGGER USER").await?;
     transaction.commit().await?;
-    run(
-        connection,
-        "ANALYZE vrf, vpc, prefix, vpc_prefix_association, device42_ipaddress",
-    )
-    .await?;
+    run(connection, "ANALYZE vrf, vpc, prefix, vpc_prefix_association, device42_ipaddress").await?;
     Ok(plan.counts())
 }
 
@@ -41,13 +37,7 @@ async fn write_vrfs(connection: &mut PgConnection, plan: PlanSize) -> Result<(),
 }
 
 async fn write_vpcs(connection: &mut PgConnection, plan: PlanSize) -> Result<(), EmbeddedError> {
-    copy(
-        connection,
-        cloud::VPC_COLUMNS,
-        0..plan.vpcs(),
-        cloud::write_vpc,
-    )
-    .await
+    copy(connection, cloud::VPC_COLUMNS, 0..plan.vpcs(), cloud::write_vpc).await
 }
 
 /// One COPY for all prefixes: children may then come before their parents, since a foreign key is
@@ -58,21 +48,16 @@ async fn write_prefixes(
 ) -> Result<(), EmbeddedError> {
     let networks = Vrf::all(plan).zip(site::shares(plan)).map(Piece::Network);
     let public = (0..plan.public_ips()).map(Piece::Public);
-    copy(
-        connection,
-        prefix::COLUMNS,
-        networks.chain(public),
-        |piece, rows| match piece {
-            Piece::Network((vrf, share)) => {
-                let vpcs = vrf.vpcs(plan);
-                site::write(&vrf, vpcs.end - vpcs.start, share, rows);
-                for (slot, vpc) in (0..).zip(vpcs) {
-                    cloud::write_subnets(&vrf, slot, vpc, rows);
-                }
+    copy(connection, prefix::COLUMNS, networks.chain(public), |piece, rows| match piece {
+        Piece::Network((vrf, share)) => {
+            let vpcs = vrf.vpcs(plan);
+            site::write(&vrf, vpcs.end - vpcs.start, share, rows);
+            for (slot, vpc) in (0..).zip(vpcs) {
+                cloud::write_subnets(&vrf, slot, vpc, rows);
             }
-            Piece::Public(number) => public::write(plan, number, rows),
-        },
-    )
+        }
+        Piece::Public(number) => public::write(plan, number, rows),
+    })
     .await
 }
 
@@ -86,27 +71,16 @@ async fn write_associations(
     connection: &mut PgConnection,
     plan: PlanSize,
 ) -> Result<(), EmbeddedError> {
-    copy(
-        connection,
-        cloud::ASSOCIATION_COLUMNS,
-        Vrf::all(plan),
-        |vrf, rows| {
-            for (slot, vpc) in (0..).zip(vrf.vpcs(plan)) {
-                cloud::write_associations(&vrf, slot, vpc, rows);
-            }
-        },
-    )
+    copy(connection, cloud::ASSOCIATION_COLUMNS, Vrf::all(plan), |vrf, rows| {
+        for (slot, vpc) in (0..).zip(vrf.vpcs(plan)) {
+            cloud::write_associations(&vrf, slot, vpc, rows);
+        }
+    })
     .await
 }
 
 async fn write_devices(connection: &mut PgConnection, plan: PlanSize) -> Result<(), EmbeddedError> {
-    copy(
-        connection,
-        device42::COLUMNS,
-        0..plan.device42(),
-        device42::write,
-    )
-    .await?;
+    copy(connection, device42::COLUMNS, 0..plan.device42(), device42::write).await?;
     // The ids were given, so the sequence has not moved with them.
     let next = plan.device42() + 1;
     let restart = format!("ALTER SEQUENCE device42_ipaddress_id_seq RESTART WITH {next}");
@@ -120,9 +94,7 @@ async fn copy<T>(
     items: impl Iterator<Item = T>,
     mut write: impl FnMut(T, &mut CopyText),
 ) -> Result<(), EmbeddedError> {
-    let mut target = connection
-        .copy_in_raw(&format!("COPY {columns} FROM STDIN"))
-        .await?;
+    let mut target = connection.copy_in_raw(&format!("COPY {columns} FROM STDIN")).await?;
     let mut rows = CopyText::default();
     for item in items {
         write(item, &mut rows);
@@ -137,8 +109,6 @@ async fn copy<T>(
 
 async fn run(connection: &mut PgConnection, statement: &str) -> Result<(), EmbeddedError> {
     // Only constants and numbers come here.
-    sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(connection)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await?;
     Ok(())
 }

@@ -68,19 +68,13 @@ async fn delete_subtree(connection: &mut PgConnection) -> Result<Mishap, Embedde
     .fetch_optional(&mut *connection)
     .await?;
     let Some((site, name)) = site else {
-        return Ok(Mishap {
-            description: "no site to delete".to_owned(),
-            rows: 0,
-        });
+        return Ok(Mishap { description: "no site to delete".to_owned(), rows: 0 });
     };
     let mut rows = 0;
     for level in (2..=6).rev() {
         rows += delete_level(connection, &site, level).await?;
     }
-    Ok(Mishap {
-        description: format!("a deleted site: {name} with everything below it"),
-        rows,
-    })
+    Ok(Mishap { description: format!("a deleted site: {name} with everything below it"), rows })
 }
 
 async fn delete_level(
@@ -96,11 +90,7 @@ async fn delete_level(
             FROM prefix child JOIN below ON child.parent_prefix_id = below.prefix_id)
         DELETE FROM prefix WHERE prefix_id IN (
             SELECT prefix_id FROM below WHERE indentation_level = $2)";
-    let done = sqlx::query(statement)
-        .bind(root)
-        .bind(level)
-        .execute(connection)
-        .await?;
+    let done = sqlx::query(statement).bind(root).bind(level).execute(connection).await?;
     Ok(done.rows_affected())
 }
 
@@ -132,10 +122,7 @@ async fn delete_vpc(connection: &mut PgConnection) -> Result<Mishap, EmbeddedErr
         "DELETE FROM vpc_prefix_association WHERE vpc_id = $1::uuid",
         "DELETE FROM vpc WHERE vpc_id = $1::uuid",
     ] {
-        let done = sqlx::query(statement)
-            .bind(&vpc)
-            .execute(&mut *connection)
-            .await?;
+        let done = sqlx::query(statement).bind(&vpc).execute(&mut *connection).await?;
         rows += done.rows_affected();
     }
     Ok(Mishap {

@@ -20,11 +20,7 @@ fn first_day() -> DateTime<Utc> {
 /// A creation and, for every second row, a later change.
 pub(super) fn created_and_updated(random: &mut Random) -> (DateTime<Utc>, DateTime<Utc>) {
     let created = between(first_day(), last_sync(), random);
-    let updated = if random.one_in(2) {
-        between(created, last_sync(), random)
-    } else {
-        created
-    };
+    let updated = if random.one_in(2) { between(created, last_sync(), random) } else { created };
     (created, updated)
 }
 
@@ -34,10 +30,7 @@ pub(super) fn between(
     to: DateTime<Utc>,
     random: &mut Random,
 ) -> DateTime<Utc> {
-    let span = (to - from)
-        .num_microseconds()
-        .unwrap_or_default()
-        .unsigned_abs();
+    let span = (to - from).num_microseconds().unwrap_or_default().unsigned_abs();
     let passed = i64::try_from(random.below(span.max(1))).expect("two years fit");
     from + TimeDelta::microseconds(passed)
 }

@@ -33,11 +33,7 @@ pub(super) fn write(plan: PlanSize, number: u64, rows: &mut CopyText) {
         holds_vpcs: false,
         vpc,
         created,
-        updated: if vpc.is_some() {
-            moment::last_sync()
-        } else {
-            updated
-        },
+        updated: if vpc.is_some() { moment::last_sync() } else { updated },
     }
     .write(rows);
 }

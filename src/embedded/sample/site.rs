@@ -37,12 +37,7 @@ pub(super) fn shares(plan: PlanSize) -> Vec<u64> {
 
 /// Writes the `share` manual prefixes of one VRF, parents first.
 pub(super) fn write(vrf: &Vrf, vpcs: u64, share: u64, rows: &mut CopyText) {
-    let mut tree = Tree {
-        vrf,
-        random: Random::of(Stream::Site, vrf.number),
-        left: share,
-        rows,
-    };
+    let mut tree = Tree { vrf, random: Random::of(Stream::Site, vrf.number), left: share, rows };
     tree.fill(vpcs);
     debug_assert_eq!(tree.left, 0, "the tree has room for every share");
 }
@@ -164,12 +159,7 @@ impl Tree<'_> {
             updated,
         }
         .write(self.rows);
-        Some(Parent {
-            id,
-            cidr,
-            level,
-            routable,
-        })
+        Some(Parent { id, cidr, level, routable })
     }
 }
 

@@ -92,10 +92,7 @@ mod tests {
 
     #[test]
     fn a_million_prefixes_have_the_documented_proportions() {
-        let counts = PlanSize {
-            prefixes: 1_000_000,
-        }
-        .counts();
+        let counts = PlanSize { prefixes: 1_000_000 }.counts();
         assert_eq!(
             counts,
             PlanCounts {

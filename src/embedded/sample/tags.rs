@@ -31,18 +31,8 @@ const TEAMS: [&str; 10] = [
     "workplace",
 ];
 pub(super) const ENVIRONMENTS: [&str; 4] = ["production", "staging", "development", "test"];
-const SERVICES: [&str; 10] = [
-    "dns",
-    "ntp",
-    "kafka",
-    "postgres",
-    "kubernetes",
-    "voip",
-    "storage",
-    "backup",
-    "vdi",
-    "wifi",
-];
+const SERVICES: [&str; 10] =
+    ["dns", "ntp", "kafka", "postgres", "kubernetes", "voip", "storage", "backup", "vdi", "wifi"];
 const NOTES: [&str; 5] = [
     "migrated from the old \"DC1\" range",
     "do not touch before the audit",
@@ -58,10 +48,7 @@ pub(super) fn prefix(random: &mut Random) -> String {
     }
     let mut tags = common(random);
     if random.one_in(3) {
-        tags.insert(
-            "ticket".into(),
-            json!(format!("NET-{}", 1_000 + random.below(90_000))),
-        );
+        tags.insert("ticket".into(), json!(format!("NET-{}", 1_000 + random.below(90_000))));
     }
     if random.one_in(4) {
         let services = [random.pick(&SERVICES), random.pick(&SERVICES)];
@@ -113,10 +100,7 @@ fn common(random: &mut Random) -> Map<String, Value> {
     tags.insert("environment".into(), json!(random.pick(&ENVIRONMENTS)));
     tags.insert("owner".into(), json!(random.pick(&OWNERS)));
     tags.insert("team".into(), json!(random.pick(&TEAMS)));
-    tags.insert(
-        "cost_centre".into(),
-        json!(format!("CC-{}", 4_000 + random.below(400))),
-    );
+    tags.insert("cost_centre".into(), json!(format!("CC-{}", 4_000 + random.below(400))));
     tags
 }
 

@@ -17,9 +17,8 @@ const FIRST: [&str; 20] = [
     "juniper", "kestrel", "lagoon", "maple", "nimbus", "onyx", "prairie", "quartz", "raven",
     "summit", "tundra",
 ];
-const SECOND: [&str; 10] = [
-    "bank", "cargo", "energy", "foods", "health", "labs", "media", "motors", "retail", "telecom",
-];
+const SECOND: [&str; 10] =
+    ["bank", "cargo", "energy", "foods", "health", "labs", "media", "motors", "retail", "telecom"];
 const STAGES: [&str; 4] = ["prod", "staging", "dev", "dmz"];
 
 /// A VRF other than that of the public addresses; number 0 is the preset default.
@@ -31,11 +30,7 @@ pub(super) struct Vrf {
 
 impl Vrf {
     pub(super) fn new(number: u64) -> Self {
-        Self {
-            number,
-            id: id(number),
-            routable: number % 10 != 9,
-        }
+        Self { number, id: id(number), routable: number % 10 != 9 }
     }
 
     /// All VRFs of the plan that hold more than public addresses.
@@ -56,11 +51,7 @@ impl Vrf {
 
     pub(super) fn write(&self, rows: &mut CopyText) {
         let mut random = Random::of(Stream::Vrf, self.number);
-        let purpose = if self.routable {
-            "Routed network"
-        } else {
-            "Isolated lab, réseau privé"
-        };
+        let purpose = if self.routable { "Routed network" } else { "Isolated lab, réseau privé" };
         let description = (!random.one_in(12)).then(|| format!("{purpose} of {}", self.id));
         rows.plain(&self.id)
             .nullable(description)
@@ -85,10 +76,7 @@ fn id(number: u64) -> String {
         return format!("site-{city}{:02}-vrf", site / 16 + 1);
     }
     let stage = word(&STAGES, number % 4);
-    let (first, second) = (
-        word(&FIRST, number / 4 % 20),
-        word(&SECOND, number / 80 % 10),
-    );
+    let (first, second) = (word(&FIRST, number / 4 % 20), word(&SECOND, number / 80 % 10));
     match number / 800 {
         0 => format!("tenant-{first}-{second}-{stage}-vrf"),
         round => format!("tenant-{first}-{second}-{}-{stage}-vrf", round + 1),

@@ -122,9 +122,6 @@ impl<'a> Apply<'a> {
         if found.is_empty() {
             return Ok(());
         }
-        Err(DatabaseError {
-            what: "replace the rows".into(),
-            trouble: Trouble::ReferredTo(found),
-        })
+        Err(DatabaseError { what: "replace the rows".into(), trouble: Trouble::ReferredTo(found) })
     }
 }

@@ -47,9 +47,7 @@ impl Selection {
     fn condition(&self, table: &Table) -> String {
         let mut conditions = vec!["true".to_owned()];
         if !self.datasets.is_empty() {
-            let asked = PARTS
-                .iter()
-                .filter(|part| self.datasets.contains(&part.dataset));
+            let asked = PARTS.iter().filter(|part| self.datasets.contains(&part.dataset));
             let parts: Vec<_> = asked.map(|part| sql::literal(part.name)).collect();
             conditions.push(format!(
                 "EXISTS (SELECT FROM {} r WHERE {} AND r.rewind_part IN ({}))",
@@ -101,17 +99,11 @@ impl Apply<'_> {
                 let Some(parent) = self.schema.table(&key.references) else {
                     continue;
                 };
-                added += self
-                    .run(CANNOT, choose(parent, &needed(child, key, parent)))
-                    .await?;
-                added += self
-                    .run(CANNOT, choose(child, &orphaned(child, key, parent)))
-                    .await?;
+                added += self.run(CANNOT, choose(parent, &needed(child, key, parent))).await?;
+                added += self.run(CANNOT, choose(child, &orphaned(child, key, parent))).await?;
             }
             for unique in &child.unique {
-                added += self
-                    .run(CANNOT, choose(child, &in_the_way(child, unique)))
-                    .await?;
+                added += self.run(CANNOT, choose(child, &in_the_way(child, unique))).await?;
             }
         }
         Ok(added)
@@ -126,10 +118,7 @@ fn choose(table: &Table, condition: &str) -> String {
 
 fn reference(key: &ForeignKey, aliases: (&str, &str)) -> String {
     let pairs = key.columns.iter().zip(&key.referenced_columns);
-    sql::equal(
-        aliases,
-        pairs.map(|(from, to)| (from.as_str(), to.as_str())),
-    )
+    sql::equal(aliases, pairs.map(|(from, to)| (from.as_str(), to.as_str())))
 }
 
 /// A parent that a chosen row refers to: one that is missing now, and in the same table (the chain
@@ -167,9 +156,7 @@ fn orphaned(child: &Table, key: &ForeignKey, parent: &Table) -> String {
 
 /// A row that now holds a unique value which a chosen row gets.
 fn in_the_way(table: &Table, unique: &[String]) -> String {
-    let pairs = unique
-        .iter()
-        .map(|column| (column.as_str(), column.as_str()));
+    let pairs = unique.iter().map(|column| (column.as_str(), column.as_str()));
     format!(
         "EXISTS (SELECT FROM {} t JOIN {} n ON {} WHERE {} AND n.rewind_chosen
                  AND n.rewind_op <> 'd' AND NOT ({}))",

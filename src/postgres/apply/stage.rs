@@ -14,10 +14,7 @@ pub fn staging(table: &Table) -> String {
 
 /// The keys of live rows that go before anything is written.
 pub fn doomed(table: &Table) -> String {
-    format!(
-        "pg_temp.{}",
-        sql::name(&format!("rewind_doomed_{}", table.name))
-    )
+    format!("pg_temp.{}", sql::name(&format!("rewind_doomed_{}", table.name)))
 }
 
 /// Turns changes into lines of the staging tables.
@@ -31,10 +28,7 @@ impl<'t> Staging<'t> {
     /// Lines for changes of this part.
     #[must_use]
     pub fn new(part: &'static Part, table: &'t Table) -> Self {
-        Self {
-            part: part.name,
-            table,
-        }
+        Self { part: part.name, table }
     }
 
     /// Appends the line of one change.
@@ -143,10 +137,7 @@ mod tests {
         Table {
             name: "vrf".into(),
             columns: vec![column("vrf_id"), column("description"), column("tags")],
-            key: vec![KeyColumn {
-                column: "vrf_id".into(),
-                kind: KeyKind::Text,
-            }],
+            key: vec![KeyColumn { column: "vrf_id".into(), kind: KeyKind::Text }],
             groups: vec![vec![0, 1, 2]],
             unique: vec![],
             loose_unique: false,
@@ -162,28 +153,10 @@ mod tests {
         let staging = Staging::new(Part::named("vrfs").expect("a part"), &table);
         let mut out = Vec::new();
         let (old, new) = (Some(b"a\tb\t{}".to_vec()), Some(b"a\tc\t{}".to_vec()));
-        let change = Change {
-            key: b"a".to_vec(),
-            old: old.clone(),
-            new: None,
-        };
+        let change = Change { key: b"a".to_vec(), old: old.clone(), new: None };
         staging.write(&change, &mut out);
-        staging.write(
-            &Change {
-                old,
-                new: new.clone(),
-                ..change.clone()
-            },
-            &mut out,
-        );
-        staging.write(
-            &Change {
-                old: None,
-                new,
-                ..change
-            },
-            &mut out,
-        );
+        staging.write(&Change { old, new: new.clone(), ..change.clone() }, &mut out);
+        staging.write(&Change { old: None, new, ..change }, &mut out);
         let lines = "d\tvrfs\ta\t\\N\t\\N\nu\tvrfs\ta\tc\t{}\ni\tvrfs\ta\tc\t{}\n";
         assert_eq!(String::from_utf8_lossy(&out), lines);
     }

@@ -58,10 +58,7 @@ impl Apply<'_> {
     /// Removes rows of other tables that tell of what is undone: those made after the snapshot.
     pub(super) async fn remove_stale(&mut self, made_after: &str) -> Result<(), DatabaseError> {
         for stale in &STALE_AFTER_RESTORE {
-            let there = format!(
-                "SELECT to_regclass({}) IS NOT NULL",
-                sql::literal(stale.table)
-            );
+            let there = format!("SELECT to_regclass({}) IS NOT NULL", sql::literal(stale.table));
             let what = format!("remove newer rows of {}", stale.table);
             if self.session.value(there).await.trying(&*what)? {
                 let delete = format!(

@@ -97,9 +97,8 @@ fn seeds(table: &Table, references: &[&ForeignKey]) -> String {
 fn remade_if(table: &Table, references: &[&ForeignKey]) -> Option<String> {
     let to_here = references.iter().filter(|key| key.references == table.name);
     let referred = to_here.flat_map(|key| key.referenced_columns.iter().map(String::as_str));
-    let referred: Vec<_> = referred
-        .filter(|column| !table.key_names().any(|key| key == *column))
-        .collect();
+    let referred: Vec<_> =
+        referred.filter(|column| !table.key_names().any(|key| key == *column)).collect();
     let computed = referred.iter().any(|column| table.column(column).is_none());
     if table.loose_unique || computed {
         return Some("true".into());
@@ -114,9 +113,7 @@ fn remade_if(table: &Table, references: &[&ForeignKey]) -> Option<String> {
 
 /// Live rows that hold a unique value which a staged row of another key gets.
 fn holders(table: &Table, unique: &[String]) -> String {
-    let pairs = unique
-        .iter()
-        .map(|column| (column.as_str(), column.as_str()));
+    let pairs = unique.iter().map(|column| (column.as_str(), column.as_str()));
     format!(
         "INSERT INTO {} SELECT {} FROM {} s JOIN {} t ON {}
          WHERE s.rewind_op <> 'd' AND NOT ({}) ON CONFLICT DO NOTHING",
@@ -146,10 +143,7 @@ fn referring(child: &Table, key: &ForeignKey, parent: &Table) -> String {
 
 fn reference(key: &ForeignKey) -> String {
     let pairs = key.columns.iter().zip(&key.referenced_columns);
-    sql::equal(
-        ("c", "p"),
-        pairs.map(|(from, to)| (from.as_str(), to.as_str())),
-    )
+    sql::equal(("c", "p"), pairs.map(|(from, to)| (from.as_str(), to.as_str())))
 }
 
 /// Doomed rows that no change is staged for: they come back as they are.

@@ -12,23 +12,15 @@ impl Apply<'_> {
     /// these can run in circles. The triggers are switched after that, which needs every check done.
     pub(super) async fn write_rows(&mut self) -> Result<(), DatabaseError> {
         let tables = self.schema.parents_first();
-        self.run(
-            "defer the constraints",
-            "SET CONSTRAINTS ALL DEFERRED".into(),
-        )
-        .await?;
+        self.run("defer the constraints", "SET CONSTRAINTS ALL DEFERRED".into()).await?;
         for table in tables.iter().rev() {
-            self.run(&format!("delete rows of {}", table.name), delete(table))
-                .await?;
+            self.run(&format!("delete rows of {}", table.name), delete(table)).await?;
         }
         for table in tables {
-            self.run("tell new rows from changed ones", mark_live(table))
-                .await?;
-            self.run(&format!("insert rows of {}", table.name), insert(table))
-                .await?;
+            self.run("tell new rows from changed ones", mark_live(table)).await?;
+            self.run(&format!("insert rows of {}", table.name), insert(table)).await?;
             if let Some(update) = update(table) {
-                self.run(&format!("update rows of {}", table.name), update)
-                    .await?;
+                self.run(&format!("update rows of {}", table.name), update).await?;
             }
         }
         let check = "SET CONSTRAINTS ALL IMMEDIATE".into();

@@ -48,17 +48,8 @@ pub struct NodeSums {
 
 impl From<&Node> for NodeSums {
     fn from(node: &Node) -> Self {
-        let last_key = node
-            .entries
-            .last()
-            .map(|entry| entry.last_key.clone())
-            .unwrap_or_default();
-        Self {
-            level: node.level,
-            rows: node.rows(),
-            bytes: node.bytes(),
-            last_key,
-        }
+        let last_key = node.entries.last().map(|entry| entry.last_key.clone()).unwrap_or_default();
+        Self { level: node.level, rows: node.rows(), bytes: node.bytes(), last_key }
     }
 }
 
@@ -81,20 +72,14 @@ impl Findings {
         let index = self.reader.index();
         let pack = index.get(&id).map(|spot| index.pack(spot).id);
         let bad = match error {
-            StoreError::ChunkDamaged { id: of, pack, what } if of == id => Bad {
-                pack: Some(pack),
-                what,
-                curable: true,
-            },
+            StoreError::ChunkDamaged { id: of, pack, what } if of == id => {
+                Bad { pack: Some(pack), what, curable: true }
+            }
             StoreError::ChunkMissing(of) if of == id => {
                 let aside = index.set_aside().find(|(aside, _)| **aside == id);
                 let pack = aside.map(|(_, spot)| index.pack(spot).id);
                 let what = pack.map_or("it is in no pack", |_| "it was found damaged before");
-                Bad {
-                    pack,
-                    what: what.into(),
-                    curable: true,
-                }
+                Bad { pack, what: what.into(), curable: true }
             }
             // A base of it.
             StoreError::ChunkDamaged { .. } | StoreError::ChunkMissing(_) => Bad {
@@ -102,16 +87,12 @@ impl Findings {
                 what: format!("it cannot be read without its base: {error}"),
                 curable: true,
             },
-            StoreError::Malformed(malformed) => Bad {
-                pack,
-                what: malformed.what.into(),
-                curable: false,
-            },
-            StoreError::Object { source, .. } if self.tolerant || is_not_found(&source) => Bad {
-                pack,
-                what: format!("it cannot be read: {source}"),
-                curable: true,
-            },
+            StoreError::Malformed(malformed) => {
+                Bad { pack, what: malformed.what.into(), curable: false }
+            }
+            StoreError::Object { source, .. } if self.tolerant || is_not_found(&source) => {
+                Bad { pack, what: format!("it cannot be read: {source}"), curable: true }
+            }
             other => return Err(other),
         };
         self.bad.entry(id).or_insert(bad);
@@ -122,11 +103,7 @@ impl Findings {
     pub fn contradict(&mut self, id: ChunkId, what: &str) {
         let index = self.reader.index();
         let pack = index.get(&id).map(|spot| index.pack(spot).id);
-        self.bad.entry(id).or_insert(Bad {
-            pack,
-            what: what.into(),
-            curable: false,
-        });
+        self.bad.entry(id).or_insert(Bad { pack, what: what.into(), curable: false });
     }
 
     /// The copies that must not be relied on.
@@ -152,12 +129,7 @@ impl Findings {
             what: bad.what.clone(),
             hurts: hurt(chunk),
         });
-        self.other
-            .iter()
-            .cloned()
-            .chain(frames)
-            .chain(chunks)
-            .collect()
+        self.other.iter().cloned().chain(frames).chain(chunks).collect()
     }
 }
 

@@ -35,11 +35,7 @@ pub fn check<F: Fn(Progress) + Sync>(
     meter: &Meter<F>,
 ) -> Result<(), StoreError> {
     let index = findings.reader.index();
-    let unread = findings
-        .leaves
-        .iter()
-        .filter(|(_, leaf)| leaf.is_none())
-        .map(|(id, _)| *id);
+    let unread = findings.leaves.iter().filter(|(_, leaf)| leaf.is_none()).map(|(id, _)| *id);
     let mut packs: BTreeMap<u32, Vec<(ChunkId, Spot)>> = BTreeMap::new();
     let mut missing = Vec::new();
     for id in unread {
@@ -51,19 +47,12 @@ pub fn check<F: Fn(Progress) + Sync>(
     for id in missing {
         findings.blame(id, StoreError::ChunkMissing(id))?;
     }
-    let spans: Vec<Span> = packs
-        .into_iter()
-        .flat_map(|(pack, frames)| spans(pack, frames))
-        .collect();
+    let spans: Vec<Span> =
+        packs.into_iter().flat_map(|(pack, frames)| spans(pack, frames)).collect();
     meter.expect(spans.iter().map(Span::bytes).sum());
     let reader = &findings.reader;
     let queue = Mutex::new(spans.into_iter());
-    let next = || {
-        queue
-            .lock()
-            .expect("nothing panics while it holds the queue")
-            .next()
-    };
+    let next = || queue.lock().expect("nothing panics while it holds the queue").next();
     let work = || {
         let mut done: Vec<Read> = Vec::new();
         while let Some(span) = next() {
@@ -104,11 +93,7 @@ fn spans(pack: u32, mut frames: Vec<(ChunkId, Spot)>) -> Vec<Span> {
                 span.range.end = range.end;
                 span.frames.push((id, spot));
             }
-            _ => spans.push(Span {
-                pack,
-                range,
-                frames: vec![(id, spot)],
-            }),
+            _ => spans.push(Span { pack, range, frames: vec![(id, spot)] }),
         }
     }
     spans
@@ -120,9 +105,8 @@ fn read(reader: &Reader, span: &Span) -> Vec<Read> {
     let bytes = pack.and_then(|pack| reader.load(pack, span.range.clone()).ok());
     let read = |(id, spot): &(ChunkId, Spot)| {
         // Whatever goes wrong here is tried again alone; that also says best what is wrong.
-        let fast = bytes
-            .as_ref()
-            .and_then(|bytes| decode(reader, id, spot, bytes, span.range.start));
+        let fast =
+            bytes.as_ref().and_then(|bytes| decode(reader, id, spot, bytes, span.range.start));
         let bytes = fast.map_or_else(|| reader.chunk(id), Ok);
         (*id, bytes.and_then(|bytes| leaf(id, &bytes)))
     };

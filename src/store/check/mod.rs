@@ -59,11 +59,7 @@ struct Meter<F> {
 
 impl<F: Fn(Progress)> Meter<F> {
     fn new(tell: F) -> Self {
-        Self {
-            tell,
-            bytes: AtomicU64::new(0),
-            of: AtomicU64::new(0),
-        }
+        Self { tell, bytes: AtomicU64::new(0), of: AtomicU64::new(0) }
     }
 
     fn expect(&self, bytes: u64) {
@@ -73,10 +69,7 @@ impl<F: Fn(Progress)> Meter<F> {
 
     fn add(&self, bytes: u64) {
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        (self.tell)(Progress {
-            bytes,
-            of: self.of.load(Ordering::Relaxed),
-        });
+        (self.tell)(Progress { bytes, of: self.of.load(Ordering::Relaxed) });
     }
 }
 
@@ -140,11 +133,7 @@ impl Store {
     async fn set_aside(&self, findings: &Findings, all: bool) -> Result<(), StoreError> {
         let now = Listing::read(self.objects()).await?;
         let before = now.damaged;
-        let mut after = if all {
-            Damaged::default()
-        } else {
-            before.clone()
-        };
+        let mut after = if all { Damaged::default() } else { before.clone() };
         for (pack, chunk) in findings.set_aside() {
             after.packs.entry(pack).or_default().insert(chunk);
         }

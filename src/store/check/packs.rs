@@ -21,10 +21,7 @@ pub fn check<F: Fn(Progress)>(findings: &mut Findings, meter: &Meter<F>) -> Resu
     let index = findings.reader.index();
     let mut frames: BTreeMap<PackId, Frames> = BTreeMap::new();
     for (id, spot) in index.frames() {
-        frames
-            .entry(index.pack(spot).id)
-            .or_default()
-            .push((*id, *spot));
+        frames.entry(index.pack(spot).id).or_default().push((*id, *spot));
     }
     meter.expect(index.packs().iter().map(|pack| pack.size).sum());
     for pack in index.packs() {
@@ -33,11 +30,7 @@ pub fn check<F: Fn(Progress)>(findings: &mut Findings, meter: &Meter<F>) -> Resu
         match findings.reader.load(pack, 0..pack.size) {
             Ok(bytes) => check_pack(findings, pack, &bytes, &frames),
             Err(error) if error.is_not_found() || findings.tolerant => {
-                blame(
-                    findings,
-                    pack.id,
-                    format!("it cannot be read: {}", root(&error)),
-                );
+                blame(findings, pack.id, format!("it cannot be read: {}", root(&error)));
                 for (id, _) in frames {
                     let what = "its pack cannot be read".into();
                     findings.bad_frames.insert((pack.id, id), what);
@@ -56,12 +49,7 @@ fn root(error: &dyn std::error::Error) -> String {
 
 fn blame(findings: &mut Findings, pack: PackId, what: String) {
     let hurts = std::collections::BTreeSet::new();
-    findings.other.push(Damage {
-        pack: Some(pack),
-        chunk: None,
-        what,
-        hurts,
-    });
+    findings.other.push(Damage { pack: Some(pack), chunk: None, what, hurts });
 }
 
 fn check_pack(findings: &mut Findings, pack: &PackInfo, bytes: &Bytes, frames: &Frames) {
@@ -97,9 +85,7 @@ fn check_footer(bytes: &Bytes, frames: &Frames) -> Result<(), Fault> {
     if !found.iter().map(place).eq(entries.iter().map(place)) {
         return Err(Fault("its footer does not fit its frames"));
     }
-    let listed = frames
-        .iter()
-        .map(|(id, spot)| (*id, spot.offset, spot.stored_len));
+    let listed = frames.iter().map(|(id, spot)| (*id, spot.offset, spot.stored_len));
     if !listed.eq(entries.iter().map(place)) {
         return Err(Fault("the index does not fit its footer"));
     }
@@ -107,13 +93,7 @@ fn check_footer(bytes: &Bytes, frames: &Frames) -> Result<(), Fault> {
 }
 
 fn decode(findings: &Findings, bytes: &Bytes, id: &ChunkId, spot: &Spot) -> Result<Vec<u8>, Fault> {
-    let frame = frame_at(
-        bytes.get(spot.offset as usize..).unwrap_or_default(),
-        id,
-        spot,
-    )?;
-    let base = frame
-        .base
-        .and_then(|base| findings.reader.read(&base, 1).ok());
+    let frame = frame_at(bytes.get(spot.offset as usize..).unwrap_or_default(), id, spot)?;
+    let base = frame.base.and_then(|base| findings.reader.read(&base, 1).ok());
     frame.decode(base.as_deref())
 }

@@ -59,11 +59,7 @@ pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), Stor
             let who = (manifest.backup_id.clone(), part.dataset);
             let below = below(findings, &mut known, part.root)?;
             for chunk in below.iter() {
-                findings
-                    .hurts
-                    .entry(*chunk)
-                    .or_default()
-                    .insert(who.clone());
+                findings.hurts.entry(*chunk).or_default().insert(who.clone());
             }
             let sums = findings.nodes.get(&part.root);
             if sums.is_some_and(|sums| (sums.rows, sums.bytes) != (part.rows, part.bytes)) {
@@ -72,12 +68,7 @@ pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), Stor
                     part.name
                 );
                 let hurts = BTreeSet::from([who]);
-                findings.other.push(Damage {
-                    pack: None,
-                    chunk: Some(part.root),
-                    what,
-                    hurts,
-                });
+                findings.other.push(Damage { pack: None, chunk: Some(part.root), what, hurts });
             }
         }
     }
@@ -117,39 +108,17 @@ fn compare(findings: &mut Findings, level: u8, entry: &Entry) {
     let Some(child) = findings.nodes.get(&entry.chunks[0]) else {
         return;
     };
-    let Entry {
-        last_key,
-        rows,
-        bytes,
-        ..
-    } = entry.clone();
-    if *child
-        != (NodeSums {
-            level: level - 1,
-            rows,
-            bytes,
-            last_key,
-        })
-    {
-        findings.contradict(
-            entry.chunks[0],
-            "a node does not count what its parent says",
-        );
+    let Entry { last_key, rows, bytes, .. } = entry.clone();
+    if *child != (NodeSums { level: level - 1, rows, bytes, last_key }) {
+        findings.contradict(entry.chunks[0], "a node does not count what its parent says");
     }
 }
 
 /// The chunks of a leaf that are not right.
 fn bad_leaf(findings: &mut Findings, entry: &Entry) -> Vec<ChunkId> {
-    let bad: Vec<_> = entry
-        .chunks
-        .iter()
-        .filter(|id| findings.bad.contains_key(*id))
-        .copied()
-        .collect();
-    let groups = entry
-        .chunks
-        .iter()
-        .filter_map(|id| findings.leaves.get(id).copied().flatten());
+    let bad: Vec<_> =
+        entry.chunks.iter().filter(|id| findings.bad.contains_key(*id)).copied().collect();
+    let groups = entry.chunks.iter().filter_map(|id| findings.leaves.get(id).copied().flatten());
     let groups: Vec<_> = groups.collect();
     let right = groups.iter().all(|(rows, _)| *rows == entry.rows)
         && groups.iter().map(|(_, bytes)| bytes).sum::<u64>() == entry.bytes;
@@ -157,9 +126,6 @@ fn bad_leaf(findings: &mut Findings, entry: &Entry) -> Vec<ChunkId> {
         return bad;
     }
     let first = entry.chunks[0];
-    findings.contradict(
-        first,
-        "a leaf does not hold the rows and bytes that its node says",
-    );
+    findings.contradict(first, "a leaf does not hold the rows and bytes that its node says");
     vec![first]
 }

@@ -29,12 +29,7 @@ impl Flock {
         let opening = || format!("opening the lock {}", path.display());
         fs::create_dir_all(&folder).map_err(StoreError::io(opening()))?;
         let mut open = File::options();
-        let file = open
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
+        let file = open.read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(StoreError::io(opening()))?;
         let taken = match holder.mode {
             Mode::Exclusive => file.try_lock(),
@@ -44,10 +39,7 @@ impl Flock {
             Ok(()) => Ok(Self::tell(file, &folder.join(format!("{name}.d")), holder)),
             Err(TryLockError::WouldBlock) => {
                 let holder = alone(file).or_else(|| sharing(&folder.join(format!("{name}.d"))));
-                Err(StoreError::Busy {
-                    lock: name,
-                    holder: holder.map(Box::new),
-                })
+                Err(StoreError::Busy { lock: name, holder: holder.map(Box::new) })
             }
             Err(TryLockError::Error(source)) => Err(StoreError::io(opening())(source)),
         }
@@ -63,11 +55,7 @@ impl Flock {
             }
             Mode::Shared => write_note(notes, holder).ok(),
         };
-        Self {
-            file,
-            mode: holder.mode,
-            note,
-        }
+        Self { file, mode: holder.mode, note }
     }
 }
 
@@ -113,17 +101,10 @@ fn tidy(path: &Path) -> bool {
 
 /// Removes the notes of holders that were killed.
 pub fn tidy_notes(store: &Path) -> usize {
-    let locks = fs::read_dir(store.join(layout::LOCKS))
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok);
-    let notes = locks
-        .filter_map(|entry| fs::read_dir(entry.path()).ok())
-        .flatten();
-    notes
-        .filter_map(Result::ok)
-        .filter(|note| tidy(&note.path()))
-        .count()
+    let locks =
+        fs::read_dir(store.join(layout::LOCKS)).into_iter().flatten().filter_map(Result::ok);
+    let notes = locks.filter_map(|entry| fs::read_dir(entry.path()).ok()).flatten();
+    notes.filter_map(Result::ok).filter(|note| tidy(&note.path())).count()
 }
 
 #[cfg(test)]
@@ -136,10 +117,7 @@ mod tests {
 
     fn holder(result: Result<Flock, StoreError>) -> String {
         match result {
-            Err(StoreError::Busy {
-                holder: Some(holder),
-                ..
-            }) => holder.what,
+            Err(StoreError::Busy { holder: Some(holder), .. }) => holder.what,
             other => panic!("not busy: {other:?}"),
         }
     }
@@ -149,10 +127,7 @@ mod tests {
         let store = tempfile::tempdir().expect("a folder");
         let one = hold(store.path(), "backup", Mode::Shared).expect("free");
         let two = hold(store.path(), "backup", Mode::Shared).expect("shared");
-        assert_eq!(
-            holder(hold(store.path(), "sweep", Mode::Exclusive)),
-            "backup"
-        );
+        assert_eq!(holder(hold(store.path(), "sweep", Mode::Exclusive)), "backup");
         drop((one, two));
         let alone = hold(store.path(), "sweep", Mode::Exclusive).expect("free again");
         assert_eq!(holder(hold(store.path(), "backup", Mode::Shared)), "sweep");
@@ -171,16 +146,9 @@ mod tests {
         fs::write(store.path().join("locks/objects"), dead).expect("written");
 
         let _alive = hold(store.path(), "a living backup", Mode::Shared).expect("free");
-        assert_eq!(
-            holder(hold(store.path(), "sweep", Mode::Exclusive)),
-            "a living backup"
-        );
+        assert_eq!(holder(hold(store.path(), "sweep", Mode::Exclusive)), "a living backup");
         tidy_notes(store.path());
         assert!(!notes.join("dead.json").exists());
-        assert_eq!(
-            fs::read_dir(notes).expect("readable").count(),
-            1,
-            "the living one's stays"
-        );
+        assert_eq!(fs::read_dir(notes).expect("readable").count(), 1, "the living one's stays");
     }
 }

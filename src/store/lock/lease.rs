@@ -68,19 +68,9 @@ impl Lease {
         holder: &Holder,
         expiry: Duration,
     ) -> Result<Self, StoreError> {
-        let path = Path::from(format!(
-            "{}/{name}/{}.json",
-            layout::LOCKS,
-            uuid::Uuid::new_v4()
-        ));
+        let path = Path::from(format!("{}/{name}/{}.json", layout::LOCKS, uuid::Uuid::new_v4()));
         let lost = Arc::default();
-        let own = Own {
-            name,
-            objects: objects.clone(),
-            path,
-            text: holder.text(),
-            lost,
-        };
+        let own = Own { name, objects: objects.clone(), path, text: holder.text(), lost };
         own.put().await?;
         match conflict(&own, holder.mode, expiry).await {
             Ok(None) => {
@@ -89,10 +79,7 @@ impl Lease {
             }
             Ok(Some(holder)) => {
                 own.objects.remove(&own.path).await?;
-                Err(StoreError::Busy {
-                    lock: name,
-                    holder: Some(Box::new(holder)),
-                })
+                Err(StoreError::Busy { lock: name, holder: Some(Box::new(holder)) })
             }
             Err(error) => {
                 // It runs out by itself if this fails as well.
@@ -104,11 +91,7 @@ impl Lease {
 
     /// Fails if the lease ran out and was taken over.
     pub async fn check(&self) -> Result<(), StoreError> {
-        if self.own.is_there().await? {
-            Ok(())
-        } else {
-            Err(StoreError::LeaseLost(self.own.name))
-        }
+        if self.own.is_there().await? { Ok(()) } else { Err(StoreError::LeaseLost(self.own.name)) }
     }
 
     /// Gives the lock back now.
@@ -130,10 +113,7 @@ impl Drop for Lease {
 
 /// Another lease that is valid and does not go with mine; those that ran out are removed.
 async fn conflict(own: &Own, mode: Mode, expiry: Duration) -> Result<Option<Holder>, StoreError> {
-    let leases = own
-        .objects
-        .list(&format!("{}/{}", layout::LOCKS, own.name))
-        .await?;
+    let leases = own.objects.list(&format!("{}/{}", layout::LOCKS, own.name)).await?;
     let Some(mine) = leases.iter().find(|lease| lease.location == own.path) else {
         return Err(StoreError::LeaseLost(own.name));
     };
@@ -147,10 +127,7 @@ async fn conflict(own: &Own, mode: Mode, expiry: Duration) -> Result<Option<Hold
             continue;
         };
         let Ok(holder) = serde_json::from_slice::<Holder>(&text) else {
-            return Err(StoreError::Busy {
-                lock: own.name,
-                holder: None,
-            });
+            return Err(StoreError::Busy { lock: own.name, holder: None });
         };
         if mode == Mode::Exclusive || holder.mode == Mode::Exclusive {
             return Ok(Some(holder));
@@ -180,9 +157,7 @@ mod tests {
         assert!(matches!(alone, Err(StoreError::Busy { .. })), "{alone:?}");
         one.release().await;
         two.release().await;
-        let alone = hold(&objects, Mode::Exclusive, long)
-            .await
-            .expect("free again");
+        let alone = hold(&objects, Mode::Exclusive, long).await.expect("free again");
         let shared = hold(&objects, Mode::Shared, long).await;
         assert!(matches!(shared, Err(StoreError::Busy { .. })), "{shared:?}");
         alone.release().await;
@@ -203,14 +178,9 @@ mod tests {
         let suspended = hold(&objects, Mode::Exclusive, short).await.expect("free");
         suspended.renewal.abort();
         tokio::time::sleep(short * 3).await;
-        let other = hold(&objects, Mode::Exclusive, short)
-            .await
-            .expect("it ran out");
+        let other = hold(&objects, Mode::Exclusive, short).await.expect("it ran out");
         let checked = suspended.check().await;
-        assert!(
-            matches!(checked, Err(StoreError::LeaseLost(_))),
-            "{checked:?}"
-        );
+        assert!(matches!(checked, Err(StoreError::LeaseLost(_))), "{checked:?}");
         other.check().await.expect("held");
     }
 }

@@ -79,11 +79,7 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (process {} on {}, since {})",
-            self.what, self.pid, self.host, self.since
-        )
+        write!(f, "{} (process {} on {}, since {})", self.what, self.pid, self.host, self.since)
     }
 }
 

@@ -5,9 +5,7 @@ use ipam_rewind::embedded::sample::{self, PlanSize};
 use crate::support::{SAMPLE, TestDatabase, database, sample_database};
 
 async fn assert_none(database: &TestDatabase, what: &str, query: &str) {
-    let count = database
-        .value(&format!("SELECT count(*) FROM {query}"))
-        .await;
+    let count = database.value(&format!("SELECT count(*) FROM {query}")).await;
     assert_eq!(count, "0", "{what}");
 }
 
@@ -20,34 +18,21 @@ async fn the_plan_has_the_counts_that_it_promises() {
         ("vpc", counts.vpcs),
         ("vpc_prefix_association", counts.associations),
         ("prefix", SAMPLE.prefixes),
-        (
-            "prefix WHERE source = 'manual' AND vrf_id <> 'public-vrf'",
-            counts.manual,
-        ),
-        (
-            "prefix WHERE source = 'vpc' AND vrf_id <> 'public-vrf'",
-            counts.subnets,
-        ),
+        ("prefix WHERE source = 'manual' AND vrf_id <> 'public-vrf'", counts.manual),
+        ("prefix WHERE source = 'vpc' AND vrf_id <> 'public-vrf'", counts.subnets),
         ("prefix WHERE vrf_id = 'public-vrf'", counts.public_ips),
         ("device42_ipaddress", counts.device42),
     ] {
-        let found = database
-            .value(&format!("SELECT count(*) FROM {from}"))
-            .await;
+        let found = database.value(&format!("SELECT count(*) FROM {from}")).await;
         assert_eq!(found, expected.to_string(), "{from}");
     }
-    assert_eq!(
-        (counts.vrfs, counts.associations, counts.subnets),
-        (10, 300, 1_200)
-    );
+    assert_eq!((counts.vrfs, counts.associations, counts.subnets), (10, 300, 1_200));
 }
 
 #[tokio::test]
 async fn the_plan_is_the_same_every_time() {
     let (first, second) = (sample_database().await, database().await);
-    let counts = sample::load(&mut second.connect().await, SAMPLE)
-        .await
-        .unwrap();
+    let counts = sample::load(&mut second.connect().await, SAMPLE).await.unwrap();
     assert_eq!(counts, SAMPLE.counts());
     let (mut first, mut second) = (first.dump().await, second.dump().await);
     // When the schema was created is not part of the plan.
@@ -140,31 +125,11 @@ async fn the_plan_looks_like_a_real_one() {
     let database = sample_database().await;
     for (what, query, at_least) in [
         ("providers", "SELECT count(DISTINCT provider) FROM vpc", 4),
-        (
-            "levels",
-            "SELECT count(DISTINCT indentation_level) FROM prefix",
-            6,
-        ),
-        (
-            "IPv6",
-            "SELECT count(*) FROM prefix WHERE family(cidr) = 6",
-            300,
-        ),
-        (
-            "non-routable",
-            "SELECT count(*) FROM prefix WHERE NOT routable",
-            200,
-        ),
-        (
-            "nested tags",
-            "SELECT count(*) FROM prefix WHERE tags ? 'contact'",
-            300,
-        ),
-        (
-            "different tags",
-            "SELECT count(DISTINCT tags) FROM prefix",
-            4_000,
-        ),
+        ("levels", "SELECT count(DISTINCT indentation_level) FROM prefix", 6),
+        ("IPv6", "SELECT count(*) FROM prefix WHERE family(cidr) = 6", 300),
+        ("non-routable", "SELECT count(*) FROM prefix WHERE NOT routable", 200),
+        ("nested tags", "SELECT count(*) FROM prefix WHERE tags ? 'contact'", 300),
+        ("different tags", "SELECT count(DISTINCT tags) FROM prefix", 4_000),
         (
             "public without a VPC",
             "SELECT count(*) FROM prefix
@@ -189,9 +154,7 @@ async fn a_new_device_gets_the_next_free_id() {
     database
         .sql("INSERT INTO device42_ipaddress (ip_address, label) VALUES ('10.0.0.1', 'x')")
         .await;
-    let newest = database
-        .value("SELECT max(id) FROM device42_ipaddress")
-        .await;
+    let newest = database.value("SELECT max(id) FROM device42_ipaddress").await;
     assert_eq!(newest, (SAMPLE.counts().device42 + 1).to_string());
 }
 
@@ -199,14 +162,10 @@ async fn a_new_device_gets_the_next_free_id() {
 async fn the_smallest_plan_loads_and_a_second_load_is_refused() {
     let database = database().await;
     let smallest = PlanSize { prefixes: 1 };
-    let counts = sample::load(&mut database.connect().await, smallest)
-        .await
-        .unwrap();
+    let counts = sample::load(&mut database.connect().await, smallest).await.unwrap();
     assert_eq!(counts.manual + counts.subnets + counts.public_ips, 100);
     let before = database.dump().await;
-    sample::load(&mut database.connect().await, smallest)
-        .await
-        .unwrap_err();
+    sample::load(&mut database.connect().await, smallest).await.unwrap_err();
     assert_eq!(database.dump().await, before);
 }
 
@@ -220,9 +179,7 @@ async fn the_mess_is_deep_and_always_the_same() {
         assert!(mishap.rows > 0, "{mishap:?}");
     }
     assert!(mishaps[0].rows > 300 && mishaps[1].rows > 50 && mishaps[2].rows > 100);
-    let again = sample::make_mess(&mut second.connect().await)
-        .await
-        .unwrap();
+    let again = sample::make_mess(&mut second.connect().await).await.unwrap();
     assert_eq!(mishaps, again);
     let messy = first.dump().await;
     for table in ["vrf", "vpc", "prefix", "vpc_prefix_association"] {
@@ -234,18 +191,10 @@ async fn the_mess_is_deep_and_always_the_same() {
 async fn edits_change_as_many_rows_as_asked_and_only_those() {
     let database = sample_database().await;
     let mut connection = database.connect().await;
-    assert_eq!(
-        sample::edit_random(&mut connection, 50, 7).await.unwrap(),
-        50
-    );
+    assert_eq!(sample::edit_random(&mut connection, 50, 7).await.unwrap(), 50);
     let edited = "SELECT count(*) FROM prefix WHERE tags->>'ticket' = 'CHG-7'";
     assert_eq!(database.value(edited).await, "50");
-    assert_eq!(
-        sample::edit_clustered(&mut connection, 60, 2, 8)
-            .await
-            .unwrap(),
-        60
-    );
+    assert_eq!(sample::edit_clustered(&mut connection, 60, 2, 8).await.unwrap(), 60);
     let vrfs = "SELECT count(DISTINCT vrf_id) FROM prefix WHERE tags->>'ticket' = 'CHG-8'";
     assert_eq!(database.value(vrfs).await, "2");
 }
@@ -255,17 +204,11 @@ async fn the_same_seed_edits_the_same_rows_and_another_seed_others() {
     let (first, second) = (sample_database().await, sample_database().await);
     let edited = "SELECT string_agg(prefix_id, ',' ORDER BY prefix_id) FROM prefix
         WHERE tags->>'ticket' LIKE 'CHG-%'";
-    sample::edit_random(&mut first.connect().await, 20, 1)
-        .await
-        .unwrap();
-    sample::edit_random(&mut second.connect().await, 20, 1)
-        .await
-        .unwrap();
+    sample::edit_random(&mut first.connect().await, 20, 1).await.unwrap();
+    sample::edit_random(&mut second.connect().await, 20, 1).await.unwrap();
     let once = first.value(edited).await;
     assert_eq!(once, second.value(edited).await);
-    sample::edit_random(&mut second.connect().await, 20, 2)
-        .await
-        .unwrap();
+    sample::edit_random(&mut second.connect().await, 20, 2).await.unwrap();
     assert_ne!(once, second.value(edited).await);
 }
 
@@ -275,9 +218,7 @@ async fn a_touch_changes_nothing_but_the_time_of_every_subnet() {
     let content = "SELECT md5(string_agg((to_jsonb(p) - 'updated_at')::text, ','
         ORDER BY prefix_id)) FROM prefix p";
     let before = database.value(content).await;
-    let touched = sample::touch_subnets(&mut database.connect().await)
-        .await
-        .unwrap();
+    let touched = sample::touch_subnets(&mut database.connect().await).await.unwrap();
     assert_eq!(touched, SAMPLE.counts().subnets);
     assert_eq!(database.value(content).await, before);
     let times = "SELECT count(*) FROM prefix WHERE updated_at > '2026-03-02'";

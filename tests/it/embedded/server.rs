@@ -25,10 +25,7 @@ fn is_gone(process: i32, folder: &Path) -> bool {
 fn assert_goes(process: i32, folder: &Path) {
     let begun = Instant::now();
     while !is_gone(process, folder) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "server {process} stayed behind"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(30), "server {process} stayed behind");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -38,10 +35,7 @@ async fn sqlx_psql_and_pg_dump_take_the_same_url() {
     let database = database().await;
     database.connect().await.close().await.unwrap();
     for (program, arguments) in [
-        (
-            "psql",
-            &["-X", "-At", "-c", "SELECT current_user", "-d"][..],
-        ),
+        ("psql", &["-X", "-At", "-c", "SELECT current_user", "-d"][..]),
         ("pg_dump", &["--schema-only", "-d"][..]),
     ] {
         let output = Command::new(postgres().bin_dir().join(program))
@@ -50,28 +44,18 @@ async fn sqlx_psql_and_pg_dump_take_the_same_url() {
             .output()
             .unwrap();
         assert!(output.status.success(), "{program}: {output:?}");
-        assert!(
-            String::from_utf8_lossy(&output.stdout).contains(PLAN_OWNER),
-            "{program}"
-        );
+        assert!(String::from_utf8_lossy(&output.stdout).contains(PLAN_OWNER), "{program}");
     }
 }
 
 #[tokio::test]
 async fn the_server_listens_on_no_port_and_its_folder_is_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
-    let mut admin = PgConnection::connect(&postgres().url("postgres", "postgres"))
-        .await
-        .unwrap();
-    let listens: String = sqlx::query_scalar("SHOW listen_addresses")
-        .fetch_one(&mut admin)
-        .await
-        .unwrap();
+    let mut admin = PgConnection::connect(&postgres().url("postgres", "postgres")).await.unwrap();
+    let listens: String =
+        sqlx::query_scalar("SHOW listen_addresses").fetch_one(&mut admin).await.unwrap();
     assert_eq!(listens, "");
-    let mode = fs::metadata(postgres().socket_dir())
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(postgres().socket_dir()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -98,11 +82,7 @@ async fn dropping_stops_the_server_too() {
 #[ignore = "run as a process by the test that kills it"]
 async fn a_server_is_held_until_killed() {
     let server = PrivatePostgres::start(Options::default()).await.unwrap();
-    println!(
-        "\nheld {} {}",
-        server_process(&server),
-        server.socket_dir().display()
-    );
+    println!("\nheld {} {}", server_process(&server), server.socket_dir().display());
     std::thread::sleep(Duration::from_mins(10));
 }
 
@@ -132,15 +112,8 @@ fn killing_the_process_leaves_no_server_behind() {
 async fn a_cluster_of_ones_own_is_found_again_with_its_plan() {
     let home = tempfile::tempdir().unwrap();
     // The server's account has to get to the folder below.
-    fs::set_permissions(
-        home.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
-    let options = Options {
-        data_dir: Some(home.path().join("cluster")),
-        durable: true,
-    };
+    fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let options = Options { data_dir: Some(home.path().join("cluster")), durable: true };
     for expected in ["0", "1"] {
         let server = PrivatePostgres::start(options.clone()).await.unwrap();
         let url = server.create_plan_database("plan").await.unwrap();
@@ -164,16 +137,9 @@ async fn a_cluster_of_ones_own_is_found_again_with_its_plan() {
 #[tokio::test]
 async fn a_folder_that_is_no_cluster_is_refused_with_the_servers_own_words() {
     let home = tempfile::tempdir().unwrap();
-    fs::set_permissions(
-        home.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     fs::write(home.path().join("PG_VERSION"), "7\n").unwrap();
-    let options = Options {
-        data_dir: Some(home.path().to_owned()),
-        durable: false,
-    };
+    let options = Options { data_dir: Some(home.path().to_owned()), durable: false };
     match PrivatePostgres::start(options).await {
         Err(EmbeddedError::DidNotStart { log }) => assert!(!log.is_empty()),
         other => panic!("{other:?}"),

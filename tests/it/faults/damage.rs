@@ -33,13 +33,7 @@ async fn scene() -> Scene {
         .sql("TRUNCATE vrf, vpc, device42_ipaddress CASCADE; INSERT INTO vrf VALUES ('other')")
         .await;
     let second = program.backup();
-    Scene {
-        database,
-        program,
-        first,
-        second,
-        pack,
-    }
+    Scene { database, program, first, second, pack }
 }
 
 fn length(path: &Path) -> usize {
@@ -90,11 +84,8 @@ impl Scene {
 
     async fn restores_the_second(&self) {
         let wanted = self.database.dump().await;
-        self.database
-            .sql("UPDATE vrf SET description = 'oops'")
-            .await;
-        self.program
-            .ok(&["restore", &self.second, "--yes", "--no-safety-backup"]);
+        self.database.sql("UPDATE vrf SET description = 'oops'").await;
+        self.program.ok(&["restore", &self.second, "--yes", "--no-safety-backup"]);
         assert!(self.database.dump().await == wanted);
     }
 }
@@ -131,10 +122,7 @@ async fn packs_that_have_changed_places_are_named_and_lose_no_row() {
     change(&database).await;
     let (second, changed) = (program.backup(), database.dump().await);
     let packs = packs(&program);
-    let contents: Vec<_> = packs
-        .iter()
-        .map(|pack| fs::read(pack).expect("there"))
-        .collect();
+    let contents: Vec<_> = packs.iter().map(|pack| fs::read(pack).expect("there")).collect();
     fs::write(&packs[0], &contents[1]).expect("written");
     fs::write(&packs[1], &contents[0]).expect("written");
     let ended = program.run(&["verify"]);

@@ -22,10 +22,7 @@ async fn terminate(database: &TestDatabase) {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = '{name}' AND application_name = 'ipam-rewind'"
     );
-    sqlx::raw_sql(AssertSqlSafe(terminate))
-        .execute(&mut administrator)
-        .await
-        .expect("terminated");
+    sqlx::raw_sql(AssertSqlSafe(terminate)).execute(&mut administrator).await.expect("terminated");
 }
 
 fn says_out_of_reach(ended: &Ended) {
@@ -126,10 +123,7 @@ async fn a_commit_of_which_nothing_can_be_learnt_is_told_as_such() {
 
 /// A server that may be stopped.
 async fn server(data: &std::path::Path) -> PrivatePostgres {
-    let options = Options {
-        data_dir: Some(data.to_owned()),
-        durable: false,
-    };
+    let options = Options { data_dir: Some(data.to_owned()), durable: false };
     PrivatePostgres::start(options).await.expect("started")
 }
 
@@ -173,10 +167,7 @@ async fn a_server_that_stops_within_a_restore_comes_back_with_the_database_as_it
     let url = second.create_plan_database("plan").await.expect("there");
     let mut owner = PgConnection::connect(&url).await.expect("connected");
     let oops = "SELECT count(*) FROM vrf WHERE description = 'oops'";
-    let count: i64 = sqlx::query_scalar(oops)
-        .fetch_one(&mut owner)
-        .await
-        .expect("answered");
+    let count: i64 = sqlx::query_scalar(oops).fetch_one(&mut owner).await.expect("answered");
     assert_eq!(count, 10);
     program.ok(&["restore", &target, "--yes", "--database-url", &url]);
     assert!(dump(&mut owner).await == wanted);

@@ -34,9 +34,7 @@ async fn whatever_the_space_that_is_left_a_backup_is_whole_or_is_not_there() {
     let program = Program::on(&database);
     let first = program.backup();
     let (engine, disk) = on_a_disk(program.store(), &database).await;
-    database
-        .sql("UPDATE prefix SET tags = '{\"much\": \"more\"}' WHERE source = 'manual'")
-        .await;
+    database.sql("UPDATE prefix SET tags = '{\"much\": \"more\"}' WHERE source = 'manual'").await;
     // Too little for the pack, for the index beside it, and for the manifest.
     for space in [0, 1_000, 20_000] {
         disk.leave_space(space);
@@ -125,11 +123,7 @@ impl SmallDisk {
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).expect("readable");
         let until_dropped = holder.stdin.take().expect("piped");
-        let disk = Self {
-            holder,
-            _until_dropped: until_dropped,
-            program,
-        };
+        let disk = Self { holder, _until_dropped: until_dropped, program };
         (line == "mounted\n").then_some(disk)
     }
 

@@ -115,7 +115,5 @@ async fn a_commit_that_is_under_way_is_not_interrupted() {
 
 /// No lock of a restore is left.
 async fn may_be_written(database: &TestDatabase) {
-    database
-        .sql("BEGIN; SET lock_timeout = '1s'; LOCK TABLE vrf, vpc, prefix; ROLLBACK")
-        .await;
+    database.sql("BEGIN; SET lock_timeout = '1s'; LOCK TABLE vrf, vpc, prefix; ROLLBACK").await;
 }

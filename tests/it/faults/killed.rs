@@ -19,9 +19,7 @@ const KILLS: u32 = 12;
 async fn large_database() -> TestDatabase {
     let database = database().await;
     let plan = PlanSize { prefixes: 15_000 };
-    sample::load(&mut database.connect().await, plan)
-        .await
-        .expect("loaded");
+    sample::load(&mut database.connect().await, plan).await.expect("loaded");
     database
 }
 

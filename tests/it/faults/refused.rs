@@ -38,11 +38,7 @@ async fn a_store_that_may_not_be_written_to_is_named_and_stays_as_it_is() {
     mode(program.store(), 0o755);
     let id = program.backup();
     mode(program.store(), 0o555);
-    for arguments in [
-        &["backup"][..],
-        &["delete", &id, "--yes"],
-        &["restore", &id, "--yes"],
-    ] {
+    for arguments in [&["backup"][..], &["delete", &id, "--yes"], &["restore", &id, "--yes"]] {
         let ended = bound_by_permissions(program.command(arguments));
         assert_eq!(ended.code, 1, "{arguments:?}: {}", ended.err);
         assert!(ended.err.contains(&name), "{arguments:?}: {}", ended.err);

@@ -77,10 +77,7 @@ pub async fn sessions(database: &TestDatabase) -> String {
 
 /// Waits until no session of our program is left.
 pub async fn until_left_alone(database: &TestDatabase) {
-    until("the end of its sessions", async || {
-        count(database, "true").await == "0"
-    })
-    .await;
+    until("the end of its sessions", async || count(database, "true").await == "0").await;
 }
 
 /// Waits until a session of our program waits for a table.
@@ -132,10 +129,7 @@ pub async fn let_go(mut connection: PgConnection) {
         .execute(&mut connection)
         .await
         .expect("nobody is in the way");
-    connection
-        .close()
-        .await
-        .expect("the connection ends in order");
+    connection.close().await.expect("the connection ends in order");
 }
 
 /// Makes the plan differ from its backup in every table.
@@ -169,11 +163,7 @@ pub fn whole(program: &Program) -> Vec<String> {
     let ids = program.ids();
     let report = program.json(&["verify"]);
     assert_eq!(report["status"], "success", "{report}");
-    assert_eq!(
-        report["backups"].as_array().map(Vec::len),
-        Some(ids.len()),
-        "{report}"
-    );
+    assert_eq!(report["backups"].as_array().map(Vec::len), Some(ids.len()), "{report}");
     ids
 }
 
@@ -211,8 +201,5 @@ pub fn recovers(program: &Program, database: &TestDatabase) {
     fresh.backup();
     let size = |files: &[(String, u64)]| files.iter().map(|(_, size)| size).sum::<u64>();
     let (ours, theirs) = (size(&left), size(&files(fresh.store())));
-    assert!(
-        ours <= theirs * 2,
-        "{ours} bytes against {theirs}: {left:?}"
-    );
+    assert!(ours <= theirs * 2, "{ours} bytes against {theirs}: {left:?}");
 }

@@ -51,11 +51,8 @@ async fn whoever_comes_while_a_restore_runs_is_told_who_it_is_that_runs() {
         restore.pid(),
         host.to_string_lossy()
     );
-    let late: [&[&str]; 3] = [
-        &["restore", &other, "--yes"],
-        &["cleanup", "1"],
-        &["delete", &other, "--yes"],
-    ];
+    let late: [&[&str]; 3] =
+        [&["restore", &other, "--yes"], &["cleanup", "1"], &["delete", &other, "--yes"]];
     for arguments in late {
         let ended = program.run(arguments);
         assert_eq!(ended.code, 6, "{arguments:?}: {}", ended.err);
@@ -72,9 +69,7 @@ async fn a_cleanup_beside_a_backup_unlinks_leaves_the_space_and_harms_nothing() 
     let database = sample_database().await;
     let program = Program::on(&database);
     let [first, _, third] = [program.backup(), program.backup(), program.backup()];
-    database
-        .sql("UPDATE prefix SET tags = '{}' WHERE source = 'vpc'")
-        .await;
+    database.sql("UPDATE prefix SET tags = '{}' WHERE source = 'vpc'").await;
     let relay = Relay::to(&database, Fault::HoldUpAfter(100_000)).await;
     let arguments = ["backup", "--json", "--database-url", &relay.url];
     let backup = Running::start(&program, &arguments);
@@ -83,17 +78,10 @@ async fn a_cleanup_beside_a_backup_unlinks_leaves_the_space_and_harms_nothing() 
     let deletion = Running::start(&program, &["delete", &first, "--yes"]);
     let deleted = deletion.ended().await;
     assert_eq!(deleted.code, 0, "{}", deleted.err);
-    assert!(
-        deleted.out.contains("space is freed by the next cleanup"),
-        "{}",
-        deleted.out
-    );
+    assert!(deleted.out.contains("space is freed by the next cleanup"), "{}", deleted.out);
     let mut cleanup = Running::start(&program, &["cleanup", "1"]);
     let cleaning = cleanup.pid();
-    until("an unlinked backup", async || {
-        program.ids() == [third.as_str()]
-    })
-    .await;
+    until("an unlinked backup", async || program.ids() == [third.as_str()]).await;
     // It still waits for the backup to end, and meanwhile nobody restores.
     let restore = program.run(&["restore", &third, "--yes"]);
     assert_eq!(restore.code, 6, "{}", restore.err);
@@ -122,9 +110,7 @@ async fn a_cleanup_beside_a_backup_unlinks_leaves_the_space_and_harms_nothing() 
 async fn a_truncate_beside_a_backup_is_seen_as_a_whole_or_not_at_all() {
     let database = sample_database().await;
     let program = Program::on(&database);
-    let rows = database
-        .value("SELECT count(*) FROM device42_ipaddress")
-        .await;
+    let rows = database.value("SELECT count(*) FROM device42_ipaddress").await;
     assert_ne!(rows, "0");
     // It locks every table before it takes its snapshot: the other has to wait for it.
     let relay = Relay::to(&database, Fault::HoldUpAfter(100_000)).await;
@@ -144,16 +130,10 @@ async fn a_truncate_beside_a_backup_is_seen_as_a_whole_or_not_at_all() {
     let mut held = hold(&database, "TRUNCATE device42_ipaddress").await;
     let backup = Running::start(&program, &["backup", "--json"]);
     until_it_waits_for_a_table(&database).await;
-    sqlx::raw_sql("COMMIT")
-        .execute(&mut held)
-        .await
-        .expect("committed");
+    sqlx::raw_sql("COMMIT").execute(&mut held).await.expect("committed");
     let after = body(&backup.ended().await);
     let counted = |body: &Value| body["backup_info"]["datasets"]["public_ips"]["rows"].as_u64();
-    let (before, after) = (
-        counted(&before).expect("rows"),
-        counted(&after).expect("rows"),
-    );
+    let (before, after) = (counted(&before).expect("rows"), counted(&after).expect("rows"));
     assert_eq!((before - after).to_string(), rows);
 }
 
@@ -219,8 +199,5 @@ async fn a_backup_beside_an_application_that_writes_holds_nothing_half_done() {
         assert_eq!(numbers, format!("{done} {done} {done} 0"));
         seen.push(done.parse::<u32>().expect("a number"));
     }
-    assert!(
-        seen.is_sorted() && seen[2] > seen[0] && seen[2] <= steps,
-        "{seen:?} of {steps}"
-    );
+    assert!(seen.is_sorted() && seen[2] > seen[0] && seen[2] <= steps, "{seen:?} of {steps}");
 }

@@ -12,23 +12,14 @@ use crate::support::cycle::{Cycle, assert_same, words};
 /// A transaction that stays open, having done this.
 async fn open_transaction(cycle: &Cycle, statement: &'static str) -> PgConnection {
     let mut connection = cycle.database.connect().await;
-    sqlx::raw_sql("BEGIN")
-        .execute(&mut connection)
-        .await
-        .expect("it begins");
-    sqlx::raw_sql(statement)
-        .execute(&mut connection)
-        .await
-        .expect("it does that");
+    sqlx::raw_sql("BEGIN").execute(&mut connection).await.expect("it begins");
+    sqlx::raw_sql(statement).execute(&mut connection).await.expect("it does that");
     connection
 }
 
 async fn pid(connection: &mut PgConnection) -> i32 {
     let query = sqlx::query_scalar("SELECT pg_backend_pid()");
-    query
-        .fetch_one(connection)
-        .await
-        .expect("the server answers")
+    query.fetch_one(connection).await.expect("the server answers")
 }
 
 /// Returns when a session of a restore waits for somebody's lock.
@@ -45,10 +36,7 @@ async fn restore_waits(cycle: &Cycle) {
 }
 
 fn impatient() -> RestoreOptions {
-    RestoreOptions {
-        lock_patience: Duration::ZERO,
-        ..RestoreOptions::default()
-    }
+    RestoreOptions { lock_patience: Duration::ZERO, ..RestoreOptions::default() }
 }
 
 #[tokio::test]
@@ -72,11 +60,7 @@ async fn readers_see_the_old_state_all_through_and_writers_wait() {
         let reading = tokio::time::timeout(Duration::from_secs(5), cycle.contents());
         assert_same(&reading.await.expect("readers do not wait"), &disturbed);
         let write = "SET lock_timeout = '100ms'; UPDATE vrf SET description = 'by a writer'";
-        let writer = cycle
-            .database
-            .try_sql(write)
-            .await
-            .expect_err("writers wait");
+        let writer = cycle.database.try_sql(write).await.expect_err("writers wait");
         assert!(writer.to_string().contains("lock timeout"), "{writer}");
         holder.close().await.expect("the holder lets go");
     };
@@ -101,9 +85,7 @@ async fn a_writer_that_does_not_let_go_is_named() {
 async fn whoever_has_rows_locked_and_does_not_let_go_is_named() {
     let cycle = plan().await;
     let id = cycle.backup().await;
-    cycle
-        .sql("UPDATE prefix SET tags = '{\"changed\": 1}'")
-        .await;
+    cycle.sql("UPDATE prefix SET tags = '{\"changed\": 1}'").await;
     let mut holder = open_transaction(&cycle, "SELECT FROM prefix FOR UPDATE").await;
     let options = impatient();
     let refused = tokio::time::timeout(Duration::from_secs(20), cycle.refuses(&id, &options));
@@ -141,8 +123,5 @@ async fn a_writer_that_lets_go_in_time_only_delays_the_restore() {
     let (restored, ()) = tokio::join!(cycle.restore(&id), beside);
     assert_same(&cycle.contents().await, &before);
     let vpcs = restored.restore_results.datasets[&Dataset::Vpcs];
-    assert_eq!(
-        vpcs.inserted, 2,
-        "what was committed meanwhile is undone, too"
-    );
+    assert_eq!(vpcs.inserted, 2, "what was committed meanwhile is undone, too");
 }

@@ -8,26 +8,17 @@ use super::plan;
 use crate::support::cycle::{Contents, Cycle, assert_same, changed};
 
 fn dataset(dataset: Dataset) -> Selection {
-    Selection {
-        datasets: vec![dataset],
-        vrf: None,
-    }
+    Selection { datasets: vec![dataset], vrf: None }
 }
 
 fn vrf(id: &str) -> Selection {
-    Selection {
-        datasets: Vec::new(),
-        vrf: Some(id.into()),
-    }
+    Selection { datasets: Vec::new(), vrf: Some(id.into()) }
 }
 
 /// Restores a part. A restore of all of the safety backup must then undo it, and once more the
 /// same part must come out the same.
 async fn restore_part(cycle: &Cycle, id: &BackupId, selection: Selection) -> Restored {
-    let options = RestoreOptions {
-        selection,
-        ..RestoreOptions::default()
-    };
+    let options = RestoreOptions { selection, ..RestoreOptions::default() };
     let disturbed = cycle.contents().await;
     let restored = cycle.restore_with(id, &options).await;
     let after = cycle.contents().await;
@@ -127,10 +118,7 @@ async fn one_dataset_of_one_vrf_comes_back_alone() {
     let id = cycle.backup().await;
     cycle.sql(EVERYWHERE).await;
     let disturbed = cycle.contents().await;
-    let selection = Selection {
-        datasets: vec![Dataset::Prefixes],
-        vrf: Some("corp".into()),
-    };
+    let selection = Selection { datasets: vec![Dataset::Prefixes], vrf: Some("corp".into()) };
     restore_part(&cycle, &id, selection).await;
     let is = |table: &str, row: &[&str]| {
         dataset_of(table, row) == Some(Dataset::Prefixes) && row[1] == "corp"
@@ -174,11 +162,7 @@ async fn subnets_bring_back_their_vpc_and_their_parents() {
         .await;
     let restored = restore_part(&cycle, &id, dataset(Dataset::Vpcs)).await;
     assert_eq!(changed(&restored, Dataset::Vpcs), (3, 0, 0));
-    assert_eq!(
-        changed(&restored, Dataset::Prefixes),
-        (1, 0, 0),
-        "the parent alone"
-    );
+    assert_eq!(changed(&restored, Dataset::Prefixes), (1, 0, 0), "the parent alone");
     assert_eq!(changed(&restored, Dataset::PublicIps), (0, 0, 0));
 }
 
@@ -197,11 +181,7 @@ async fn a_selected_row_takes_back_its_unique_value_from_another_dataset() {
         .await;
     let restored = restore_part(&cycle, &id, dataset(Dataset::Prefixes)).await;
     assert_eq!(changed(&restored, Dataset::Prefixes), (1, 0, 0));
-    assert_eq!(
-        changed(&restored, Dataset::Vpcs),
-        (0, 0, 1),
-        "the squatter goes"
-    );
+    assert_eq!(changed(&restored, Dataset::Vpcs), (0, 0, 1), "the squatter goes");
 }
 
 #[tokio::test]
@@ -246,9 +226,7 @@ async fn a_prefix_that_moved_to_another_vrf_comes_back_with_either() {
         let cycle = plan().await;
         let before = cycle.contents().await;
         let id = cycle.backup().await;
-        cycle
-            .sql("UPDATE prefix SET vrf_id = 'lab' WHERE prefix_id = 'six'")
-            .await;
+        cycle.sql("UPDATE prefix SET vrf_id = 'lab' WHERE prefix_id = 'six'").await;
         restore_part(&cycle, &id, vrf(selected)).await;
         assert_same(&cycle.contents().await, &before);
     }

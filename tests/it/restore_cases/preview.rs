@@ -13,10 +13,7 @@ async fn previewed_then_restored(
     id: &BackupId,
     selection: Selection,
 ) -> (Preview, Restored) {
-    let options = RestoreOptions {
-        selection,
-        ..RestoreOptions::default()
-    };
+    let options = RestoreOptions { selection, ..RestoreOptions::default() };
     let (before, backups) = (cycle.contents().await, cycle.backups().await);
     let preview = cycle.preview(id, &options).await;
     assert_same(&cycle.contents().await, &before);
@@ -30,9 +27,7 @@ async fn sample_after_a_bad_day() -> (Cycle, BackupId) {
     let cycle = Cycle::new(sample_database().await).await;
     let id = cycle.backup().await;
     let mut connection = cycle.database.connect().await;
-    ipam_rewind::embedded::sample::make_mess(&mut connection)
-        .await
-        .expect("the mess is made");
+    ipam_rewind::embedded::sample::make_mess(&mut connection).await.expect("the mess is made");
     (cycle, id)
 }
 
@@ -52,10 +47,7 @@ async fn a_preview_counts_what_the_restore_then_does() {
 async fn a_preview_of_a_part_counts_what_that_restore_then_does() {
     for dataset in Dataset::ALL {
         let (cycle, id) = sample_after_a_bad_day().await;
-        let selection = Selection {
-            datasets: vec![dataset],
-            vrf: None,
-        };
+        let selection = Selection { datasets: vec![dataset], vrf: None };
         previewed_then_restored(&cycle, &id, selection.clone()).await;
         let (preview, _) = previewed_then_restored(&cycle, &id, selection).await;
         assert!(preview.is_empty(), "{dataset}: {:?}", preview.datasets);
@@ -65,10 +57,7 @@ async fn a_preview_of_a_part_counts_what_that_restore_then_does() {
 #[tokio::test]
 async fn a_preview_of_a_vrf_counts_what_that_restore_then_does() {
     let (cycle, id) = sample_after_a_bad_day().await;
-    let selection = Selection {
-        datasets: Vec::new(),
-        vrf: Some("prod-vrf".into()),
-    };
+    let selection = Selection { datasets: Vec::new(), vrf: Some("prod-vrf".into()) };
     let (preview, _) = previewed_then_restored(&cycle, &id, selection.clone()).await;
     assert!(!preview.is_empty());
     let (preview, _) = previewed_then_restored(&cycle, &id, selection).await;
@@ -94,10 +83,7 @@ async fn a_restore_without_a_safety_backup_adds_none() {
     let before = cycle.contents().await;
     let id = cycle.backup().await;
     cycle.sql("DELETE FROM vpc_prefix_association").await;
-    let options = RestoreOptions {
-        safety_backup: false,
-        ..RestoreOptions::default()
-    };
+    let options = RestoreOptions { safety_backup: false, ..RestoreOptions::default() };
     let restored = cycle.restore_with(&id, &options).await;
     assert_same(&cycle.contents().await, &before);
     assert_eq!(restored.restore_results.safety_backup, None);

@@ -37,11 +37,7 @@ async fn rows_outside_the_backup_that_would_be_hit_are_named_and_nothing_is_chan
         let id = cycle.backup().await;
         cycle.sql(NEW_WITH_NOTE).await;
         let error = cycle.refuses(&id, &RestoreOptions::default()).await;
-        assert!(
-            words(&error).contains("1 in note by about"),
-            "{action}: {}",
-            words(&error)
-        );
+        assert!(words(&error).contains("1 in note by about"), "{action}: {}", words(&error));
         cycle.sql("DELETE FROM note WHERE id = 100").await;
         cycle.restore(&id).await;
     }
@@ -68,11 +64,7 @@ async fn rows_outside_the_backup_whose_prefix_would_be_created_again_are_named()
         )
         .await;
     let error = cycle.refuses(&id, &RestoreOptions::default()).await;
-    assert!(
-        words(&error).contains("2 in note by about"),
-        "{}",
-        words(&error)
-    );
+    assert!(words(&error).contains("2 in note by about"), "{}", words(&error));
 }
 
 #[tokio::test]
@@ -92,11 +84,7 @@ async fn rows_outside_the_backup_that_refer_to_a_block_are_not_changed_with_it()
             )
             .await;
         let error = cycle.refuses(&id, &RestoreOptions::default()).await;
-        assert!(
-            words(&error).contains("1 in note by about"),
-            "{action}: {}",
-            words(&error)
-        );
+        assert!(words(&error).contains("1 in note by about"), "{action}: {}", words(&error));
     }
 }
 
@@ -152,19 +140,14 @@ async fn another_primary_key_does_not_fit() {
     let change = "ALTER TABLE vpc_prefix_association DROP CONSTRAINT vpc_prefix_association_pkey;
         ALTER TABLE vpc_prefix_association ADD PRIMARY KEY (vpc_id, vpc_prefix_cidr)";
     let differences = differences(change).await;
-    assert_eq!(
-        differences,
-        ["the primary key of vpc_prefix_association is another"]
-    );
+    assert_eq!(differences, ["the primary key of vpc_prefix_association is another"]);
 }
 
 #[tokio::test]
 async fn a_table_that_came_later_does_not_fit() {
     let cycle = site("ALTER TABLE device42_ipaddress RENAME TO aside").await;
     let id = cycle.backup().await;
-    cycle
-        .sql("ALTER TABLE aside RENAME TO device42_ipaddress")
-        .await;
+    cycle.sql("ALTER TABLE aside RENAME TO device42_ipaddress").await;
     let error = cycle.refuses(&id, &RestoreOptions::default()).await;
     assert_eq!(error.kind(), Kind::SchemaMismatch);
 }
@@ -189,21 +172,12 @@ async fn a_role_that_does_not_own_the_tables_is_not_permitted() {
     for granted in ["SELECT", "ALL"] {
         let cycle = plan().await;
         let id = cycle.backup().await;
-        cycle
-            .sql("DELETE FROM vpc_prefix_association; DELETE FROM device42_ipaddress")
-            .await;
+        cycle.sql("DELETE FROM vpc_prefix_association; DELETE FROM device42_ipaddress").await;
         let before = cycle.contents().await;
         let guest = as_other_role(&cycle, granted).await;
-        let refused = guest
-            .restore(&id, &RestoreOptions::default(), &Run::new())
-            .await;
+        let refused = guest.restore(&id, &RestoreOptions::default(), &Run::new()).await;
         let error = refused.expect_err("the role may not do this");
-        assert_eq!(
-            error.kind(),
-            Kind::NotPermitted,
-            "{granted}: {}",
-            words(&error)
-        );
+        assert_eq!(error.kind(), Kind::NotPermitted, "{granted}: {}", words(&error));
         assert_same(&cycle.contents().await, &before);
         cycle.triggers_refuse_what_they_must().await;
     }

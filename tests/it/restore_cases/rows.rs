@@ -41,9 +41,7 @@ async fn a_bad_day_in_a_sample_plan_is_undone() {
     let before = cycle.contents().await;
     let id = cycle.backup().await;
     let mut connection = cycle.database.connect().await;
-    ipam_rewind::embedded::sample::make_mess(&mut connection)
-        .await
-        .expect("the mess is made");
+    ipam_rewind::embedded::sample::make_mess(&mut connection).await.expect("the mess is made");
     let disturbed = cycle.contents().await;
     let restored = cycle.restore(&id).await;
     assert_same(&cycle.contents().await, &before);
@@ -77,13 +75,7 @@ async fn a_restore_when_nothing_differs_writes_no_row() {
 /// Which transaction wrote each row, and where it lies.
 async fn versions(cycle: &Cycle) -> String {
     let of = |table| format!("(SELECT string_agg({table}.ctid::text || xmin, ' ') FROM {table})");
-    let tables = [
-        "vrf",
-        "vpc",
-        "prefix",
-        "vpc_prefix_association",
-        "device42_ipaddress",
-    ];
+    let tables = ["vrf", "vpc", "prefix", "vpc_prefix_association", "device42_ipaddress"];
     let all = tables.map(of).join(" || ");
     cycle.database.value(&format!("SELECT {all}")).await
 }
@@ -133,9 +125,7 @@ async fn the_view_of_the_tree_shows_the_restored_tree() {
     let tree = "SELECT md5(string_agg(prefix_tree::text, '|' ORDER BY prefix_id)) FROM prefix_tree";
     let before = cycle.database.value(tree).await;
     let id = cycle.backup().await;
-    cycle
-        .sql("DELETE FROM vpc_prefix_association; DELETE FROM prefix")
-        .await;
+    cycle.sql("DELETE FROM vpc_prefix_association; DELETE FROM prefix").await;
     cycle.restore(&id).await;
     assert_eq!(cycle.database.value(tree).await, before);
 }

@@ -12,9 +12,7 @@ const ADD: &str = "INSERT INTO device42_ipaddress (ip_address, label)
 async fn a_sequence_that_went_on_is_set_back_and_its_undo_sets_it_forward() {
     let cycle = plan().await;
     cycle.survives(ADD).await;
-    cycle
-        .sql("INSERT INTO device42_ipaddress (ip_address, label) VALUES ('::', 'next')")
-        .await;
+    cycle.sql("INSERT INTO device42_ipaddress (ip_address, label) VALUES ('::', 'next')").await;
     let id = "SELECT id FROM device42_ipaddress WHERE label = 'next'";
     assert_eq!(cycle.database.value(id).await, "4");
 }
@@ -22,18 +20,14 @@ async fn a_sequence_that_went_on_is_set_back_and_its_undo_sets_it_forward() {
 #[tokio::test]
 async fn a_sequence_that_was_never_used_is_as_new_again() {
     let cycle = plan().await;
-    cycle
-        .sql("TRUNCATE device42_ipaddress RESTART IDENTITY")
-        .await;
+    cycle.sql("TRUNCATE device42_ipaddress RESTART IDENTITY").await;
     cycle.survives(ADD).await;
 }
 
 #[tokio::test]
 async fn a_sequence_that_went_on_without_its_table_is_set_back() {
     let cycle = plan().await;
-    cycle
-        .survives("SELECT nextval('device42_ipaddress_id_seq') FROM generate_series(1, 9)")
-        .await;
+    cycle.survives("SELECT nextval('device42_ipaddress_id_seq') FROM generate_series(1, 9)").await;
 }
 
 #[tokio::test]
@@ -45,9 +39,7 @@ async fn a_sequence_at_its_end_stays_at_its_end() {
              SELECT setval('device42_ipaddress_id_seq', 10)",
         )
         .await;
-    cycle
-        .survives("SELECT setval('device42_ipaddress_id_seq', 5)")
-        .await;
+    cycle.survives("SELECT setval('device42_ipaddress_id_seq', 5)").await;
 }
 
 #[tokio::test]

@@ -118,9 +118,7 @@ async fn columns_added_in_another_physical_order_do_not_matter() {
 async fn a_restore_that_would_only_reorder_columns_writes_no_row() {
     let cycle = site("ALTER TABLE prefix ADD a text, ADD b int").await;
     let id = cycle.backup().await;
-    cycle
-        .sql("ALTER TABLE prefix DROP a, DROP b; ALTER TABLE prefix ADD b int, ADD a text")
-        .await;
+    cycle.sql("ALTER TABLE prefix DROP a, DROP b; ALTER TABLE prefix ADD b int, ADD a text").await;
     let versions = "SELECT string_agg(ctid::text || xmin, ' ' ORDER BY prefix_id) FROM prefix";
     let before = cycle.database.value(versions).await;
     cycle.restore(&id).await;
@@ -149,10 +147,7 @@ async fn a_site_that_keeps_its_tables_in_another_schema_is_restored() {
     cycle.sql(&format!("{DISTURB} {add}")).await;
     cycle.restore(&id).await;
     assert_eq!(cycle.database.value(rows).await, before);
-    let other = cycle
-        .database
-        .value("SELECT count(*) FROM public.prefix")
-        .await;
+    let other = cycle.database.value("SELECT count(*) FROM public.prefix").await;
     assert_eq!(other, "1");
     cycle.triggers_refuse_what_they_must().await;
 }

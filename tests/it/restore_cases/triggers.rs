@@ -48,10 +48,7 @@ async fn a_sites_own_triggers_that_are_enabled_do_not_fire_and_fire_again_after(
     cycle.sql("INSERT INTO vrf (vrf_id) VALUES ('new')").await;
     let description = "SELECT description FROM vrf WHERE vrf_id = 'new'";
     assert_eq!(cycle.database.value(description).await, "spoilt");
-    let deleted = cycle
-        .database
-        .try_sql("DELETE FROM vrf WHERE vrf_id = 'new'")
-        .await;
+    let deleted = cycle.database.try_sql("DELETE FROM vrf WHERE vrf_id = 'new'").await;
     deleted.expect_err("the site's own trigger refuses");
     cycle.triggers_refuse_what_they_must().await;
 }

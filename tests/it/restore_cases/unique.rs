@@ -107,9 +107,7 @@ async fn a_site_where_nulls_are_not_distinct_survives_a_swap() {
     if cycle.database.value(version).await == "false" {
         return;
     }
-    cycle
-        .sql("CREATE UNIQUE INDEX ON vpc (region) NULLS NOT DISTINCT")
-        .await;
+    cycle.sql("CREATE UNIQUE INDEX ON vpc (region) NULLS NOT DISTINCT").await;
     let swap = "UPDATE vpc SET region = 'between' WHERE provider = 'aws';
         UPDATE vpc SET region = 'eu-north-1' WHERE provider = 'azure';
         UPDATE vpc SET region = NULL WHERE provider = 'aws'";

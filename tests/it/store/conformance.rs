@@ -26,10 +26,7 @@ async fn a_backup_is_read_as_it_was_written(store: &Store) {
     assert_eq!(store.backups().await.expect("listed"), [id(1), id(2)]);
     assert!(first.new_chunks > 50, "{first:?}");
     // One group of one leaf, and the nodes above it.
-    assert!(
-        second.new_chunks <= 4 && !second.relied.is_empty(),
-        "{second:?}"
-    );
+    assert!(second.new_chunks <= 4 && !second.relied.is_empty(), "{second:?}");
     assert!(read(store, &id(1)).await.expect("read") == rows(5000, "first"));
     assert!(read(store, &id(2)).await.expect("read") == all);
     let again = write(store, &all).await.expect("written").1;
@@ -44,22 +41,13 @@ async fn an_id_is_given_once(store: &Store) {
     assert!(matches!(taken, Err(StoreError::IdTaken(_))), "{taken:?}");
     assert_eq!(store.manifest(&id(1)).await.expect("there"), before);
     let missing = store.manifest(&id(99)).await;
-    assert!(
-        matches!(missing, Err(StoreError::NoSuchBackup(_))),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(StoreError::NoSuchBackup(_))), "{missing:?}");
 }
 
 async fn a_state_may_change(store: &Store) {
-    assert_eq!(
-        store.state(&id(1)).await.expect("the default"),
-        State::default()
-    );
+    assert_eq!(store.state(&id(1)).await.expect("the default"), State::default());
     for pinned in [true, false] {
-        let state = State {
-            pinned,
-            ..State::default()
-        };
+        let state = State { pinned, ..State::default() };
         store.save_state(&id(1), &state).await.expect("saved");
         assert_eq!(store.state(&id(1)).await.expect("there"), state);
     }
@@ -71,9 +59,7 @@ async fn several_threads_write_each_chunk_once(store: &Store) {
         tokio::task::spawn_blocking(move || {
             for n in 0..300_u32 {
                 let bytes = format!("a chunk that all threads have, number {n}").into_bytes();
-                writer
-                    .put_with_base(Hash::of(&bytes), &bytes, None)
-                    .expect("written");
+                writer.put_with_base(Hash::of(&bytes), &bytes, None).expect("written");
             }
         })
     };
@@ -86,9 +72,7 @@ async fn several_threads_write_each_chunk_once(store: &Store) {
 }
 
 async fn a_chunk_is_stored_against_its_base(store: &Store) {
-    let base: Vec<u8> = (0..900_u32)
-        .flat_map(|n| Hash::of(&n.to_le_bytes()).0)
-        .collect();
+    let base: Vec<u8> = (0..900_u32).flat_map(|n| Hash::of(&n.to_le_bytes()).0).collect();
     let mut versions = vec![base];
     for n in 0..12 {
         let mut next = versions[n].clone();
@@ -101,19 +85,12 @@ async fn a_chunk_is_stored_against_its_base(store: &Store) {
             let mut base: Option<Vec<u8>> = None;
             for version in pair {
                 let with = base.as_ref().map(|base| (Hash::of(base), &base[..]));
-                writer
-                    .put_with_base(Hash::of(&version), &version, with)
-                    .expect("written");
+                writer.put_with_base(Hash::of(&version), &version, with).expect("written");
                 base = Some(version);
             }
             writer
         });
-        let written = put
-            .await
-            .expect("no panic")
-            .finish()
-            .await
-            .expect("durable");
+        let written = put.await.expect("no panic").finish().await.expect("durable");
         assert!(written.new_chunks > 0);
     }
     let index = store.index().await.expect("the index");
@@ -128,28 +105,16 @@ async fn a_chunk_is_stored_against_its_base(store: &Store) {
 
 async fn a_lock_bars_others_and_names_its_holder(store: &Store) {
     let now = std::time::Duration::ZERO;
-    let backup = store
-        .lock(Lock::Objects, Mode::Shared, "a backup", now)
-        .await
-        .expect("free");
-    let busy = store
-        .lock(Lock::Objects, Mode::Exclusive, "a sweep", now)
-        .await;
+    let backup = store.lock(Lock::Objects, Mode::Shared, "a backup", now).await.expect("free");
+    let busy = store.lock(Lock::Objects, Mode::Exclusive, "a sweep", now).await;
     match busy {
-        Err(StoreError::Busy {
-            holder: Some(holder),
-            ..
-        }) => assert_eq!(holder.what, "a backup"),
+        Err(StoreError::Busy { holder: Some(holder), .. }) => assert_eq!(holder.what, "a backup"),
         other => panic!("not busy: {other:?}"),
     }
-    let other = store
-        .lock(Lock::Maintenance, Mode::Exclusive, "a restore", now)
-        .await;
+    let other = store.lock(Lock::Maintenance, Mode::Exclusive, "a restore", now).await;
     other.expect("another lock is free").release().await;
     backup.release().await;
-    let free = store
-        .lock(Lock::Objects, Mode::Exclusive, "a sweep", PATIENCE)
-        .await;
+    let free = store.lock(Lock::Objects, Mode::Exclusive, "a sweep", PATIENCE).await;
     free.expect("free again").release().await;
 }
 
@@ -157,14 +122,8 @@ async fn what_was_unlinked_is_gone(store: &Store) {
     store.unlink(&id(1)).await.expect("unlinked");
     assert_eq!(store.backups().await.expect("listed"), [id(2)]);
     let again = store.unlink(&id(1)).await;
-    assert!(
-        matches!(again, Err(StoreError::NoSuchBackup(_))),
-        "{again:?}"
-    );
-    assert_eq!(
-        store.state(&id(1)).await.expect("the default"),
-        State::default()
-    );
+    assert!(matches!(again, Err(StoreError::NoSuchBackup(_))), "{again:?}");
+    assert_eq!(store.state(&id(1)).await.expect("the default"), State::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,10 +144,7 @@ async fn a_scratch_store_conforms_and_leaves_nothing() {
     let store = Store::scratch(parent.path()).await.expect("a store");
     suite(&store).await;
     drop(store);
-    assert_eq!(
-        std::fs::read_dir(parent.path()).expect("readable").count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(parent.path()).expect("readable").count(), 0);
 }
 
 #[tokio::test]
@@ -206,15 +162,10 @@ async fn only_a_store_is_opened() {
 async fn a_store_whose_parameters_were_lost_is_not_made_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = in_folder(folder.path()).await;
-    back_up(&store, &id(1), &rows(10, "rows"))
-        .await
-        .expect("made");
+    back_up(&store, &id(1), &rows(10, "rows")).await.expect("made");
     std::fs::remove_file(folder.path().join("store.json")).expect("removed");
     let opened = Store::open_or_create(&Location::Folder(folder.path().to_owned())).await;
-    assert!(
-        matches!(opened, Err(StoreError::ParametersMissing(_))),
-        "{opened:?}"
-    );
+    assert!(matches!(opened, Err(StoreError::ParametersMissing(_))), "{opened:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,9 +174,7 @@ async fn a_scratch_store_holds_only_what_the_store_beneath_lacks() {
     let mut all = rows(3000, "rows");
     back_up(&beneath, &id(1), &all).await.expect("made");
     all[7] = b"key-00000007\tchanged\t2025-01-01 00:00:00".to_vec();
-    let scratch = Store::scratch(&std::env::temp_dir())
-        .await
-        .expect("a store");
+    let scratch = Store::scratch(&std::env::temp_dir()).await.expect("a store");
     let index = beneath.index().await.expect("the index");
     let mut writer = scratch.writer_beyond(&[index]).await.expect("a writer");
     let put = tokio::task::spawn_blocking(move || {
@@ -235,10 +184,8 @@ async fn a_scratch_store_holds_only_what_the_store_beneath_lacks() {
     let (part, writer) = put.await.expect("no panic");
     let written = writer.finish().await.expect("durable");
     assert!(written.new_chunks <= 4, "{written:?}");
-    let reader = scratch
-        .reader_over(beneath.reader().await.expect("a reader"))
-        .await
-        .expect("a reader");
+    let reader =
+        scratch.reader_over(beneath.reader().await.expect("a reader")).await.expect("a reader");
     let walked = tokio::task::spawn_blocking(move || {
         let mut chunks = 0;
         ipam_rewind::tree::walk(&reader, &part.root, &mut |_, _| {
@@ -255,24 +202,15 @@ async fn a_manifest_says_if_it_was_changed_and_keeps_its_checksum_last() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = in_folder(folder.path()).await;
     let (part, _) = write(&store, &rows(10, "rows")).await.expect("written");
-    store
-        .publish(&manifest(&id(1), part), &State::default())
-        .await
-        .expect("published");
+    store.publish(&manifest(&id(1), part), &State::default()).await.expect("published");
     let path = folder.path().join(id(1).as_str()).join("manifest.json");
     let text = std::fs::read_to_string(&path).expect("readable");
     let last = text.lines().rev().nth(1).expect("a line");
     assert!(last.trim_start().starts_with("\"checksum\": \""), "{last}");
-    for (from, to) in [
-        ("\"rows\": 10", "\"rows\": 11"),
-        ("checksum\": \"", "checksum\": \"0"),
-    ] {
+    for (from, to) in [("\"rows\": 10", "\"rows\": 11"), ("checksum\": \"", "checksum\": \"0")] {
         std::fs::write(&path, text.replace(from, to)).expect("written");
         let read = store.manifest(&id(1)).await;
-        assert!(
-            matches!(read, Err(StoreError::ManifestDamaged { .. })),
-            "{read:?}"
-        );
+        assert!(matches!(read, Err(StoreError::ManifestDamaged { .. })), "{read:?}");
     }
     // A folder under another name is another backup's.
     let other = folder.path().join(id(2).as_str());

@@ -25,11 +25,7 @@ pub struct Faulty {
 impl Faulty {
     pub fn over(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         let (space, changes) = (AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX));
-        Arc::new(Self {
-            inner,
-            space,
-            changes,
-        })
+        Arc::new(Self { inner, space, changes })
     }
 
     /// From now on only so many bytes can be written.
@@ -43,19 +39,12 @@ impl Faulty {
     }
 
     fn change(&self) -> Result<()> {
-        if self.changes.fetch_sub(1, Ordering::SeqCst) > 0 {
-            Ok(())
-        } else {
-            Err(failed("killed"))
-        }
+        if self.changes.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err(failed("killed")) }
     }
 }
 
 fn failed(why: &'static str) -> object_store::Error {
-    object_store::Error::Generic {
-        store: "faulty",
-        source: why.into(),
-    }
+    object_store::Error::Generic { store: "faulty", source: why.into() }
 }
 
 impl fmt::Display for Faulty {

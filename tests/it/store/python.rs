@@ -12,12 +12,7 @@ use super::samples::{AgainstLast, back_up, id, in_folder, manifest, rows, write,
 fn reader(folder: &Path, arguments: &[&str]) -> (bool, Vec<u8>, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reader.py");
     let mut python = Command::new("/usr/bin/python3");
-    let output = python
-        .arg(script)
-        .arg(folder)
-        .args(arguments)
-        .output()
-        .expect("python3 runs");
+    let output = python.arg(script).arg(folder).args(arguments).output().expect("python3 runs");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), output.stdout, complaint)
 }
@@ -35,10 +30,7 @@ async fn back_up_versions(store: &Store, rows: &[Vec<u8>], ids: std::ops::Range<
         });
         let (part, sink) = written.await.expect("no panic");
         sink.writer.finish().await.expect("durable");
-        store
-            .publish(&manifest(&id(n), part), &State::default())
-            .await
-            .expect("published");
+        store.publish(&manifest(&id(n), part), &State::default()).await.expect("published");
         last = sink.last;
     }
 }
@@ -65,10 +57,7 @@ async fn a_reader_written_from_the_format_page_alone_reads_lists_and_verifies() 
     assert!(right, "{complaint}");
     let (right, text, complaint) = reader(folder.path(), &["rows", id(1).as_str(), "vrf"]);
     assert!(right, "{complaint}");
-    let expected: Vec<u8> = all
-        .iter()
-        .flat_map(|row| [&row[..], b"\n"].concat())
-        .collect();
+    let expected: Vec<u8> = all.iter().flat_map(|row| [&row[..], b"\n"].concat()).collect();
     assert!(text == expected, "other rows");
 }
 
@@ -78,10 +67,7 @@ async fn the_reader_finds_a_manifest_that_lies() {
     let store = in_folder(folder.path()).await;
     let (mut part, _) = write(&store, &rows(100, "one")).await.expect("written");
     part.rows += 1;
-    store
-        .publish(&manifest(&id(1), part), &State::default())
-        .await
-        .expect("published");
+    store.publish(&manifest(&id(1), part), &State::default()).await.expect("published");
     let (right, _, complaint) = reader(folder.path(), &["verify"]);
     assert!(!right && complaint.contains("its sums"), "{complaint}");
 }

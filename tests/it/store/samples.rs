@@ -14,9 +14,7 @@ use ipam_rewind::tree::{ChunkSink, Cursor, Layout, Place, TreeBuilder, split::Sp
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn id(n: u32) -> BackupId {
-    format!("20250101_{:02}{:02}{:02}", n / 3600, n / 60 % 60, n % 60)
-        .parse()
-        .expect("an id")
+    format!("20250101_{:02}{:02}{:02}", n / 3600, n / 60 % 60, n % 60).parse().expect("an id")
 }
 
 /// Rows of a key, some text that does not compress well, and a volatile column. Rows of another
@@ -40,10 +38,7 @@ pub fn table() -> Table {
     Table {
         name: "vrf".into(),
         columns: names.iter().enumerate().map(column).collect(),
-        key: vec![KeyColumn {
-            column: "id".into(),
-            kind: KeyKind::Text,
-        }],
+        key: vec![KeyColumn { column: "id".into(), kind: KeyKind::Text }],
         groups: vec![vec![0, 1], vec![2]],
         unique: Vec::new(),
         loose_unique: false,
@@ -98,11 +93,7 @@ impl ChunkSink for AgainstLast {
 
 pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
     let (rows, bytes) = (part.rows, part.bytes);
-    let summary = DatasetSummary {
-        rows,
-        bytes,
-        root: Hash::of(&part.root.0),
-    };
+    let summary = DatasetSummary { rows, bytes, root: Hash::of(&part.root.0) };
     Manifest {
         format: FORMAT_VERSION,
         backup_id: id.clone(),
@@ -126,9 +117,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
             schema_fingerprint: Hash::of(b""),
         },
         sequences: Vec::new(),
-        schema: Schema {
-            tables: vec![table()],
-        },
+        schema: Schema { tables: vec![table()] },
     }
 }
 
@@ -150,14 +139,10 @@ pub async fn back_up(
     id: &BackupId,
     rows: &[Vec<u8>],
 ) -> Result<Written, StoreError> {
-    let held = store
-        .lock(Lock::Objects, Mode::Shared, "backup", PATIENCE)
-        .await?;
+    let held = store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
     let (part, written) = write(store, rows).await?;
     store.confirm(&written).await?;
-    store
-        .publish(&manifest(id, part), &State::default())
-        .await?;
+    store.publish(&manifest(id, part), &State::default()).await?;
     held.release().await;
     Ok(written)
 }
@@ -181,22 +166,16 @@ pub async fn read(store: &Store, id: &BackupId) -> Result<Vec<Vec<u8>>, StoreErr
 pub async fn chunk(store: &Store, id: ChunkId) -> Result<bytes::Bytes, StoreError> {
     use ipam_rewind::tree::ChunkSource;
     let reader = store.reader().await?;
-    tokio::task::spawn_blocking(move || reader.chunk(&id))
-        .await
-        .expect("no panic")
+    tokio::task::spawn_blocking(move || reader.chunk(&id)).await.expect("no panic")
 }
 
 pub async fn in_folder(folder: &Path) -> Store {
-    Store::open_or_create(&Location::Folder(folder.to_owned()))
-        .await
-        .expect("a store")
+    Store::open_or_create(&Location::Folder(folder.to_owned())).await.expect("a store")
 }
 
 pub async fn in_memory() -> Store {
     let objects = std::sync::Arc::new(object_store::memory::InMemory::new());
-    Store::over(objects, None, LockKind::LEASE)
-        .await
-        .expect("a store")
+    Store::over(objects, None, LockKind::LEASE).await.expect("a store")
 }
 
 /// The files of a folder of the store, in the order of their names.

@@ -53,10 +53,7 @@ pub async fn copy(template: Template) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let template = template.name();
-    admin(format!(
-        "CREATE DATABASE {name} TEMPLATE {template} OWNER {PLAN_OWNER}"
-    ))
-    .await;
+    admin(format!("CREATE DATABASE {name} TEMPLATE {template} OWNER {PLAN_OWNER}")).await;
     name
 }
 
@@ -73,21 +70,12 @@ async fn make_template(name: &'static str, plan: Option<sample::PlanSize>) {
     } else {
         ""
     };
-    admin(format!(
-        "CREATE DATABASE {name} TEMPLATE template0 OWNER {PLAN_OWNER} {locale}"
-    ))
-    .await;
+    admin(format!("CREATE DATABASE {name} TEMPLATE template0 OWNER {PLAN_OWNER} {locale}")).await;
     let url = postgres().url(name, PLAN_OWNER);
-    let mut owner = PgConnection::connect(&url)
-        .await
-        .expect("the template takes connections");
-    apply_schema(&mut owner)
-        .await
-        .expect("the owner may create the schema");
+    let mut owner = PgConnection::connect(&url).await.expect("the template takes connections");
+    apply_schema(&mut owner).await.expect("the owner may create the schema");
     if let Some(plan) = plan {
-        sample::load(&mut owner, plan)
-            .await
-            .expect("the sample plan is loaded");
+        sample::load(&mut owner, plan).await.expect("the sample plan is loaded");
     }
     owner.close().await.expect("the connection ends in order");
     // A template with a connection, be it of autovacuum, cannot be copied.
@@ -111,17 +99,12 @@ async fn admin(statement: String) {
         .execute(&mut connection)
         .await
         .unwrap_or_else(|error| panic!("{statement}: {error}"));
-    connection
-        .close()
-        .await
-        .expect("the connection ends in order");
+    connection.close().await.expect("the connection ends in order");
 }
 
 async fn admin_connection() -> PgConnection {
     let url = postgres().url("postgres", "postgres");
-    PgConnection::connect(&url)
-        .await
-        .expect("the private PostgreSQL takes connections")
+    PgConnection::connect(&url).await.expect("the private PostgreSQL takes connections")
 }
 
 /// Runs a future to its end on a thread and a runtime of its own.

@@ -24,14 +24,8 @@ impl Cycle {
     pub async fn new(database: TestDatabase) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder is made");
         let location = Location::Folder(folder.path().to_owned());
-        let store = Store::open_or_create(&location)
-            .await
-            .expect("the store is made");
-        Self {
-            engine: Engine::new(store, Some(database.url.clone())),
-            database,
-            _folder: folder,
-        }
+        let store = Store::open_or_create(&location).await.expect("the store is made");
+        Self { engine: Engine::new(store, Some(database.url.clone())), database, _folder: folder }
     }
 
     pub async fn sql(&self, statements: &str) {
@@ -39,12 +33,8 @@ impl Cycle {
     }
 
     pub async fn backup(&self) -> BackupId {
-        let made = self
-            .engine
-            .backup(BackupRequest::default(), &Run::new())
-            .await;
-        made.unwrap_or_else(|error| panic!("backup: {}", words(&error)))
-            .backup_id
+        let made = self.engine.backup(BackupRequest::default(), &Run::new()).await;
+        made.unwrap_or_else(|error| panic!("backup: {}", words(&error))).backup_id
     }
 
     pub async fn try_restore(
@@ -105,8 +95,7 @@ impl Cycle {
     /// Restores the safety backup of this restore.
     pub async fn undo(&self, restored: &Restored) -> Restored {
         let safety = &restored.restore_results.safety_backup;
-        self.restore(safety.as_ref().expect("a safety backup was made"))
-            .await
+        self.restore(safety.as_ref().expect("a safety backup was made")).await
     }
 
     /// The restore must fail, and leave no trace in the database. Returns what it said.
@@ -126,10 +115,7 @@ impl Cycle {
             VALUES ('orphan', 'prod-vrf', '192.0.2.0/24', 'nowhere', 'manual', false)";
         let error = self.database.try_sql(orphan).await;
         let error = error.expect_err("the orphan must be refused").to_string();
-        assert!(
-            error.contains("parent prefix nowhere does not exist"),
-            "{error}"
-        );
+        assert!(error.contains("parent prefix nowhere does not exist"), "{error}");
     }
 }
 

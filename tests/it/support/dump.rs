@@ -12,11 +12,7 @@ pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
     pin_session(connection).await;
     let mut dump = BTreeMap::new();
     for (table, order) in tables(connection).await {
-        let rows = copy(
-            connection,
-            &format!("SELECT * FROM {table} ORDER BY {order}"),
-        )
-        .await;
+        let rows = copy(connection, &format!("SELECT * FROM {table} ORDER BY {order}")).await;
         dump.insert(table, rows);
     }
     for sequence in sequences(connection).await {
@@ -34,10 +30,7 @@ async fn pin_session(connection: &mut PgConnection) {
     let settings = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD';
         SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
         SET bytea_output = 'hex'; SET search_path = public";
-    sqlx::raw_sql(settings)
-        .execute(connection)
-        .await
-        .expect("the settings exist");
+    sqlx::raw_sql(settings).execute(connection).await.expect("the settings exist");
 }
 
 /// The tables with the order of their keys: text by its bytes, whatever the database's locale.
@@ -70,10 +63,7 @@ async fn sequences(connection: &mut PgConnection) -> Vec<String> {
 
 async fn copy(connection: &mut PgConnection, query: &str) -> String {
     let statement = format!("COPY ({query}) TO STDOUT");
-    let rows = connection
-        .copy_out_raw(&statement)
-        .await
-        .expect("COPY begins");
+    let rows = connection.copy_out_raw(&statement).await.expect("COPY begins");
     let rows = rows.try_fold(Vec::new(), async |mut all, part| {
         all.extend_from_slice(&part);
         Ok(all)

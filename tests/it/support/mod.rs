@@ -43,41 +43,30 @@ impl TestDatabase {
     async fn copy_of(template: cluster::Template) -> Self {
         let name = cluster::copy(template).await;
         let owner = ipam_rewind::embedded::PLAN_OWNER;
-        Self {
-            url: postgres().url(&name, owner),
-            name,
-        }
+        Self { url: postgres().url(&name, owner), name }
     }
 
     /// A new connection as the tables' owner.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url)
-            .await
-            .expect("the test's own database takes connections")
+        PgConnection::connect(&self.url).await.expect("the test's own database takes connections")
     }
 
     /// Runs statements as the tables' owner, outside a transaction.
     pub async fn sql(&self, statements: &str) {
-        self.try_sql(statements)
-            .await
-            .unwrap_or_else(|error| panic!("{statements}: {error}"));
+        self.try_sql(statements).await.unwrap_or_else(|error| panic!("{statements}: {error}"));
     }
 
     /// Runs statements that may be refused.
     pub async fn try_sql(&self, statements: &str) -> Result<(), sqlx::Error> {
         let mut connection = self.connect().await;
-        sqlx::raw_sql(AssertSqlSafe(statements))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await?;
         connection.close().await
     }
 
     /// Runs statements in this database as a superuser: for what an owner may not do.
     pub async fn sql_as_superuser(&self, statements: &str) {
         let url = postgres().url(&self.name, "postgres");
-        let mut connection = PgConnection::connect(&url)
-            .await
-            .expect("the superuser may connect");
+        let mut connection = PgConnection::connect(&url).await.expect("the superuser may connect");
         sqlx::raw_sql(AssertSqlSafe(statements))
             .execute(&mut connection)
             .await

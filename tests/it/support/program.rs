@@ -31,10 +31,7 @@ impl Program {
 
     /// With an empty folder for the store, and this database or none.
     pub fn at(database: Option<String>) -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-            database,
-        }
+        Self { folder: tempfile::tempdir().expect("a folder"), database }
     }
 
     /// The store's folder.
@@ -55,10 +52,7 @@ impl Program {
 
     /// Runs a command line to its end.
     pub fn run(&self, arguments: &[&str]) -> Ended {
-        self.command(arguments)
-            .output()
-            .expect("the program runs")
-            .into()
+        self.command(arguments).output().expect("the program runs").into()
     }
 
     /// Runs a command line that must succeed; its standard output.
@@ -84,10 +78,7 @@ impl Program {
     pub fn ids(&self) -> Vec<String> {
         let list = self.json(&["list"]);
         let backups = list["backups"].as_array().expect("a list");
-        backups
-            .iter()
-            .map(|b| b["backup_id"].as_str().expect("an id").to_owned())
-            .collect()
+        backups.iter().map(|b| b["backup_id"].as_str().expect("an id").to_owned()).collect()
     }
 }
 

@@ -17,11 +17,7 @@ pub struct S3Server {
 fn rclone() -> PathBuf {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/rclone");
     let path = std::env::var_os("IPAM_REWIND_RCLONE").map_or(tools, PathBuf::from);
-    assert!(
-        path.is_file(),
-        "{} is missing: run scripts/setup.sh",
-        path.display()
-    );
+    assert!(path.is_file(), "{} is missing: run scripts/setup.sh", path.display());
     path
 }
 
@@ -34,24 +30,13 @@ impl S3Server {
         let port = free.local_addr().expect("bound").port();
         drop(free);
         let process = Command::new(rclone())
-            .args([
-                "serve",
-                "s3",
-                "--auth-key",
-                "key,secret",
-                "--config",
-                "/dev/null",
-            ])
+            .args(["serve", "s3", "--auth-key", "key,secret", "--config", "/dev/null"])
             .args(["--addr", &format!("127.0.0.1:{port}")])
             .arg(folder.path())
             .stderr(Stdio::null())
             .spawn()
             .expect("rclone starts");
-        let server = Self {
-            process,
-            port,
-            _folder: folder,
-        };
+        let server = Self { process, port, _folder: folder };
         for _ in 0..200 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return server;
