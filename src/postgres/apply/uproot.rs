@@ -2,8 +2,9 @@
 //!
 //! A row that changes is updated in place, unless that cannot be: it holds a unique value that
 //! another row gets (an index checks row by row, so even a swap would fail), or a column changes
-//! that only the database numbers, or by which rows refer to it. Such a row is deleted and made anew, and with it, step by step, every
-//! row that refers to it, since a reference may be `RESTRICT`, which fires at once.
+//! that only the database numbers, or by which rows refer to it. Such a row is deleted and made
+//! anew, and with it, step by step, every row that refers to it, since a reference may be
+//! `RESTRICT`, which fires at once.
 
 use super::Apply;
 use super::stage::{doomed, staging};
