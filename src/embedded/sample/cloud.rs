@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::block::Block;
 use super::copy_text::CopyText;
-use super::moment;
+use super::moment::{self, Batch};
 use super::prefix::Prefix;
 use super::random::{Random, Stream};
 use super::size::{blocks_of, subnets_of};
@@ -100,15 +100,17 @@ pub(super) fn write_subnets(vrf: &Vrf, slot: u64, vpc: u64, rows: &mut CopyText)
     let mut random = Random::of(Stream::Cloud, !vpc);
     let (home, vpc_id) = (vpc_block(slot), vpc_id(vpc));
     let parent = home.manual_id(&vrf.id);
+    // The sync found most of them together.
+    let (batch, stack) = (Batch::draw(&mut random), tags::Stack::draw(&mut random));
     for block in 0..blocks_of(vpc) {
         for number in 0..subnets_of(vpc, block) {
             let cidr = home.nth(block, 20).nth(number, 24);
-            let (created, _) = moment::created_and_updated(&mut random);
+            let (created, _) = batch.created_and_updated(&mut random);
             Prefix {
                 id: &format!("{vpc_id}-subnet-{}", cidr.synced_name()),
                 vrf: &vrf.id,
                 cidr,
-                tags: tags::subnet(&format!("net{vpc}"), number, &mut random),
+                tags: stack.subnet(&format!("net{vpc}"), number, &mut random),
                 level: 3,
                 parent: Some(&parent),
                 routable: vrf.routable && !random.one_in(8),

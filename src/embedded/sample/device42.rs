@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::block::Block;
 use super::copy_text::CopyText;
-use super::moment::{self, with_zone, without_zone};
+use super::moment::{self, Batch, with_zone, without_zone};
 use super::public;
 use super::random::{Random, Stream};
 
@@ -27,7 +27,7 @@ pub(super) fn write(number: u64, rows: &mut CopyText) {
         if is_public { public::address(number) } else { subnet.nth(1 + random.below(254), 32) };
     let kind = random.pick(&["static", "dhcp", "reserved"]);
     let host = random.pick(&["sw", "fw", "srv", "esx", "prn", "ap"]);
-    let (created, updated) = moment::created_and_updated(&mut random);
+    let (created, updated) = Batch::draw(&mut random).created_and_updated(&mut random);
     let seen = moment::between(created, moment::last_sync(), &mut random);
     rows.plain(number + 1)
         .nullable((!random.one_in(20)).then(|| format!("{}", 100_000 + number)))

@@ -17,11 +17,24 @@ fn first_day() -> DateTime<Utc> {
     last_sync() - Days::new(DAYS)
 }
 
-/// A creation and, for every second row, a later change.
-pub(super) fn created_and_updated(random: &mut Random) -> (DateTime<Utc>, DateTime<Utc>) {
-    let created = between(first_day(), last_sync(), random);
-    let updated = if random.one_in(2) { between(created, last_sync(), random) } else { created };
-    (created, updated)
+/// An import or a sync: one transaction, whose rows share its `now()`.
+#[derive(Clone, Copy)]
+pub(super) struct Batch(DateTime<Utc>);
+
+impl Batch {
+    /// At any time in the two years.
+    pub(super) fn draw(random: &mut Random) -> Self {
+        Self(between(first_day(), last_sync(), random))
+    }
+
+    /// A creation and a last change. One row in eight was written by itself later, and one in
+    /// six was changed by itself since.
+    pub(super) fn created_and_updated(self, random: &mut Random) -> (DateTime<Utc>, DateTime<Utc>) {
+        let created = if random.one_in(8) { between(self.0, last_sync(), random) } else { self.0 };
+        let updated =
+            if random.one_in(6) { between(created, last_sync(), random) } else { created };
+        (created, updated)
+    }
 }
 
 /// A time from `from` up to `to`.

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::cloud::vpc_id;
 use super::copy_text::CopyText;
-use super::moment;
+use super::moment::{self, Batch};
 use super::prefix::Prefix;
 use super::random::{Random, Stream};
 use super::size::PlanSize;
@@ -21,7 +21,7 @@ pub(super) fn write(plan: PlanSize, number: u64, rows: &mut CopyText) {
         Some(vpc) => format!("{vpc}-subnet-{}", cidr.public_name()),
         None => format!("public-ip-{}", cidr.public_name()),
     };
-    let (created, updated) = moment::created_and_updated(&mut random);
+    let (created, updated) = Batch::draw(&mut random).created_and_updated(&mut random);
     Prefix {
         id: &id,
         vrf: vrf::PUBLIC,

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::cloud::{self, VPCS_IN_A_REGION};
 use super::copy_text::CopyText;
-use super::moment;
+use super::moment::Batch;
 use super::prefix::Prefix;
 use super::random::{Random, Stream};
 use super::size::PlanSize;
@@ -37,7 +37,9 @@ pub(super) fn shares(plan: PlanSize) -> Vec<u64> {
 
 /// Writes the `share` manual prefixes of one VRF, parents first.
 pub(super) fn write(vrf: &Vrf, vpcs: u64, share: u64, rows: &mut CopyText) {
-    let mut tree = Tree { vrf, random: Random::of(Stream::Site, vrf.number), left: share, rows };
+    let mut random = Random::of(Stream::Site, vrf.number);
+    let import = Import::draw(&mut random);
+    let mut tree = Tree { vrf, random, import, left: share, rows };
     tree.fill(vpcs);
     debug_assert_eq!(tree.left, 0, "the tree has room for every share");
 }
@@ -50,11 +52,24 @@ struct Parent {
     routable: bool,
 }
 
+/// A site comes into the plan with one import.
+struct Import {
+    batch: Batch,
+    tags: tags::Site,
+}
+
+impl Import {
+    fn draw(random: &mut Random) -> Self {
+        Self { batch: Batch::draw(random), tags: tags::Site::draw(random) }
+    }
+}
+
 /// A tree that grows until `left` more prefixes are written: then [`Tree::add`] gives `None`, and
 /// every branch that is being written ends with it.
 struct Tree<'a> {
     vrf: &'a Vrf,
     random: Random,
+    import: Import,
     left: u64,
     rows: &'a mut CopyText,
 }
@@ -90,6 +105,7 @@ impl Tree<'_> {
         let high = u16::try_from(number / 65_536 % 256).expect("the remainder fits");
         let root = self.add(None, Block::v6(0xfd00 + high, low, 32), false)?;
         for site in 0..65_536 {
+            self.import = Import::draw(&mut self.random);
             let site = self.child(&root, root.cidr.nth(site, 48))?;
             for network in 0..4 + self.random.below(13) {
                 self.child(&site, site.cidr.nth(network, 64))?;
@@ -105,6 +121,7 @@ impl Tree<'_> {
         for region in 0..REGIONS {
             let region = self.child(root, root.cidr.nth(region, 12))?;
             for site in 0..sites {
+                self.import = Import::draw(&mut self.random);
                 let site = self.child(&region, region.cidr.nth(site, 16))?;
                 self.site(&site)?;
             }
@@ -144,12 +161,12 @@ impl Tree<'_> {
         let isolated = may_isolate && self.random.one_in(20);
         let routable = parent.map_or(self.vrf.routable, |parent| parent.routable) && !isolated;
         let id = cidr.manual_id(&self.vrf.id);
-        let (created, updated) = moment::created_and_updated(&mut self.random);
+        let (created, updated) = self.import.batch.created_and_updated(&mut self.random);
         Prefix {
             id: &id,
             vrf: &self.vrf.id,
             cidr,
-            tags: tags::prefix(&mut self.random),
+            tags: self.import.tags.prefix(&mut self.random),
             level,
             parent: parent.map(|parent| parent.id.as_str()),
             routable,

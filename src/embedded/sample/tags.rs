@@ -41,26 +41,40 @@ const NOTES: [&str; 5] = [
     "temporary",
 ];
 
-/// The tags of a prefix; every tenth has none.
-pub(super) fn prefix(random: &mut Random) -> String {
-    if random.one_in(10) {
-        return "{}".to_owned();
+/// What the prefixes of one site have in common: people tag a site, and what is in it takes that on.
+pub(super) struct Site {
+    common: Map<String, Value>,
+    contact: Value,
+    ticket: String,
+}
+
+impl Site {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        Self { common: common(random), contact: contact(random), ticket: ticket(random) }
     }
-    let mut tags = common(random);
-    if random.one_in(3) {
-        tags.insert("ticket".into(), json!(format!("NET-{}", 1_000 + random.below(90_000))));
+
+    /// The tags of one of its prefixes. Every second has none: people tag what they look for.
+    pub(super) fn prefix(&self, random: &mut Random) -> String {
+        if random.one_in(2) {
+            return "{}".to_owned();
+        }
+        let mut tags = if random.one_in(10) { common(random) } else { self.common.clone() };
+        if random.one_in(8) {
+            let own = random.one_in(2).then(|| ticket(random));
+            tags.insert("ticket".into(), json!(own.unwrap_or_else(|| self.ticket.clone())));
+        }
+        if random.one_in(8) {
+            let services = [random.pick(&SERVICES), random.pick(&SERVICES)];
+            tags.insert("services".into(), json!(services));
+        }
+        if random.one_in(12) {
+            tags.insert("note".into(), json!(random.pick(&NOTES)));
+        }
+        if random.one_in(6) {
+            tags.insert("contact".into(), self.contact.clone());
+        }
+        Value::Object(tags).to_string()
     }
-    if random.one_in(4) {
-        let services = [random.pick(&SERVICES), random.pick(&SERVICES)];
-        tags.insert("services".into(), json!(services));
-    }
-    if random.one_in(8) {
-        tags.insert("note".into(), json!(random.pick(&NOTES)));
-    }
-    if random.one_in(6) {
-        tags.insert("contact".into(), contact(random));
-    }
-    Value::Object(tags).to_string()
 }
 
 /// The tags of a VRF or VPC.
@@ -70,17 +84,31 @@ pub(super) fn network(random: &mut Random) -> String {
     Value::Object(tags).to_string()
 }
 
-/// The tags that a cloud sync brings along with a subnet.
-pub(super) fn subnet(name: &str, zone: u64, random: &mut Random) -> String {
-    let tier = random.pick(&["public", "private", "database", "transit"]);
-    let stack = random.pick(&["terraform", "pulumi", "cloudformation", "console"]);
-    json!({
-        "Name": format!("{name}-{tier}-{zone}"),
-        "tier": tier,
-        "environment": random.pick(&ENVIRONMENTS),
-        "managed_by": stack,
-    })
-    .to_string()
+/// How the subnets of one VPC are made.
+pub(super) struct Stack {
+    environment: &'static str,
+    managed_by: &'static str,
+}
+
+impl Stack {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        Self {
+            environment: random.pick(&ENVIRONMENTS),
+            managed_by: random.pick(&["terraform", "pulumi", "cloudformation", "console"]),
+        }
+    }
+
+    /// The tags that a cloud sync brings along with a subnet.
+    pub(super) fn subnet(&self, name: &str, zone: u64, random: &mut Random) -> String {
+        let tier = random.pick(&["public", "private", "database", "transit"]);
+        json!({
+            "Name": format!("{name}-{tier}-{zone}"),
+            "tier": tier,
+            "environment": self.environment,
+            "managed_by": self.managed_by,
+        })
+        .to_string()
+    }
 }
 
 /// The tags of a public address.
@@ -102,6 +130,10 @@ fn common(random: &mut Random) -> Map<String, Value> {
     tags.insert("team".into(), json!(random.pick(&TEAMS)));
     tags.insert("cost_centre".into(), json!(format!("CC-{}", 4_000 + random.below(400))));
     tags
+}
+
+fn ticket(random: &mut Random) -> String {
+    format!("NET-{}", 1_000 + random.below(90_000))
 }
 
 fn contact(random: &mut Random) -> Value {
