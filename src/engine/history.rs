@@ -169,7 +169,9 @@ fn follow(
         let table = alike[0].table.clone();
         let found = table.and_then(|table| Some((key_in(&table, key)?, table)));
         let Some((key, table)) = found else {
-            alike.iter().for_each(|snapshot| timeline.add(&snapshot.moment, None));
+            for snapshot in alike {
+                timeline.add(&snapshot.moment, None);
+            }
             continue;
         };
         let layout = Layout::from(&*table);
