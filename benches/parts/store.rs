@@ -94,17 +94,23 @@ pub fn write(criterion: &mut Criterion) {
     let changed: Vec<(&ChunkId, &ChunkId)> = places.filter(|(old, new)| old != new).collect();
     let bytes = changed.iter().map(|(_, id)| new.kept[*id].len() as u64).sum();
     group.throughput(Throughput::Bytes(bytes));
+    let compress = |mut writer: Writer| {
+        for (base, id) in &changed {
+            let base = (**base, &old.kept[*base][..]);
+            writer.put_with_base(**id, &new.kept[*id], Some(base)).expect("memory takes all");
+        }
+        writer
+    };
     group.bench_function("compress against a base", |bencher| {
-        let compress = |mut writer: Writer| {
-            for (base, id) in &changed {
-                let base = (**base, &old.kept[*base][..]);
-                writer.put_with_base(**id, &new.kept[*id], Some(base)).expect("memory takes all");
-            }
-            writer
-        };
         bencher.iter_batched(|| writer(&runtime, &store), compress, each);
     });
     group.finish();
+    let written = runtime.block_on(compress(writer(&runtime, &store)).finish());
+    let written = written.expect("memory takes all");
+    assert!(
+        written.stored_bytes * 10 < written.new_raw_bytes,
+        "differences are small: {written:?}"
+    );
 }
 
 /// Out of packs: decompressing alone, and as everything reads that reads backups.
