@@ -162,10 +162,9 @@ async fn damage_on_the_way_is_named() {
     let program = Program::on(&database);
     program.backup();
     for pack in crate::store::samples::files(program.store(), "packs") {
-        let mut bytes = std::fs::read(&pack).expect("a pack");
-        let middle = bytes.len() - bytes.len() / 8;
-        bytes[100..middle].fill(0);
-        std::fs::write(&pack, bytes).expect("a damaged pack");
+        // All of it: where in a pack a chunk lies differs from run to run.
+        let length = pack.metadata().expect("a pack").len();
+        std::fs::write(&pack, vec![0; usize::try_from(length).expect("small")]).expect("damaged");
     }
     let ended = program.run(&["history", "vrf", "prod-vrf", "--json"]);
     assert_eq!(ended.code, 4, "{}{}", ended.out, ended.err);
