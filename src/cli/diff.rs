@@ -61,18 +61,22 @@ fn row(change: &RowChange) -> String {
     let (mark, cells) = match change.kind {
         ChangeKind::Added => ("+", inline(change, |cell| cell.new.as_ref())),
         ChangeKind::Removed => ("-", inline(change, |cell| cell.old.as_ref())),
-        ChangeKind::Changed => ("~", change.cells.iter().map(cell).collect()),
+        ChangeKind::Changed => {
+            ("~", change.cells.iter().map(|c| format!("\n    {}", cell(c))).collect())
+        }
     };
     format!("{mark} {} {}{cells}", change.table, plain(&change.key))
 }
 
-fn value(value: Option<&String>) -> String {
+/// A value as people read it.
+pub fn value(value: Option<&String>) -> String {
     value.map_or("null".into(), |text| plain(text))
 }
 
-fn cell(cell: &CellChange) -> String {
+/// A changed cell on one line.
+pub fn cell(cell: &CellChange) -> String {
     let (old, new) = (value(cell.old.as_ref()), value(cell.new.as_ref()));
-    format!("\n    {}: {old} → {new}", cell.column)
+    format!("{}: {old} → {new}", cell.column)
 }
 
 /// What tells an added or removed row from its neighbours.

@@ -9,6 +9,7 @@ mod details;
 mod diff;
 mod error;
 mod exit;
+mod history;
 mod list;
 mod output;
 mod progress;
@@ -72,6 +73,7 @@ enum Verb {
     Details(details::Arguments),
     Restore(restore::Arguments),
     Diff(diff::Arguments),
+    History(history::Arguments),
     Verify(verify::Arguments),
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
@@ -95,6 +97,7 @@ impl Verb {
             Self::Details(arguments) => arguments.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Diff(arguments) => arguments.run(context).await,
+            Self::History(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{BackupId, MalformedId, UnknownDataset};
+use crate::model::{BackupId, MalformedId, Part, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
 use crate::tree::BuildError;
@@ -16,6 +16,19 @@ pub enum EngineError {
     /// The text is no dataset.
     #[error(transparent)]
     UnknownDataset(#[from] UnknownDataset),
+    /// The text is no backed-up table.
+    #[error("no table is named {0:?}; they are {tables}", tables = Part::tables().join(", "))]
+    UnknownTable(String),
+    /// The text is no key of the table.
+    #[error("not a key of {table}: {key:?} (its key is {columns})")]
+    MalformedKey {
+        /// The table.
+        table: String,
+        /// What was given.
+        key: String,
+        /// The key's columns with their types.
+        columns: String,
+    },
     /// No database URL was given.
     #[error("no database was named: give --database-url or set DATABASE_URL")]
     NoDatabase,
@@ -130,9 +143,11 @@ impl EngineError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::MalformedId(_) | Self::UnknownDataset(_) | Self::NoDatabase => {
-                Kind::MalformedRequest
-            }
+            Self::MalformedId(_)
+            | Self::UnknownDataset(_)
+            | Self::UnknownTable(_)
+            | Self::MalformedKey { .. }
+            | Self::NoDatabase => Kind::MalformedRequest,
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,

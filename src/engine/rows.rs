@@ -115,11 +115,36 @@ fn text(field: &[u8]) -> Option<String> {
     (field != b"\\N").then(|| String::from_utf8_lossy(&unescape(field)).into_owned())
 }
 
-fn cells_of(table: &Table, row: Option<&Row>) -> Vec<Option<String>> {
-    match row {
-        Some(row) => fields(row).map(text).collect(),
-        None => vec![None; table.columns.len()],
+/// The cells that differ between two rows that need not have the same columns, by name: those of
+/// the second row's table in its order, then those that only the first has. A column that a table
+/// lacks counts as null, and so do all columns of a row that is not there.
+pub fn cells_between(old: Option<(&Table, &Row)>, new: Option<(&Table, &Row)>) -> Vec<CellChange> {
+    let (mut old, new) = (named_cells(old), named_cells(new));
+    let mut cells = Vec::new();
+    for (column, new) in new {
+        let before = old.iter().position(|(name, _)| *name == column);
+        let old = before.and_then(|place| old.remove(place).1);
+        cells.push(CellChange { column, old, new });
     }
+    cells.extend(old.into_iter().map(|(column, old)| CellChange { column, old, new: None }));
+    cells.retain(|cell| cell.old != cell.new);
+    cells
+}
+
+/// Whether these cells are only those that a mere touch changes.
+pub fn is_touch(cells: &[CellChange]) -> bool {
+    let volatile = |cell: &CellChange| VOLATILE_COLUMNS.contains(&cell.column.as_str());
+    !cells.is_empty() && cells.iter().all(volatile)
+}
+
+/// A row's cells with their columns, as the table has them and not as they are stored.
+fn named_cells(row: Option<(&Table, &Row)>) -> Vec<(String, Option<String>)> {
+    let Some((table, row)) = row else {
+        return Vec::new();
+    };
+    let mut cells: Vec<_> = table.columns.iter().zip(fields(row).map(text)).collect();
+    cells.sort_by_key(|(column, _)| column.position);
+    cells.into_iter().map(|(column, value)| (column.name.clone(), value)).collect()
 }
 
 impl RowChange {
@@ -131,26 +156,14 @@ impl RowChange {
             (None, _) => ChangeKind::Added,
             (_, None) => ChangeKind::Removed,
         };
-        let row = change.new.as_ref().or(change.old.as_ref());
-        let key = cells_of(table, row).into_iter().take(table.key.len()).flatten();
-        let pairs = cells_of(table, change.old.as_ref())
-            .into_iter()
-            .zip(cells_of(table, change.new.as_ref()));
-        let mut cells: Vec<_> = table.columns.iter().zip(pairs).collect();
-        cells.retain(|(_, (old, new))| old != new);
-        // As the table has them, not as they are stored.
-        cells.sort_by_key(|(column, _)| column.position);
-        let cell = |(column, (old, new)): (&crate::model::Column, _)| CellChange {
-            column: column.name.clone(),
-            old,
-            new,
-        };
+        let (old, new) = (change.old.as_ref(), change.new.as_ref());
+        let key = new.or(old).into_iter().flat_map(|row| fields(row)).take(table.key.len());
         Self {
             dataset: part.dataset,
             table: table.name.clone(),
-            key: key.collect::<Vec<_>>().join(", "),
+            key: key.filter_map(text).collect::<Vec<_>>().join(", "),
             kind,
-            cells: cells.into_iter().map(cell).collect(),
+            cells: cells_between(old.map(|row| (table, row)), new.map(|row| (table, row))),
         }
     }
 }

@@ -64,6 +64,36 @@ impl Store {
         Ok(ids)
     }
 
+    /// What `keep` takes from the manifest of each backup, oldest first. Several are read at a time,
+    /// and none is held longer than `keep` needs it, so any number of backups can be gone through.
+    ///
+    /// # Errors
+    /// [`StoreError::ManifestDamaged`], with the backup that it hurts.
+    pub async fn manifests<T>(
+        &self,
+        mut keep: impl FnMut(Manifest) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let folders = self.objects().folders().await?;
+        let mut ids: Vec<BackupId> = folders.iter().filter_map(|name| name.parse().ok()).collect();
+        ids.sort();
+        // Collected first, as in `backups`.
+        let reads: Vec<_> = ids.iter().map(|id| self.manifest_if_there(id)).collect();
+        let mut reads = stream::iter(reads).buffered(32);
+        let mut kept = Vec::with_capacity(ids.len());
+        while let Some(manifest) = reads.try_next().await? {
+            kept.extend(manifest.map(&mut keep));
+        }
+        Ok(kept)
+    }
+
+    /// A folder without a manifest is no backup, or no longer.
+    async fn manifest_if_there(&self, id: &BackupId) -> Result<Option<Manifest>, StoreError> {
+        match self.manifest(id).await {
+            Err(StoreError::NoSuchBackup(_)) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
     async fn if_published(&self, id: BackupId) -> Result<Option<BackupId>, StoreError> {
         let there = self.objects().meta(&layout::manifest(&id)).await?.is_some();
         Ok(there.then_some(id))

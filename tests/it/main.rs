@@ -5,6 +5,7 @@ mod embedded;
 mod faults;
 mod fuzz;
 mod golden;
+mod history;
 mod layering;
 mod restore_cases;
 mod store;

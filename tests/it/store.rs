@@ -6,5 +6,5 @@ mod damage;
 pub mod faults;
 mod python;
 mod s3;
-mod samples;
+pub mod samples;
 mod sweeping;

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    Running, change, held_in_the_middle, let_go, recovers, until, until_left_alone, whole,
+    Changed, Running, held_in_the_middle, let_go, recovers, until, until_left_alone, whole,
 };
 use crate::support::program::{Ended, Program};
 use crate::support::{SAMPLE, TestDatabase, dump, postgres, sample_database};
@@ -49,76 +49,55 @@ async fn a_backup_whose_session_is_terminated_fails_and_leaves_no_backup() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_whose_session_is_terminated_changes_nothing() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let changed = database.dump().await;
-    let (restore, held) =
-        held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
-    terminate(&database).await;
+    let plan = Changed::sample().await;
+    let (restore, held) = plan.restore_in_the_middle().await;
+    terminate(&plan.database).await;
     says_out_of_reach(&restore.ended().await);
     let_go(held).await;
-    assert!(database.dump().await == changed);
-    program.ok(&["restore", &target, "--yes"]);
-    assert!(database.dump().await == wanted);
-    recovers(&program, &database);
+    plan.is_as_it_was().await;
+    plan.restore().await;
+    recovers(&plan.program, &plan.database);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_cut_before_the_commit_leaves_the_database_as_it_was() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let changed = database.dump().await;
-    let relay = Relay::to(&database, Fault::CutBeforeCommit).await;
-    let arguments = ["restore", &target, "--yes", "--database-url", &relay.url];
-    let ended = Running::start(&program, &arguments).ended().await;
+    let plan = Changed::sample().await;
+    let relay = Relay::to(&plan.database, Fault::CutBeforeCommit).await;
+    let arguments = ["restore", &plan.target, "--yes", "--database-url", &relay.url];
+    let ended = Running::start(&plan.program, &arguments).ended().await;
     assert_eq!(relay.struck(), 1);
     says_out_of_reach(&ended);
-    until_left_alone(&database).await;
-    assert!(database.dump().await == changed);
-    program.ok(&["restore", &target, "--yes"]);
-    assert!(database.dump().await == wanted);
+    until_left_alone(&plan.database).await;
+    plan.is_as_it_was().await;
+    plan.restore().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_cut_before_the_answer_to_the_commit_is_still_a_success() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let relay = Relay::to(&database, Fault::CutAfterCommit).await;
-    let arguments = ["restore", &target, "--yes", "--database-url", &relay.url];
-    let ended = Running::start(&program, &arguments).ended().await;
+    let plan = Changed::sample().await;
+    let relay = Relay::to(&plan.database, Fault::CutAfterCommit).await;
+    let arguments = ["restore", &plan.target, "--yes", "--database-url", &relay.url];
+    let ended = Running::start(&plan.program, &arguments).ended().await;
     assert_eq!(relay.struck(), 1);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
-    assert!(database.dump().await == wanted);
-    let details = program.json(&["details", &target]);
+    plan.is_restored().await;
+    let details = plan.program.json(&["details", &plan.target]);
     assert_eq!(details["backup_info"]["restore_tested"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_of_which_nothing_can_be_learnt_is_told_as_such() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let relay = Relay::to(&database, Fault::CutAfterCommit).await;
-    let arguments = ["restore", &target, "--yes", "--database-url", &relay.url];
-    let (restore, held) = held_in_the_middle(&database, &program, &arguments).await;
+    let plan = Changed::sample().await;
+    let relay = Relay::to(&plan.database, Fault::CutAfterCommit).await;
+    let arguments = ["restore", &plan.target, "--yes", "--database-url", &relay.url];
+    let (restore, held) = held_in_the_middle(&plan.database, &plan.program, &arguments).await;
     relay.ignore_whoever_comes();
     let_go(held).await;
     let ended = restore.ended().await;
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("not known whether"), "{}", ended.err);
-    assert!(database.dump().await == wanted);
-    whole(&program);
+    plan.is_restored().await;
+    whole(&plan.program);
 }
 
 /// A server that may be stopped.

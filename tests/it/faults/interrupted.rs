@@ -4,8 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    Running, change, held_in_the_middle, hold, let_go, recovers, sessions, until,
-    until_it_waits_for_a_table, whole,
+    Changed, Running, hold, let_go, recovers, sessions, until, until_it_waits_for_a_table, whole,
 };
 use crate::support::program::Program;
 use crate::support::{TestDatabase, sample_database};
@@ -52,28 +51,21 @@ async fn a_backup_that_is_interrupted_while_it_waits_for_a_table_ends_at_once() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_interrupted_within_its_transaction_changes_nothing() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let changed = database.dump().await;
+    let plan = Changed::sample().await;
     for signal in BOTH {
-        let (mut restore, held) =
-            held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
+        let (mut restore, held) = plan.restore_in_the_middle().await;
         restore.signal(signal);
         let ended = restore.ended().await;
         assert_eq!(ended.code, 130, "{signal}: {}", ended.err);
         assert!(ended.err.contains("interrupted"), "{}", ended.err);
-        assert_eq!(sessions(&database).await, "0", "{signal}");
+        assert_eq!(sessions(&plan.database).await, "0", "{signal}");
         let_go(held).await;
-        assert!(database.dump().await == changed, "{signal}");
-        may_be_written(&database).await;
+        assert!(plan.database.dump().await == plan.now, "{signal}");
+        may_be_written(&plan.database).await;
     }
-    whole(&program);
-    program.ok(&["restore", &target, "--yes"]);
-    assert!(database.dump().await == wanted);
-    recovers(&program, &database);
+    whole(&plan.program);
+    plan.restore().await;
+    recovers(&plan.program, &plan.database);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,14 +85,10 @@ async fn an_interrupt_ends_the_program_even_if_the_server_does_not_answer_any_mo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_is_under_way_is_not_interrupted() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let relay = Relay::to(&database, Fault::HoldUpCommit).await;
-    let arguments = ["restore", &target, "--yes", "--database-url", &relay.url];
-    let mut restore = Running::start(&program, &arguments);
+    let plan = Changed::sample().await;
+    let relay = Relay::to(&plan.database, Fault::HoldUpCommit).await;
+    let arguments = ["restore", &plan.target, "--yes", "--database-url", &relay.url];
+    let mut restore = Running::start(&plan.program, &arguments);
     until("an answer that is held up", async || relay.struck() > 0).await;
     for signal in BOTH {
         restore.signal(signal);
@@ -108,8 +96,8 @@ async fn a_commit_that_is_under_way_is_not_interrupted() {
     drop(relay);
     let ended = restore.ended().await;
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(database.dump().await == wanted);
-    let details = program.json(&["details", &target]);
+    plan.is_restored().await;
+    let details = plan.program.json(&["details", &plan.target]);
     assert_eq!(details["backup_info"]["restore_tested"], true);
 }
 

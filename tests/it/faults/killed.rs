@@ -7,8 +7,8 @@ use nix::sys::signal::Signal;
 
 use super::relay::{Fault, Relay};
 use super::running::{
-    Running, change, files, held_in_the_middle, hold_a_row, let_go, recovers, until,
-    until_it_waits_for_a_row, until_left_alone, whole,
+    Changed, Running, change, files, hold_a_row, let_go, recovers, until, until_it_waits_for_a_row,
+    until_left_alone, whole,
 };
 use crate::support::program::Program;
 use crate::support::{TestDatabase, database, sample_database};
@@ -91,64 +91,51 @@ async fn a_backup_killed_while_it_reads_leaves_no_session_and_no_backup() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_killed_at_any_moment_has_done_all_or_nothing() {
-    let database = large_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let changed = database.dump().await;
-    let broken = program.backup();
+    let plan = Changed::of(large_database().await).await;
+    let broken = plan.program.backup();
     let start = Instant::now();
-    program.ok(&["restore", &target, "--yes"]);
+    plan.program.ok(&["restore", &plan.target, "--yes"]);
     let run = start.elapsed();
-    program.ok(&["restore", &broken, "--yes"]);
+    plan.program.ok(&["restore", &broken, "--yes"]);
     let mut ended = [0, 0];
     for moment in moments(run * 13 / 12) {
-        let mut restore = Running::start(&program, &["restore", &target, "--yes"]);
+        let mut restore = Running::start(&plan.program, &["restore", &plan.target, "--yes"]);
         tokio::time::sleep(moment).await;
         restore.signal(Signal::SIGKILL);
         restore.ended().await;
-        until_left_alone(&database).await;
-        let now = database.dump().await;
-        assert!(now == changed || now == wanted, "killed after {moment:?}");
-        ended[usize::from(now == wanted)] += 1;
-        if now == wanted {
-            program.ok(&["restore", &broken, "--yes"]);
+        until_left_alone(&plan.database).await;
+        let found = plan.database.dump().await;
+        assert!(found == plan.now || found == plan.wanted, "killed after {moment:?}");
+        ended[usize::from(found == plan.wanted)] += 1;
+        if found == plan.wanted {
+            plan.program.ok(&["restore", &broken, "--yes"]);
         }
     }
     assert!(ended[0] > 0, "not one kill came before the commit");
-    whole(&program);
-    program.ok(&["restore", &target, "--yes"]);
-    assert!(database.dump().await == wanted);
-    recovers(&program, &database);
+    whole(&plan.program);
+    plan.restore().await;
+    recovers(&plan.program, &plan.database);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_killed_within_its_transaction_leaves_the_database_and_a_safety_backup() {
-    let database = sample_database().await;
-    let program = Program::on(&database);
-    let target = program.backup();
-    let wanted = database.dump().await;
-    change(&database).await;
-    let changed = database.dump().await;
-    let (mut restore, held) =
-        held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
+    let plan = Changed::sample().await;
+    let (mut restore, held) = plan.restore_in_the_middle().await;
     restore.signal(Signal::SIGKILL);
     restore.ended().await;
     // The server sees by itself that nobody waits any more.
-    until_left_alone(&database).await;
+    until_left_alone(&plan.database).await;
     let_go(held).await;
-    assert!(database.dump().await == changed);
-    let ids = whole(&program);
+    plan.is_as_it_was().await;
+    let ids = whole(&plan.program);
     assert_eq!(ids.len(), 2);
-    let safety = program.json(&["details", &ids[0]]);
+    let safety = plan.program.json(&["details", &ids[0]]);
     assert_eq!(safety["backup_info"]["backup_type"], "pre-restore");
 
-    program.ok(&["restore", &target, "--yes"]);
-    assert!(database.dump().await == wanted);
-    program.ok(&["restore", &ids[0], "--yes"]);
-    assert!(database.dump().await == changed);
-    recovers(&program, &database);
+    plan.restore().await;
+    plan.program.ok(&["restore", &ids[0], "--yes"]);
+    plan.is_as_it_was().await;
+    recovers(&plan.program, &plan.database);
 }
 
 #[tokio::test(flavor = "multi_thread")]

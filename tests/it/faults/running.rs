@@ -8,8 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::support::TestDatabase;
+use crate::support::cycle::Contents;
 use crate::support::program::{Ended, Program};
+use crate::support::{TestDatabase, sample_database};
 
 /// Longer than any run takes on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -143,6 +144,56 @@ pub async fn change(database: &TestDatabase) {
              UPDATE device42_ipaddress SET label = 'oops'",
         )
         .await;
+}
+
+/// A plan that was backed up, and then changed in every table.
+pub struct Changed {
+    pub database: TestDatabase,
+    pub program: Program,
+    /// The backup.
+    pub target: String,
+    /// What the database held then.
+    pub wanted: Contents,
+    /// What it holds now.
+    pub now: Contents,
+}
+
+impl Changed {
+    /// The sample plan.
+    pub async fn sample() -> Self {
+        Self::of(sample_database().await).await
+    }
+
+    pub async fn of(database: TestDatabase) -> Self {
+        let program = Program::on(&database);
+        let target = program.backup();
+        let wanted = database.dump().await;
+        change(&database).await;
+        let now = database.dump().await;
+        Self { database, program, target, wanted, now }
+    }
+
+    /// A restore of the backup that is [held in the middle](held_in_the_middle).
+    pub async fn restore_in_the_middle(&self) -> (Running, PgConnection) {
+        let restore = ["restore", &self.target, "--yes"];
+        held_in_the_middle(&self.database, &self.program, &restore).await
+    }
+
+    /// The database holds what it held before the restore.
+    pub async fn is_as_it_was(&self) {
+        assert!(self.database.dump().await == self.now);
+    }
+
+    /// The database holds what the backup does.
+    pub async fn is_restored(&self) {
+        assert!(self.database.dump().await == self.wanted);
+    }
+
+    /// Restores the backup, now that nothing is in the way.
+    pub async fn restore(&self) {
+        self.program.ok(&["restore", &self.target, "--yes"]);
+        self.is_restored().await;
+    }
 }
 
 /// A restore that is in the middle of its transaction and has written everything: another session
