@@ -10,9 +10,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::arguments::Arguments;
-use crate::measure::{self, Measured, folder_size};
+use crate::measure::{self, Measured};
 use crate::processes::Server;
 use crate::results::Run;
+use crate::results::words::count;
 use crate::surroundings;
 
 /// The database that each round copies its own from.
@@ -106,9 +107,9 @@ impl Bench {
         commands: Vec<Command>,
         kept: &Path,
     ) -> Result<()> {
-        let before = folder_size(kept)?;
+        let before = measure::size(kept)?;
         self.measure(what, by, commands)?;
-        self.run.stored(what, by, folder_size(kept)?.saturating_sub(before));
+        self.run.stored(what, by, measure::size(kept)?.saturating_sub(before));
         Ok(())
     }
 
@@ -144,15 +145,15 @@ fn rows_of(counts: &PlanCounts) -> u64 {
 }
 
 fn words_of(counts: &PlanCounts) -> String {
-    format!(
-        "{} VRFs, {} VPCs, {} associations, {} manual prefixes, {} subnets, {} public addresses, \
-         {} addresses of Device42",
-        counts.vrfs,
-        counts.vpcs,
-        counts.associations,
-        counts.manual,
-        counts.subnets,
-        counts.public_ips,
-        counts.device42
-    )
+    [
+        (counts.vrfs, "VRFs"),
+        (counts.vpcs, "VPCs"),
+        (counts.associations, "associations"),
+        (counts.manual, "manual prefixes"),
+        (counts.subnets, "subnets"),
+        (counts.public_ips, "public addresses"),
+        (counts.device42, "addresses of Device42"),
+    ]
+    .map(|(number, kind)| format!("{} {kind}", count(number)))
+    .join(", ")
 }

@@ -45,6 +45,5 @@ async fn main() -> Result<()> {
     }
     history::run(&mut bench, arguments.history_backups).await?;
     record::write(&bench.run, project)?;
-    record::write_pages(project)?;
     bench.stop().await
 }

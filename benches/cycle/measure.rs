@@ -83,16 +83,10 @@ fn cpu_of_children() -> Result<Duration> {
     Ok(Duration::from_micros(u64::try_from(microseconds)?))
 }
 
-/// Bytes of all files below a folder; none if it is not there.
-pub fn folder_size(folder: &Path) -> Result<u64> {
-    if !folder.exists() {
-        return Ok(0);
+/// Bytes of a file, or of all files below a folder; none if it is not there.
+pub fn size(path: &Path) -> Result<u64> {
+    if !path.is_dir() {
+        return Ok(fs::metadata(path).map_or(0, |file| file.len()));
     }
-    let mut sum = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.metadata()?;
-        sum += if kind.is_dir() { folder_size(&entry.path())? } else { kind.len() };
-    }
-    Ok(sum)
+    fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }

@@ -56,18 +56,17 @@ impl Run {
     }
 }
 
-/// Writes the figures of a run.
+/// Writes the figures of a run, and every page that quotes figures.
 pub fn write(run: &Run, project: &Path) -> Result<()> {
     let file = project.join(format!("benches/results/cycle-{}.json", run.prefixes));
     fs::write(&file, serde_json::to_string_pretty(run)? + "\n")?;
-    Ok(())
+    write_pages(project)
 }
 
 /// Writes every page that quotes figures.
 pub fn write_pages(project: &Path) -> Result<()> {
     for page in results::pages(project)? {
         fs::write(&page.path, page.text)?;
-        eprintln!("wrote {}", page.path.display());
     }
     Ok(())
 }

@@ -10,18 +10,24 @@ use super::{
 /// How much memory any verb may take, in MiB.
 const MEMORY: f64 = 150.0;
 
-struct Budget {
-    what: String,
-    at_most: f64,
-    unit: &'static str,
-    measured: Option<f64>,
+/// What something may take.
+pub struct Budget {
+    pub what: String,
+    pub at_most: f64,
+    pub unit: &'static str,
+    pub measured: Option<f64>,
 }
 
-/// All budgets as a table.
-pub fn budgets(run: &Run) -> String {
-    let mut out = "| what | at most | measured | |\n| --- | ---: | ---: | --- |\n".to_owned();
+/// All budgets of a run as a table.
+pub fn of_run(run: &Run) -> String {
     let all = times(run).into_iter().chain(sizes(run)).chain(waits(run)).chain(absolute(run));
-    for Budget { what, at_most, unit, measured } in all {
+    table(all)
+}
+
+/// Budgets as a table that says of each whether it was met.
+pub fn table(budgets: impl IntoIterator<Item = Budget>) -> String {
+    let mut out = "| what | at most | measured | |\n| --- | ---: | ---: | --- |\n".to_owned();
+    for Budget { what, at_most, unit, measured } in budgets {
         let verdict = match measured {
             Some(value) if value <= at_most => "met",
             Some(_) => "**missed**",
@@ -86,12 +92,7 @@ fn absolute(run: &Run) -> Vec<Budget> {
     let history = run.rows.iter().find(|row| row.what.starts_with(HISTORY));
     let diff = run.row(DIFF, OURS);
     vec![
-        Budget {
-            what: "memory of any verb".into(),
-            at_most: MEMORY,
-            unit: " MiB",
-            measured: memory(run),
-        },
+        memory_budget(memory(run)),
         Budget {
             what: format!("{DIFF}, two backups"),
             at_most: 50.0,
@@ -105,6 +106,11 @@ fn absolute(run: &Run) -> Vec<Budget> {
             measured: history.and_then(milliseconds),
         },
     ]
+}
+
+/// What any verb may take of memory, beside what one did.
+pub fn memory_budget(measured: Option<f64>) -> Budget {
+    Budget { what: "memory of any verb".into(), at_most: MEMORY, unit: " MiB", measured }
 }
 
 /// The most memory that any verb of ours had, in MiB.

@@ -1,12 +1,12 @@
 //! The figures of a run, and the pages made from them. The tests include this module, too: they
 //! hold that no page says anything but what the figures say.
 
-mod budgets;
+pub mod budgets;
 mod growth;
 mod page;
-mod quote;
-mod statistics;
-mod words;
+pub mod quote;
+pub mod statistics;
+pub mod words;
 
 use std::fs;
 use std::io;

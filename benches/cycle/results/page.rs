@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::budgets::budgets;
-use super::statistics::{floats, ratio};
+use super::budgets;
+use super::statistics::{floats, median, ratio};
 use super::words::{count, figure, mebibytes, medium, megabytes, range};
 use super::{IDLE, OURS, Row, Run};
 
@@ -17,16 +17,16 @@ pub fn text(run: &Run) -> String {
         out += &waits(run);
     }
     out += "\n## Budgets\n\nThey are meant for 1,000,000 prefixes.\n\n";
-    out + &budgets(run)
+    out + &budgets::of_run(run)
 }
 
-const HOW: &str = "
+const HOW: &str = "\
 Each program ran as its own process, in turn with the others, all on one private, durable PostgreSQL.
 Medians; \"times\" is the wall time as a multiple of ipam-rewind's. CPU is that of the program or of all
 programs of a pipe, \"server\" that of PostgreSQL meanwhile. Memory is the most that the program, or a pipe's
 largest process, had resident. Stored is by how much its files grew. `psql COPY` writes all rows to
 /dev/null. The pipes are `pg_dump -Fp` into `restic backup --stdin` (with a password and its default compression)
-and into `borg create - ` (unencrypted, default compression), each into a new repository a round, made
+and into `borg create` (unencrypted, default compression), each into a new repository a round, made
 beforehand. After any change `pg_dump -Fc` stores everything again.
 
 ";
@@ -58,13 +58,26 @@ fn rows(run: &Run) -> String {
     let mut out =
         "| what | program | wall | spread | times | CPU | server | memory | stored |\n".to_owned();
     out += "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
-    let mut before = "";
-    for row in &run.rows {
-        let what = if row.what == before { "" } else { &row.what };
-        before = &row.what;
-        out += &line(run, row, what);
+    for what in in_order(run) {
+        let mut head = what;
+        for row in run.rows.iter().filter(|row| row.what == what) {
+            out += &line(run, row, head);
+            head = "";
+        }
     }
     out
+}
+
+/// All that was done, in the order in which ipam-rewind did it first.
+fn in_order(run: &Run) -> Vec<&str> {
+    let ours = run.rows.iter().filter(|row| row.by == OURS);
+    let mut order = Vec::new();
+    for row in ours.chain(&run.rows) {
+        if !order.contains(&row.what.as_str()) {
+            order.push(row.what.as_str());
+        }
+    }
+    order
 }
 
 fn line(run: &Run, row: &Row, what: &str) -> String {
@@ -95,7 +108,7 @@ fn waits(run: &Run) -> String {
             "| {} | {} | {} | {} | {} |",
             wait.who,
             wait.during,
-            medium(&floats(&wait.operations), ""),
+            median(&floats(&wait.operations)).unwrap_or_default().round(),
             medium(&wait.within_99_ms, ""),
             figure(longest)
         );
