@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use crate::bench::Bench;
 use crate::measure;
 use crate::programs;
-use crate::results::{HISTORY, OURS};
+use crate::results::{OURS, history_over};
 
 /// Rows that change between two backups.
 const ROWS: u64 = 100;
@@ -16,7 +16,7 @@ const TIMES: u64 = 5;
 
 /// Makes `backups` backups of a plan that changes, and measures the history of a row that did.
 pub async fn run(bench: &mut Bench, backups: u64) -> Result<()> {
-    let what = format!("{HISTORY} over {backups} backups");
+    let what = history_over(backups);
     eprintln!("making {backups} backups, each after {ROWS} rows changed");
     let url = bench.fresh_plan().await?;
     let mut plan = PgConnection::connect(&url).await?;

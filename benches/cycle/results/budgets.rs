@@ -3,8 +3,8 @@
 use super::statistics::{floats, median, ratio};
 use super::words::figure;
 use super::{
-    CHECK, CLUSTERED, COPY, DIFF, DUMP, FIRST, HISTORY, IDLE, OURS, PG_RESTORE, RANDOM, READERS,
-    RESTORE, RESTORE_ALL, Row, Run, SORTED_COPY, TOUCHED, VERIFY,
+    CHECK, CLUSTERED, COPY, DIFF, DUMP, FIRST, IDLE, OURS, PG_RESTORE, RANDOM, READERS, RESTORE,
+    RESTORE_ALL, Row, Run, SORTED_COPY, TOUCHED, VERIFY, history_over,
 };
 
 /// How much memory any verb may take, in MiB.
@@ -89,7 +89,7 @@ fn waits(run: &Run) -> Vec<Budget> {
 
 fn absolute(run: &Run) -> Vec<Budget> {
     let milliseconds = |row: &Row| median(&row.seconds).map(|seconds| seconds * 1e3);
-    let history = run.rows.iter().find(|row| row.what.starts_with(HISTORY));
+    let history = run.row(&history_over(100), OURS);
     let diff = run.row(DIFF, OURS);
     vec![
         memory_budget(memory(run)),
@@ -100,7 +100,7 @@ fn absolute(run: &Run) -> Vec<Budget> {
             measured: diff.and_then(milliseconds),
         },
         Budget {
-            what: history.map_or(HISTORY, |row| &row.what).to_owned(),
+            what: history_over(100),
             at_most: 100.0,
             unit: " ms",
             measured: history.and_then(milliseconds),

@@ -32,8 +32,6 @@ pub const DIFF: &str = "diff, 1,000 rows";
 pub const VERIFY: &str = "verify";
 pub const RESTORE: &str = "restore, 1,000 random rows";
 pub const RESTORE_ALL: &str = "restore into empty tables";
-/// How the row of the history begins; the number of backups follows.
-pub const HISTORY: &str = "history of a row";
 
 pub const IDLE: &str = "nothing";
 pub const READERS: [&str; 2] = ["reader of a prefix", "reader of a VRF"];
@@ -114,6 +112,11 @@ impl Run {
     fn row(&self, what: &str, by: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.what == what && row.by == by)
     }
+}
+
+/// The row of a history.
+pub fn history_over(backups: u64) -> String {
+    format!("history of a row over {backups} backups")
 }
 
 /// All runs that a folder holds, the smallest plan first.
