@@ -60,7 +60,9 @@ fn rows(run: &Run) -> String {
     out += "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     for what in in_order(run) {
         let mut head = what;
-        for row in run.rows.iter().filter(|row| row.what == what) {
+        let mut rows: Vec<_> = run.rows.iter().filter(|row| row.what == what).collect();
+        rows.sort_by_key(|row| row.by != OURS);
+        for row in rows {
             out += &line(run, row, head);
             head = "";
         }
