@@ -1,6 +1,6 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup demo test lint build advisories
+.PHONY: setup demo test lint build bench advisories
 
 # Installs what is missing; does nothing where all is there.
 setup:
@@ -18,6 +18,16 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo machete
 	cargo deny --locked check bans licenses sources
+
+# The whole cycle beside what one would take instead, with restic and borg if they are installed
+# (Debian: restic, borgbackup). Writes benches/results and the figures in README.md. For the record:
+# make bench PREFIXES=1000000 ROUNDS=3 HISTORY_BACKUPS=100
+PREFIXES ?= 100000
+ROUNDS ?= 3
+HISTORY_BACKUPS ?= 20
+bench: setup
+	cargo bench --locked --bench cycle -- --prefixes $(PREFIXES) --rounds $(ROUNDS) \
+	    --history-backups $(HISTORY_BACKUPS)
 
 # Known vulnerabilities; apart, since it downloads the list of them.
 advisories:

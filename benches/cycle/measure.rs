@@ -1,65 +1,92 @@
-//! Runs a program and measures it from outside.
+//! Runs programs and measures them from outside.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
-/// What a program took.
+use crate::processes;
+
+/// What a program, or a pipe of programs, took.
 pub struct Measured {
-    /// From start to end.
+    /// From the start of the first to the end of the last.
     pub wall: Duration,
-    /// The most memory that it had resident, in bytes.
+    /// What all of them computed, in the system's name, too.
+    pub cpu: Duration,
+    /// The most memory that the largest of them had resident, in bytes.
     pub peak: u64,
-    /// What it printed.
+    /// What the last one printed.
     pub output: String,
 }
 
-/// Runs a program to its end, which must be a success.
-pub fn program(path: &Path, arguments: &[&str]) -> Result<Measured> {
+/// Runs each program with the output of the one before as its input. All must be successes.
+pub fn pipe(mut commands: Vec<Command>) -> Result<Measured> {
+    let cpu_before = cpu_of_children()?;
     let began = Instant::now();
-    let mut child = Command::new(path)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run {}", path.display()))?;
-    let mut stdout = child.stdout.take().context("a pipe")?;
-    let reader = std::thread::spawn(move || {
-        let mut output = String::new();
-        stdout.read_to_string(&mut output).map(|_| output)
-    });
+    let (mut children, output) = started(&mut commands)?;
+    let output = read_aside(output);
     let mut peak = 0;
-    let status = loop {
-        // The high-water mark only grows, so the last look before the end is nearly the truth.
-        peak = peak.max(high_water(child.id()).unwrap_or(0));
-        if let Some(status) = child.try_wait()? {
-            break status;
+    let ends = loop {
+        // A high-water mark only grows, so the last look before an end is nearly the truth.
+        for child in &children {
+            peak = peak.max(processes::peak_of_tree(child.id()));
         }
-        std::thread::sleep(Duration::from_millis(2));
+        if let Some(ends) = ended(&mut children)? {
+            break ends;
+        }
+        thread::sleep(Duration::from_millis(2));
     };
     let wall = began.elapsed();
-    ensure!(status.success(), "{} {arguments:?} failed: {status}", path.display());
-    let output = reader.join().expect("reading does not panic")?;
-    Ok(Measured { wall, peak, output })
-}
-
-fn high_water(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
-/// Bytes of all files below a folder.
-pub fn folder_size(folder: &Path) -> Result<u64> {
-    let mut sum = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.metadata()?;
-        sum += if kind.is_dir() { folder_size(&entry.path())? } else { kind.len() };
+    for (command, end) in commands.iter().zip(ends) {
+        ensure!(end.success(), "{command:?} failed: {end}");
     }
-    Ok(sum)
+    let output = output.join().expect("reading does not panic")?;
+    Ok(Measured { wall, cpu: cpu_of_children()?.saturating_sub(cpu_before), peak, output })
+}
+
+fn started(commands: &mut [Command]) -> Result<(Vec<Child>, ChildStdout)> {
+    let mut children = Vec::new();
+    let mut input: Option<ChildStdout> = None;
+    for command in commands {
+        command.stdin(input.take().map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
+        input = child.stdout.take();
+        children.push(child);
+    }
+    Ok((children, input.context("nothing to run")?))
+}
+
+fn read_aside(mut stdout: ChildStdout) -> JoinHandle<io::Result<String>> {
+    thread::spawn(move || {
+        let mut output = String::new();
+        stdout.read_to_string(&mut output).map(|_| output)
+    })
+}
+
+/// How the children ended, if all did.
+fn ended(children: &mut [Child]) -> Result<Option<Vec<ExitStatus>>> {
+    let ends: io::Result<Vec<_>> = children.iter_mut().map(Child::try_wait).collect();
+    Ok(ends?.into_iter().collect())
+}
+
+/// What all children that were waited for computed. The private server is none of them as long
+/// as it runs.
+fn cpu_of_children() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
+    Ok(Duration::from_micros(u64::try_from(microseconds)?))
+}
+
+/// Bytes of a file, or of all files below a folder; none if it is not there.
+pub fn size(path: &Path) -> Result<u64> {
+    if !path.is_dir() {
+        return Ok(fs::metadata(path).map_or(0, |file| file.len()));
+    }
+    fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod embedded;
 mod faults;
+mod figures;
 mod fuzz;
 mod golden;
 mod history;

@@ -1,0 +1,66 @@
+//! The page of all runs beside each other: what grows with the plan, and what does not.
+
+use super::budgets::{Budget, memory, memory_budget, table};
+use super::statistics::median;
+use super::words::{count, figure};
+use super::{DIFF, FIRST, OURS, RESTORE, Run, VERIFY};
+
+/// The whole page, in Markdown.
+pub fn text(runs: &[Run]) -> String {
+    let mut out = HEAD.to_owned();
+    out += &line("prefixes", runs, |run| Some(count(run.prefixes)));
+    out += &line("---", runs, |_| Some("---:".into()));
+    out += &line("commit", runs, |run| Some(run.commit.clone()));
+    for what in [FIRST, VERIFY, RESTORE] {
+        out += &figures(&format!("{what}, µs a row"), runs, |run| microseconds_a_row(run, what));
+    }
+    out += &figures(&format!("{DIFF}, ms"), runs, |run| Some(wall(run, DIFF)? * 1e3));
+    out += &figures("memory of any verb, MiB", runs, memory);
+    out + "\n" + &table([flat_diff(runs), flat_memory(runs)])
+}
+
+const HEAD: &str = "# What grows with the plan
+
+Medians of wall time by the number of rows in all tables, of ipam-rewind alone; in parentheses the
+multiple of the smallest plan.
+
+";
+
+fn line(head: &str, runs: &[Run], cell: impl Fn(&Run) -> Option<String>) -> String {
+    let cells = runs.iter().map(|run| format!(" {} |", cell(run).unwrap_or_default()));
+    format!("| {head} |{}\n", cells.collect::<String>())
+}
+
+fn figures(head: &str, runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> String {
+    let smallest = runs.first().and_then(&value);
+    line(head, runs, |run| {
+        let value = value(run)?;
+        let times = smallest.map(|smallest| format!(" ({})", figure(value / smallest)));
+        Some(format!("{}{}", figure(value), times.unwrap_or_default()))
+    })
+}
+
+/// A diff takes as long as the change is large, not the plan.
+fn flat_diff(runs: &[Run]) -> Budget {
+    let at = |prefixes| wall(runs.iter().find(|run| run.prefixes == prefixes)?, DIFF);
+    Budget {
+        what: format!("{DIFF}: 5,000,000 prefixes / 1,000,000 prefixes"),
+        at_most: 1.5,
+        unit: "",
+        measured: at(5_000_000).zip(at(1_000_000)).map(|(large, small)| large / small),
+    }
+}
+
+/// Memory stays within its budget at every size.
+fn flat_memory(runs: &[Run]) -> Budget {
+    memory_budget(runs.iter().filter_map(memory).reduce(f64::max))
+}
+
+fn wall(run: &Run, what: &str) -> Option<f64> {
+    median(&run.row(what, OURS)?.seconds)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no plan comes near what a double holds")]
+fn microseconds_a_row(run: &Run, what: &str) -> Option<f64> {
+    Some(wall(run, what)? * 1e6 / run.plan_rows as f64)
+}
