@@ -9,10 +9,10 @@
 //! chunk has, in its pack's footer and in the index; times are of one thread that cuts, hashes
 //! and compresses a whole plan.
 
+mod kept;
 mod limit;
 mod plan;
 mod setting;
-mod shelf;
 mod table;
 
 use std::path::Path;

@@ -8,8 +8,8 @@ use ipam_rewind::model::{ChunkId, KeyKind, PARTS, Table};
 use ipam_rewind::tree::split::{LEAF_FACTOR, NODE_FACTOR, Splitter};
 use ipam_rewind::tree::{ChunkSink, Layout, Place, Root, TreeBuilder, fields};
 
+use crate::kept::Kept;
 use crate::plan::{Plan, Rows, State};
-use crate::shelf::Shelf;
 use crate::table::Measured;
 
 /// How the columns of a leaf are stored.
@@ -49,17 +49,17 @@ impl Setting {
     /// Makes the trees of all four states and adds up what they take.
     pub fn measure(&self, plan: &Plan) -> Result<Measured> {
         let dictionary = self.train(plan)?;
-        let mut shelf = Shelf::new(self.level, &dictionary, self.against)?;
+        let mut kept = Kept::new(self.level, &dictionary, self.against)?;
         let began = Instant::now();
-        let roots = self.build(&plan.first, None, &mut shelf)?;
+        let roots = self.build(&plan.first, None, &mut kept)?;
         let seconds = began.elapsed().as_secs_f64();
-        let (full, chunks, nodes) = (shelf.bytes + dictionary.len(), shelf.count, shelf.node_bytes);
+        let (full, chunks, nodes) = (kept.bytes + dictionary.len(), kept.count, kept.node_bytes);
         let mut grown = Vec::new();
         let mut earlier = roots;
         for state in [&plan.random, &plan.clustered, &plan.touched] {
-            let before = shelf.bytes;
-            earlier = self.build(state, Some(&earlier), &mut shelf)?;
-            grown.push(shelf.bytes - before);
+            let before = kept.bytes;
+            earlier = self.build(state, Some(&earlier), &mut kept)?;
+            grown.push(kept.bytes - before);
         }
         Ok(Measured { full, chunks, nodes, grown, seconds })
     }
@@ -69,9 +69,9 @@ impl Setting {
         let setting = Self { columns: Columns::Each, ..Self::new("") };
         let mut found = Vec::new();
         for (part, rows) in PARTS.iter().zip(&plan.first) {
-            let mut shelf = Shelf::new(setting.level, &[], false)?;
-            setting.tree(rows, &mut shelf)?;
-            for (group, stored) in setting.layout(&rows.table).groups().iter().zip(&shelf.groups) {
+            let mut kept = Kept::new(setting.level, &[], false)?;
+            setting.tree(rows, &mut kept)?;
+            for (group, stored) in setting.layout(&rows.table).groups().iter().zip(&kept.groups) {
                 let names = group.iter().map(|&at| rows.table.columns[at].name.as_str());
                 let lines = rows.text.split(|&byte| byte == b'\n').filter(|row| !row.is_empty());
                 let raw = lines.map(|row| width(row, group)).sum();
@@ -159,7 +159,7 @@ trait Earlier {
     fn compare_with(&mut self, root: Option<Root>);
 }
 
-impl Earlier for Shelf {
+impl Earlier for Kept {
     fn compare_with(&mut self, root: Option<Root>) {
         self.earlier = root.map(|root| root.id);
     }

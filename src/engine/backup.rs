@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::live::{Captured, Labelled};
+use super::live::{Captured, Labelled, rows};
 use super::sink::IntoStore;
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, BackupKind, Manifest, Schema, State, timestamp};
@@ -74,7 +74,8 @@ impl Engine {
 
     async fn try_backup(&self, label: &Labelled, run: &Run) -> Result<Manifest, EngineError> {
         let (mut sessions, schema) = self.snapshot(run).await?;
-        let (captured, written) = self.capture_into_store(&mut sessions, schema, run).await?;
+        let mut readers: Vec<_> = sessions.iter_mut().collect();
+        let (captured, written) = self.capture_into_store(&mut readers, schema, run).await?;
         for session in &mut sessions {
             session.rollback().await?;
         }
@@ -84,13 +85,14 @@ impl Engine {
     /// Captures what these sessions see; its chunks are in the store then, but no backup yet.
     pub(super) async fn capture_into_store(
         &self,
-        sessions: &mut [Session],
+        sessions: &mut [&mut Session],
         schema: Schema,
         run: &Run,
     ) -> Result<(Captured, Written), EngineError> {
-        run.begin(Phase::Reading, self.rows_before().await);
+        let newest = self.newest().await;
+        run.begin(Phase::Reading, rows(newest.as_ref()));
         let writer = self.store.writer().await?;
-        let sinks = match self.newest().await {
+        let sinks = match newest {
             Some(newest) => IntoStore::after(writer, self.store.reader().await?, &newest, &schema),
             None => IntoStore::new(writer),
         };

@@ -43,7 +43,7 @@ pub trait Sinks: Sync {
 
 /// Reads all parts through these sessions, which see the same snapshot, and makes their trees.
 pub async fn capture<S: Sinks>(
-    sessions: &mut [Session],
+    sessions: &mut [&mut Session],
     schema: &Schema,
     splitter: Splitter,
     sinks: &S,
@@ -53,7 +53,7 @@ pub async fn capture<S: Sinks>(
     let there = parts.filter(|part| schema.table(part.table).is_some());
     let waiting: Mutex<VecDeque<&'static Part>> = Mutex::new(there.collect());
     let reader = |session| read_parts(session, &waiting, schema, splitter, sinks, run);
-    let work: Vec<_> = sessions.iter_mut().map(reader).collect();
+    let work: Vec<_> = sessions.iter_mut().map(|session| reader(&mut **session)).collect();
     let mut parts: Vec<_> = try_join_all(work).await?.into_iter().flatten().collect();
     parts.sort_by_key(|made| PARTS.iter().position(|part| part.name == made.name));
     Ok(parts)

@@ -3,7 +3,7 @@
 use super::EngineError;
 use crate::model::{Part, PartManifest, Schema, Table};
 use crate::store::{Reader, StoreError};
-use crate::tree::{Change, Diff, Layout};
+use crate::tree::{Change, Diff, Layout, Range, cuts};
 
 /// One of the two snapshots.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub fn changes<'l>(
     layout: &'l Layout,
     old: &'l Side,
     new: &'l Side,
-) -> Result<impl Iterator<Item = Result<Change, StoreError>> + 'l, StoreError> {
+) -> Result<Diff<'l, &'l Reader, &'l Reader>, StoreError> {
     let root = |side: &'l Side| side.part(part.name).expect("a part of both sides").root;
     let (old_root, new_root) = (root(old), root(new));
     Diff::new(layout, (&old.reader, &old_root), (&new.reader, &new_root))
@@ -56,4 +56,45 @@ pub fn for_each_change(
         }
     }
     Ok(())
+}
+
+/// Some keys of a part whose rows are not all the same.
+#[derive(Debug)]
+pub struct Piece {
+    /// The part.
+    pub part: &'static Part,
+    range: Range,
+}
+
+/// What differs, cut into pieces that can be compared side by side; in the order of the parts and
+/// their keys. Blocks.
+pub fn pieces(old: &Side, new: &Side, count: usize) -> Result<Vec<Piece>, StoreError> {
+    let mut pieces = Vec::new();
+    for part in differing(old, new) {
+        let root = old.part(part.name).expect("a part of both sides").root;
+        let mut after = None;
+        for key in cuts(&old.reader, &root, count)? {
+            let range = Range { after: after.replace(key.clone()), upto: Some(key) };
+            pieces.push(Piece { part, range });
+        }
+        pieces.push(Piece { part, range: Range { after, upto: None } });
+    }
+    Ok(pieces)
+}
+
+impl Piece {
+    /// Calls `take` for every change of these keys. Blocks.
+    pub fn for_each_change(
+        &self,
+        schema: &Schema,
+        (old, new): (&Side, &Side),
+        take: &mut impl FnMut(&Table, &Change),
+    ) -> Result<(), StoreError> {
+        let table = schema.table(self.part.table).expect("a part's table is in its schema");
+        let layout = Layout::from(table);
+        for change in changes(self.part, &layout, old, new)?.within(self.range.clone())? {
+            take(table, &change?);
+        }
+        Ok(())
+    }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZero;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use super::compare::{Side, for_each_change};
+use super::compare::{Piece, Side, pieces};
 use super::live::Passing;
 use super::rows::Collected;
 use super::{DatasetCounts, Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{BackupId, Dataset, Manifest, Schema};
+use crate::store::Reader;
 
 /// One end of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +80,10 @@ impl Engine {
         limit: usize,
         run: &Run,
     ) -> Result<DiffReport, EngineError> {
-        let (old, new) = (self.compared(from, run).await?, self.compared(to, run).await?);
+        // One for both sides: what one side has read, the other need not.
+        let reader = self.store.reader().await?;
+        let old = self.compared(from, &reader, run).await?;
+        let new = self.compared(to, &reader, run).await?;
         let differences = old.schema.misfits(&new.schema);
         if !differences.is_empty() {
             let (from, to) = (from.to_string(), to.to_string());
@@ -96,19 +103,25 @@ impl Engine {
         })
     }
 
-    async fn compared(&self, point: &Point, run: &Run) -> Result<Compared, EngineError> {
+    async fn compared(
+        &self,
+        point: &Point,
+        reader: &Reader,
+        run: &Run,
+    ) -> Result<Compared, EngineError> {
         match point {
-            Point::Backup(id) => self.compared_backup(&self.store.manifest(id).await?).await,
-            Point::Live => Ok(self.capture_passing(run).await?.into()),
+            Point::Backup(id) => {
+                Ok(Compared::backup(self.store.manifest(id).await?, reader.clone()))
+            }
+            Point::Live => Ok(self.capture_passing(reader, run).await?.into()),
         }
     }
+}
 
-    pub(super) async fn compared_backup(
-        &self,
-        manifest: &Manifest,
-    ) -> Result<Compared, EngineError> {
-        let side = Side { reader: self.store.reader().await?, parts: manifest.parts.clone() };
-        Ok(Compared { side, schema: manifest.schema.clone() })
+impl Compared {
+    /// A backup, read with this reader.
+    pub(super) fn backup(manifest: Manifest, reader: Reader) -> Self {
+        Self { side: Side { reader, parts: manifest.parts }, schema: manifest.schema }
     }
 }
 
@@ -119,20 +132,33 @@ impl From<Passing> for Compared {
     }
 }
 
-/// Collects the changes on a thread that may block.
+/// Collects the changes, on threads that may block: piece by piece, and then in order.
 pub(super) async fn collect(
     schema: Schema,
     old: Side,
     new: Side,
     limit: usize,
 ) -> Result<Collected, EngineError> {
-    let work = move || {
-        let mut collected = Collected::new(limit);
-        for_each_change(&schema, &old, &new, &mut |part, table, change| {
-            collected.take(part, table, &change);
-            Ok(())
-        })?;
-        Ok(collected)
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let (old_side, new_side) = (old.clone(), new.clone());
+    let cut = spawn_blocking(move || pieces(&old_side, &new_side, threads));
+    let pieces = cut.await.expect("cutting does not panic")?;
+    let shared = Arc::new((schema, old, new));
+    let compare = |piece: Piece| {
+        let shared = shared.clone();
+        let compared = spawn_blocking(move || {
+            let (schema, old, new) = &*shared;
+            let mut found = Collected::new(limit);
+            let mut take = |table: &_, change: &_| found.take(piece.part, table, change);
+            piece.for_each_change(schema, (old, new), &mut take)?;
+            Ok::<_, EngineError>(found)
+        });
+        async { compared.await.expect("comparing does not panic") }
     };
-    spawn_blocking(work).await.expect("comparing does not panic")
+    let mut found = stream::iter(pieces).map(compare).buffered(threads);
+    let mut all = Collected::new(limit);
+    while let Some(piece) = found.try_next().await? {
+        all.append(piece);
+    }
+    Ok(all)
 }

@@ -85,6 +85,11 @@ pub fn splitter(store: &Store) -> Splitter {
     Splitter { leaf_factor: parameters.leaf_factor, node_factor: parameters.node_factor }
 }
 
+/// How many rows this backup has: about what there is to read now.
+pub fn rows(newest: Option<&Manifest>) -> Option<u64> {
+    newest.map(|newest| newest.parts.iter().map(|part| part.rows).sum())
+}
+
 /// A capture that is compared with backups and then forgotten: its new chunks lie in a store of
 /// their own, which goes with the reader.
 pub struct Passing {
@@ -108,18 +113,28 @@ impl Engine {
         let tables = existing_tables(&mut first).await?;
         refuse_incomplete(&tables)?;
         first.begin_snapshot(&tables).await?;
+        let second = self.sharing(&mut first, run).await?;
+        let schema = first.schema(&tables).await?;
+        Ok((vec![first, second], schema))
+    }
+
+    /// A second session that sees the snapshot of the first.
+    pub(super) async fn sharing(
+        &self,
+        first: &mut Session,
+        run: &Run,
+    ) -> Result<Session, EngineError> {
         let shared = first.export_snapshot().await?;
         let mut second = first.sibling().await?;
         run.register(&second);
         second.begin_shared(&shared).await?;
-        let schema = first.schema(&tables).await?;
-        Ok((vec![first, second], schema))
+        Ok(second)
     }
 
     /// Reads the snapshot that these sessions see.
     pub(super) async fn capture<S: Sinks>(
         &self,
-        sessions: &mut [Session],
+        sessions: &mut [&mut Session],
         schema: Schema,
         sinks: &S,
         run: &Run,
@@ -132,36 +147,37 @@ impl Engine {
     }
 
     /// Reads the live database for a comparison.
-    pub(super) async fn capture_passing(&self, run: &Run) -> Result<Passing, EngineError> {
+    pub(super) async fn capture_passing(
+        &self,
+        store: &Reader,
+        run: &Run,
+    ) -> Result<Passing, EngineError> {
         let (mut sessions, schema) = self.snapshot(run).await?;
-        let passing = self.capture_aside(&mut sessions, schema, run).await?;
+        let mut readers: Vec<_> = sessions.iter_mut().collect();
+        let passing = self.capture_aside(&mut readers, schema, store, run).await?;
         for session in &mut sessions {
             session.rollback().await?;
         }
         Ok(passing)
     }
 
-    /// Reads the snapshot that these sessions see, without adding to the store.
+    /// Reads the snapshot that these sessions see, without adding to the store, of which `store` is
+    /// a reader.
     pub(super) async fn capture_aside(
         &self,
-        sessions: &mut [Session],
+        sessions: &mut [&mut Session],
         schema: Schema,
+        store: &Reader,
         run: &Run,
     ) -> Result<Passing, EngineError> {
-        run.begin(Phase::Reading, self.rows_before().await);
+        run.begin(Phase::Reading, rows(self.newest().await.as_ref()));
         let aside = Store::scratch(&std::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.index().await?]).await?;
         let sinks = super::sink::IntoStore::new(writer);
         let captured = self.capture(sessions, schema, &sinks, run).await?;
         sinks.into_writer().finish().await?;
-        let reader = aside.reader_over(self.store.reader().await?).await?;
+        let reader = aside.reader_over(store.clone()).await?;
         Ok(Passing { captured, reader })
-    }
-
-    /// How many rows the newest backup has: about what there is to read.
-    pub(super) async fn rows_before(&self) -> Option<u64> {
-        let newest = self.newest().await?;
-        Some(newest.parts.iter().map(|part| part.rows).sum())
     }
 
     /// The newest backup whose manifest can be read.

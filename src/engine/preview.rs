@@ -51,14 +51,16 @@ impl Engine {
         run: &Run,
     ) -> Result<Preview, EngineError> {
         let manifest = self.store.manifest(id).await?;
-        let target = self.compared_backup(&manifest).await?;
+        let store = self.store.reader().await?;
         let mut session = self.connect(run).await?;
         let tables = existing_tables(&mut session).await?;
         let schema = self.fitting_schema(&mut session, &tables, &manifest).await?;
         session.begin_scratch_snapshot(&tables).await?;
-        let sessions = std::slice::from_mut(&mut session);
-        let passing = self.capture_aside(sessions, schema.clone(), run).await?;
-        let live = Compared::from(passing);
+        let mut second = self.sharing(&mut session, run).await?;
+        let readers = &mut [&mut session, &mut second];
+        let passing = self.capture_aside(readers, schema.clone(), &store, run).await?;
+        second.rollback().await?;
+        let (live, target) = (Compared::from(passing), Compared::backup(manifest, store));
         run.begin(Phase::Comparing, None);
         let found = collect(schema.clone(), live.side.clone(), target.side.clone(), limit).await?;
         let changes = if options.selection.is_all() {

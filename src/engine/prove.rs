@@ -26,7 +26,7 @@ impl Engine {
         manifest: &Manifest,
         run: &Run,
     ) -> Result<(), EngineError> {
-        let sessions = std::slice::from_mut(session);
+        let sessions = &mut [&mut *session];
         let parts = capture(sessions, schema, splitter(&self.store), &Nowhere, run).await?;
         for (promised, found) in manifest.parts.iter().zip(&parts) {
             if (&promised.name, promised.root) != (&found.name, found.root) {
@@ -66,7 +66,7 @@ impl Engine {
         let aside = Store::scratch(&std::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.index().await?]).await?;
         let sinks = IntoStore::new(writer);
-        let sessions = std::slice::from_mut(session);
+        let sessions = &mut [&mut *session];
         let parts = capture(sessions, schema, splitter(&self.store), &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;

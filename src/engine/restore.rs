@@ -142,7 +142,9 @@ impl Engine {
         let live = self.keep(session, &tables, manifest, options, run).await?;
 
         run.begin(Phase::Comparing, None);
-        let target = Side { reader: self.store.reader().await?, parts: manifest.parts.clone() };
+        // Both are read with one reader: what it has of one side, it need not read for the other.
+        let reader = live.side.reader.clone();
+        let target = Side { reader, parts: manifest.parts.clone() };
         self.stage_changes(session, &live.schema, &live.side, &target).await?;
 
         run.begin(Phase::Applying, None);
@@ -179,7 +181,7 @@ impl Engine {
         })
     }
 
-    /// Reads what is about to be replaced, and publishes it as a backup of its own.
+    /// Reads what is about to be replaced, over two sessions if that can be.
     async fn keep(
         &self,
         session: &mut Session,
@@ -190,10 +192,29 @@ impl Engine {
     ) -> Result<Replaced, EngineError> {
         // Again, now that nobody can alter the tables any more.
         let schema = self.fitting_schema(session, tables, manifest).await?;
-        let sessions = std::slice::from_mut(session);
+        let Some(mut beside) = session.beside(tables).await else {
+            return self.keep_as_read(&mut [session], schema, manifest, options, run).await;
+        };
+        run.register(&beside);
+        let both = &mut [session, &mut beside];
+        let kept = self.keep_as_read(both, schema, manifest, options, run).await?;
+        beside.rollback().await?;
+        Ok(kept)
+    }
+
+    /// Reads what is about to be replaced, and publishes it as a backup of its own.
+    async fn keep_as_read(
+        &self,
+        sessions: &mut [&mut Session],
+        schema: Schema,
+        manifest: &Manifest,
+        options: &RestoreOptions,
+        run: &Run,
+    ) -> Result<Replaced, EngineError> {
         if !options.safety_backup {
+            let store = self.store.reader().await?;
             let Passing { captured, reader } =
-                self.capture_aside(sessions, schema.clone(), run).await?;
+                self.capture_aside(sessions, schema.clone(), &store, run).await?;
             let side = Side { reader, parts: captured.parts.clone() };
             return Ok(Replaced { schema, captured, side, safety: None });
         }

@@ -59,6 +59,17 @@ pub struct DatasetCounts {
 }
 
 impl DatasetCounts {
+    fn rows(&self) -> u64 {
+        self.added + self.changed + self.removed
+    }
+
+    fn add(&mut self, more: Self) {
+        self.added += more.added;
+        self.changed += more.changed;
+        self.touched += more.touched;
+        self.removed += more.removed;
+    }
+
     /// Whether nothing differs.
     #[must_use]
     pub fn is_zero(&self) -> bool {
@@ -85,10 +96,34 @@ impl Collected {
         Self { datasets, changes: Vec::new(), truncated: false, limit }
     }
 
+    /// Takes what another one collected of the changes that come next.
+    pub fn append(&mut self, next: Self) {
+        self.truncated |= next.truncated;
+        let mut room: BTreeMap<_, _> =
+            self.datasets.iter().map(|(dataset, counts)| (*dataset, self.room(counts))).collect();
+        for change in next.changes {
+            match room.get_mut(&change.dataset) {
+                Some(room) if *room > 0 => {
+                    *room -= 1;
+                    self.changes.push(change);
+                }
+                _ => self.truncated = true,
+            }
+        }
+        for (dataset, counts) in next.datasets {
+            self.datasets.entry(dataset).or_default().add(counts);
+        }
+    }
+
+    /// How many more changes of a dataset are kept.
+    fn room(&self, counts: &DatasetCounts) -> usize {
+        self.limit.saturating_sub(usize::try_from(counts.rows()).unwrap_or(usize::MAX))
+    }
+
     /// Takes the next change.
     pub fn take(&mut self, part: &Part, table: &Table, change: &Change) {
+        let room = self.room(&self.datasets[&part.dataset]);
         let counts = self.datasets.entry(part.dataset).or_default();
-        let before = counts.added + counts.changed + counts.removed;
         match (&change.old, &change.new) {
             (Some(old), Some(new)) => {
                 counts.changed += 1;
@@ -97,7 +132,7 @@ impl Collected {
             (None, _) => counts.added += 1,
             (_, None) => counts.removed += 1,
         }
-        if usize::try_from(before).is_ok_and(|before| before < self.limit) {
+        if room > 0 {
             self.changes.push(RowChange::new(part, table, change));
         } else {
             self.truncated = true;
@@ -164,6 +199,45 @@ impl RowChange {
             key: key.filter_map(text).collect::<Vec<_>>().join(", "),
             kind,
             cells: cells_between(old.map(|row| (table, row)), new.map(|row| (table, row))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some added VRFs, of which at most three are kept.
+    fn added(count: u64) -> Collected {
+        let mut collected = Collected::new(3);
+        collected
+            .datasets
+            .insert(Dataset::Vrfs, DatasetCounts { added: count, ..Default::default() });
+        collected.changes = (0..count.min(3))
+            .map(|n| RowChange {
+                dataset: Dataset::Vrfs,
+                table: "vrf".into(),
+                key: n.to_string(),
+                kind: ChangeKind::Added,
+                cells: Vec::new(),
+            })
+            .collect();
+        collected.truncated = count > 3;
+        collected
+    }
+
+    #[test]
+    fn pieces_keep_no_more_together_than_one_alone_would() {
+        for (counts, kept, truncated) in [
+            ([1, 1, 1], 3, false),
+            ([2, 2, 0], 3, true),
+            ([4, 1, 0], 3, true),
+            ([0, 0, 2], 2, false),
+        ] {
+            let mut all = Collected::new(3);
+            counts.map(added).into_iter().for_each(|piece| all.append(piece));
+            assert_eq!(all.datasets[&Dataset::Vrfs].added, counts.iter().sum::<u64>());
+            assert_eq!((all.changes.len(), all.truncated), (kept, truncated), "{counts:?}");
         }
     }
 }

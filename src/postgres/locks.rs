@@ -52,6 +52,21 @@ impl Session {
         }
     }
 
+    /// A second session that sees the tables as this one does, which holds them by
+    /// [`Session::begin_exclusive`] and has written nothing yet. `None` if there is none to be had: no
+    /// further connection, or somebody waits for a table with a stronger lock. Waiting behind them
+    /// would be waiting for this very session.
+    pub async fn beside(&self, tables: &[&str]) -> Option<Self> {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+             LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
+            sql::names(tables.iter().copied())
+        );
+        let mut beside = self.sibling().await.ok()?;
+        beside.run(begin).await.ok()?;
+        Some(beside)
+    }
+
     /// Who holds what is in the way, one sentence each. Ends the failed transaction.
     async fn blockers(&mut self, tables: &str) -> Result<Vec<String>, DatabaseError> {
         self.rollback().await?;

@@ -128,28 +128,26 @@ impl Reader {
         if spot.frame_len() > LONG {
             return self.load(pack, range);
         }
-        let blocks = range.start / BLOCK..=(range.end - 1) / BLOCK;
-        let start = blocks.start() * BLOCK;
-        let cached: Option<Vec<_>> = {
-            let mut cache = locked(&self.0.blocks);
-            let find = |block| cache.get(&(pack.id, block));
-            blocks.clone().map(find).collect()
+        let (first, last) = (range.start / BLOCK, (range.end - 1) / BLOCK);
+        let bytes = if first == last {
+            self.block(pack, first)?
+        } else {
+            let blocks = (first..=last).map(|block| self.block(pack, block));
+            blocks.collect::<Result<Vec<_>, _>>()?.concat().into()
         };
-        let bytes = match cached {
-            Some(blocks) if blocks.len() == 1 => blocks[0].clone(),
-            Some(blocks) => blocks.concat().into(),
-            None => {
-                let end = ((blocks.end() + 1) * BLOCK).min(pack.size);
-                let bytes = self.load(pack, start..end)?;
-                let mut cache = locked(&self.0.blocks);
-                for block in blocks {
-                    let at = block * BLOCK - start;
-                    cache.insert((pack.id, block), part(&bytes, at..at + BLOCK));
-                }
-                bytes
-            }
-        };
+        let start = first * BLOCK;
         Ok(part(&bytes, range.start - start..range.end - start))
+    }
+
+    /// A block of a pack, which its neighbours' readers find in the cache.
+    fn block(&self, pack: &PackInfo, block: u64) -> Result<Bytes, StoreError> {
+        let place = (pack.id, block);
+        if let Some(bytes) = locked(&self.0.blocks).get(&place) {
+            return Ok(bytes);
+        }
+        let bytes = self.load(pack, block * BLOCK..((block + 1) * BLOCK).min(pack.size))?;
+        locked(&self.0.blocks).insert(place, bytes.clone());
+        Ok(bytes)
     }
 
     /// The stored frame of a chunk, after the chunk was read and found right.

@@ -18,7 +18,6 @@ pub struct Cursor<'l, S> {
 
 #[derive(Debug)]
 struct OpenLeaf {
-    id: ChunkId,
     leaf: Leaf,
     next: usize,
     key: Key,
@@ -61,6 +60,21 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         self.step();
     }
 
+    /// Moves past everything up to this key.
+    ///
+    /// # Errors
+    /// If a chunk on the way cannot be read.
+    pub fn seek(&mut self, after: &[u8]) -> Result<(), S::Error> {
+        loop {
+            match self.head() {
+                Head::Subtree(_, entry) if entry.last_key.as_slice() <= after => self.skip(),
+                Head::Subtree(..) => self.open()?,
+                Head::Row(key) if key.as_slice() <= after => drop(self.take_row()?),
+                Head::Row(_) | Head::End => return Ok(()),
+            }
+        }
+    }
+
     /// Moves to the end.
     pub fn finish(&mut self) {
         self.nodes.clear();
@@ -80,6 +94,16 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         if level > 0 { self.enter(&entry.chunks[0], Some(level)) } else { self.enter_leaf(&entry) }
     }
 
+    /// The leaf that was just opened, while its first row stands here.
+    pub(super) fn whole_leaf(&self) -> Option<&Leaf> {
+        self.leaf.as_ref().filter(|open| open.next == 0).map(|open| &open.leaf)
+    }
+
+    /// Moves past the open leaf, and gives it away.
+    pub(super) fn take_leaf(&mut self) -> Option<Leaf> {
+        Some(self.leaf.take()?.leaf)
+    }
+
     /// Takes the row here and moves to the next.
     ///
     /// # Errors
@@ -97,7 +121,9 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         }
         let key = key_of(open, self.layout)?;
         if key <= open.key {
-            return Err(Malformed { id: open.id, what: "a leaf whose keys do not ascend" }.into());
+            return Err(
+                Malformed { id: open.leaf.id(), what: "a leaf whose keys do not ascend" }.into()
+            );
         }
         Ok(Some((std::mem::replace(&mut open.key, key), row)))
     }
@@ -139,9 +165,8 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         for id in &entry.chunks {
             groups.push(LeafGroup::parse(id, &self.source.chunk(id)?)?);
         }
-        let id = entry.chunks[0];
-        let leaf = Leaf::new(&id, groups, self.layout)?;
-        let mut open = OpenLeaf { id, leaf, next: 0, key: Key::new() };
+        let leaf = Leaf::new(&entry.chunks[0], groups, self.layout)?;
+        let mut open = OpenLeaf { leaf, next: 0, key: Key::new() };
         open.key = key_of(&open, self.layout)?;
         self.leaf = Some(open);
         Ok(())
@@ -150,5 +175,5 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
 
 fn key_of(open: &OpenLeaf, layout: &Layout) -> Result<Key, Malformed> {
     let key = open.leaf.key(open.next, layout);
-    key.map_err(|_| Malformed { id: open.id, what: "a leaf with a key that is none" })
+    key.map_err(|_| Malformed { id: open.leaf.id(), what: "a leaf with a key that is none" })
 }

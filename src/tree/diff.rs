@@ -2,13 +2,15 @@
 //!
 //! Two cursors walk side by side. Subtrees with the same hash hold the same rows and are passed
 //! over unread; whatever else stands there is opened until rows stand beside rows. So the cost
-//! follows the change and not the size.
+//! follows the change and not the size. Two leaves with the same keys, as an update in place
+//! leaves them, are compared column by column, without making rows of what is the same.
 
 use std::cmp::Ordering;
 
 use super::cursor::{Cursor, Head};
+use super::leaf::Leaf;
 use super::row::{Key, Row};
-use super::{ChunkSource, Layout};
+use super::{ChunkSource, Layout, Malformed};
 use crate::model::ChunkId;
 
 /// A row that differs.
@@ -22,11 +24,50 @@ pub struct Change {
     pub new: Option<Row>,
 }
 
+/// A piece of the keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Keys after this one; from the first if there is none.
+    pub after: Option<Key>,
+    /// Keys up to and with this one; to the last if there is none.
+    pub upto: Option<Key>,
+}
+
+impl Range {
+    fn is_past(&self, key: &Key) -> bool {
+        self.upto.as_ref().is_some_and(|upto| key > upto)
+    }
+}
+
 /// Iterates over the changes that make the second tree out of the first.
 #[derive(Debug)]
 pub struct Diff<'l, A, B> {
+    layout: &'l Layout,
     old: Cursor<'l, A>,
     new: Cursor<'l, B>,
+    /// Two leaves with the same keys that were opened together.
+    aligned: Option<Aligned>,
+    range: Range,
+}
+
+/// Two leaves with the same keys, and the rows that are still to be told of.
+#[derive(Debug)]
+struct Aligned {
+    id: ChunkId,
+    old: Leaf,
+    new: Leaf,
+    rows: std::vec::IntoIter<usize>,
+}
+
+impl Aligned {
+    fn next_change(&mut self, layout: &Layout) -> Option<Result<Change, Malformed>> {
+        let row = self.rows.next()?;
+        let key = self.new.key(row, layout);
+        let malformed = |_| Malformed { id: self.id, what: "a leaf with a key that is none" };
+        let change =
+            |key| Change { key, old: Some(self.old.row(row)), new: Some(self.new.row(row)) };
+        Some(key.map(change).map_err(malformed))
+    }
 }
 
 enum Step {
@@ -51,8 +92,11 @@ where
         (new_source, new): (B, &ChunkId),
     ) -> Result<Self, A::Error> {
         let mut diff = Self {
+            layout,
             old: Cursor::new(old_source, layout, old)?,
             new: Cursor::new(new_source, layout, new)?,
+            aligned: None,
+            range: Range::default(),
         };
         if old == new {
             diff.old.finish();
@@ -61,8 +105,25 @@ where
         Ok(diff)
     }
 
+    /// Only the changes of these keys.
+    ///
+    /// # Errors
+    /// If a chunk on the way to the first of them cannot be read.
+    pub fn within(mut self, range: Range) -> Result<Self, A::Error> {
+        if let Some(after) = &range.after {
+            self.old.seek(after)?;
+            self.new.seek(after)?;
+        }
+        self.range = range;
+        Ok(self)
+    }
+
     fn next_step(&self) -> Step {
-        match (self.old.head(), self.new.head()) {
+        let within = |head| match head {
+            Head::Row(key) if self.range.is_past(key) => Head::End,
+            head => head,
+        };
+        match (within(self.old.head()), within(self.new.head())) {
             (Head::End, Head::End) => Step::Done,
             (Head::Subtree(a, old), Head::Subtree(b, new)) => {
                 if a == b && old.chunks == new.chunks {
@@ -93,8 +154,25 @@ where
         })
     }
 
+    /// Takes both leaves, if both were just opened and hold the same keys.
+    fn align(&mut self) {
+        let leaves = (self.old.whole_leaf(), self.new.whole_leaf());
+        let (Some(old), Some(new)) = leaves else { return };
+        let Some(rows) = old.differing_rows(new, self.layout) else { return };
+        let id = new.id();
+        let leaves = self.old.take_leaf().zip(self.new.take_leaf());
+        self.aligned = leaves.map(|(old, new)| Aligned { id, old, new, rows: rows.into_iter() });
+    }
+
     fn next_change(&mut self) -> Result<Option<Change>, A::Error> {
         loop {
+            if let Some(aligned) = &mut self.aligned {
+                let change = aligned.next_change(self.layout).transpose()?;
+                match change.filter(|change| !self.range.is_past(&change.key)) {
+                    Some(change) => return Ok(Some(change)),
+                    None => self.aligned = None,
+                }
+            }
             match self.next_step() {
                 Step::Done => return Ok(None),
                 Step::SkipBoth => {
@@ -107,6 +185,9 @@ where
                     }
                     if new {
                         self.new.open()?;
+                    }
+                    if old && new {
+                        self.align();
                     }
                 }
                 Step::Take(order) => {

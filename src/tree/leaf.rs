@@ -133,14 +133,24 @@ impl LeafGroup {
 
     fn field(&self, column: usize, row: usize) -> &[u8] {
         let place = column * self.rows + row;
-        let start = if place == 0 { 0 } else { self.ends[place - 1] as usize + 1 };
-        &self.body[start..self.ends[place] as usize]
+        &self.body[self.start(place)..self.ends[place] as usize]
+    }
+
+    /// All fields of a column, with the bytes that end them.
+    fn column(&self, column: usize) -> &[u8] {
+        &self.body[self.start(column * self.rows)..self.start((column + 1) * self.rows)]
+    }
+
+    fn start(&self, place: usize) -> usize {
+        if place == 0 { 0 } else { self.ends[place - 1] as usize + 1 }
     }
 }
 
 /// All groups of a leaf.
 #[derive(Debug)]
 pub struct Leaf {
+    /// Its first group's chunk.
+    id: ChunkId,
     groups: Vec<LeafGroup>,
     /// For each column its group and its place there.
     places: Vec<(usize, usize)>,
@@ -162,7 +172,12 @@ impl Leaf {
                 places[column] = (group, place);
             }
         }
-        Ok(Self { groups, places })
+        Ok(Self { id: *id, groups, places })
+    }
+
+    /// The chunk of its first group.
+    pub fn id(&self) -> ChunkId {
+        self.id
     }
 
     /// The number of rows.
@@ -171,7 +186,7 @@ impl Leaf {
     }
 
     fn fields(&self, row: usize) -> impl Iterator<Item = &[u8]> {
-        self.places.iter().map(move |&(group, column)| self.groups[group].field(column, row))
+        (0..self.places.len()).map(move |column| self.cell(column, row))
     }
 
     /// The COPY text of a row.
@@ -188,5 +203,31 @@ impl Leaf {
     /// The key of a row.
     pub fn key(&self, row: usize, layout: &Layout) -> Result<Key, RowError> {
         layout.encode_key(self.fields(row))
+    }
+
+    /// Which rows of another leaf with the very same keys are not the same; `None` if its keys are
+    /// others. Compares whole columns, and looks into those alone that differ.
+    pub fn differing_rows(&self, other: &Self, layout: &Layout) -> Option<Vec<usize>> {
+        let same = |column: &usize| self.column(*column) == other.column(*column);
+        if self.rows() != other.rows() || !(0..layout.key_columns()).all(|column| same(&column)) {
+            return None;
+        }
+        let mut rows = vec![false; self.rows()];
+        for column in (layout.key_columns()..layout.columns()).filter(|column| !same(column)) {
+            for (row, differs) in rows.iter_mut().enumerate() {
+                *differs |= self.cell(column, row) != other.cell(column, row);
+            }
+        }
+        Some((0..rows.len()).filter(|&row| rows[row]).collect())
+    }
+
+    fn cell(&self, column: usize, row: usize) -> &[u8] {
+        let (group, place) = self.places[column];
+        self.groups[group].field(place, row)
+    }
+
+    fn column(&self, column: usize) -> &[u8] {
+        let (group, place) = self.places[column];
+        self.groups[group].column(place)
     }
 }

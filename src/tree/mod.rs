@@ -5,6 +5,7 @@
 
 mod builder;
 mod cursor;
+mod cut;
 mod diff;
 mod layout;
 mod leaf;
@@ -23,7 +24,8 @@ use crate::model::ChunkId;
 
 pub use builder::{BuildError, TreeBuilder};
 pub use cursor::{Cursor, Head};
-pub use diff::{Change, Diff};
+pub use cut::cuts;
+pub use diff::{Change, Diff, Range};
 pub use layout::Layout;
 pub use leaf::LeafGroup;
 pub use lookup::{chunk_at, lookup};

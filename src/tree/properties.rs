@@ -151,6 +151,32 @@ proptest! {
     }
 
     #[test]
+    fn the_pieces_of_a_diff_are_the_diff(
+        plan in plans(), edits in edits(), keys in prop::collection::btree_set("[a-d]{1,6}", 0..4),
+        pieces in 1_usize..6,
+    ) {
+        let mut chunks = Chunks::default();
+        let mut after = plan.clone();
+        edit(&mut after, edits);
+        let (old, new) = (build(&plan, &mut chunks), build(&after, &mut chunks));
+        let layout = layout();
+        let diff = || Diff::new(&layout, (&chunks, &old.id), (&chunks, &new.id)).expect("roots");
+        let whole: Vec<_> = diff().map(|change| change.expect("all chunks")).collect();
+        let anywhere: Vec<Key> = keys.into_iter().map(String::into_bytes).collect();
+        for keys in [cuts(&&chunks, &old.id, pieces).expect("nodes"), anywhere] {
+            prop_assert!(keys.is_sorted());
+            let (mut after, mut found) = (None, Vec::new());
+            for upto in keys.into_iter().map(Some).chain([None]) {
+                let range = Range { after: after.take(), upto: upto.clone() };
+                let piece = diff().within(range).expect("all chunks");
+                found.extend(piece.map(|change| change.expect("all chunks")));
+                after = upto;
+            }
+            prop_assert_eq!(&found, &whole);
+        }
+    }
+
+    #[test]
     fn one_changed_row_changes_one_chunk_a_level(plan in plans(), at in any::<prop::sample::Index>()) {
         prop_assume!(!plan.is_empty());
         let mut before = Chunks::default();

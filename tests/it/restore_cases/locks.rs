@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipam_rewind::engine::{Kind, RestoreOptions};
 use ipam_rewind::model::Dataset;
+use ipam_rewind::postgres::Session;
 use sqlx::{Connection, PgConnection};
 
 use super::plan;
@@ -124,4 +125,29 @@ async fn a_writer_that_lets_go_in_time_only_delays_the_restore() {
     assert_same(&cycle.contents().await, &before);
     let vpcs = restored.restore_results.datasets[&Dataset::Vpcs];
     assert_eq!(vpcs.inserted, 2, "what was committed meanwhile is undone, too");
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_who_waits_for_the_restore_itself() {
+    let cycle = plan().await;
+    let tables = ["vrf", "prefix"];
+    let mut session = Session::connect(&cycle.database.url).await.expect("it connects");
+    session.begin_exclusive(&tables, Duration::ZERO).await.expect("nobody is in the way");
+    assert!(session.beside(&tables).await.is_some(), "two read faster than one");
+
+    let alter = async {
+        cycle.sql("ALTER TABLE prefix ADD note text").await;
+    };
+    let restore = async {
+        let waiting =
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+            AND relation = 'prefix'::regclass";
+        while cycle.database.value(waiting).await != "1" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let beside = tokio::time::timeout(Duration::from_secs(5), session.beside(&tables));
+        assert!(beside.await.expect("it does not wait").is_none());
+        session.rollback().await.expect("it ends");
+    };
+    tokio::join!(alter, restore);
 }

@@ -13,7 +13,7 @@ use zstd::bulk::Compressor;
 const HEAD: usize = 41 + 2 * 82;
 
 /// The chunks, and what they take.
-pub struct Shelf {
+pub struct Kept {
     chunks: HashMap<ChunkId, Bytes>,
     zstd: Compressor<'static>,
     level: i32,
@@ -27,7 +27,7 @@ pub struct Shelf {
     pub groups: Vec<usize>,
 }
 
-impl Shelf {
+impl Kept {
     pub fn new(level: i32, dictionary: &[u8], against: bool) -> Result<Self> {
         Ok(Self {
             chunks: HashMap::new(),
@@ -60,7 +60,7 @@ impl Shelf {
     }
 }
 
-impl ChunkSource for Shelf {
+impl ChunkSource for Kept {
     type Error = Malformed;
 
     fn chunk(&self, id: &ChunkId) -> Result<Bytes, Malformed> {
@@ -68,7 +68,7 @@ impl ChunkSource for Shelf {
     }
 }
 
-impl ChunkSink for Shelf {
+impl ChunkSink for Kept {
     type Error = io::Error;
 
     fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> io::Result<()> {
