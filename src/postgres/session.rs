@@ -11,14 +11,16 @@ use super::error::{DatabaseError, Trouble, While};
 use super::sql;
 use crate::model::SnapshotInfo;
 
-/// What COPY's output depends on, and what would stop a long run or hide rows from it.
+/// What COPY's output depends on, and what would stop a long run or hide rows from it. No parallel
+/// workers: the leader, which writes the rows, is what one waits for, and they would take the
+/// processor from the application.
 const PINNED: &str = "
 SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
 SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
 SET lc_monetary = 'C'; SET xmloption = 'content'; SET standard_conforming_strings = on;
 SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET application_name = 'ipam-rewind'; SET jit = off; SET synchronous_commit = on;
-SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
+SET max_parallel_workers_per_gather = 0; SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
 SELECT set_config('search_path', quote_ident(current_schema()), false);
 SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
 ";
