@@ -83,18 +83,12 @@ pub fn pieces(old: &Side, new: &Side, count: usize) -> Result<Vec<Piece>, StoreE
 }
 
 impl Piece {
-    /// Calls `take` for every change of these keys. Blocks.
-    pub fn for_each_change(
+    /// The changes of these keys, from `old` to `new`, in key order. Blocks.
+    pub fn changes<'l>(
         &self,
-        schema: &Schema,
-        (old, new): (&Side, &Side),
-        take: &mut impl FnMut(&Table, &Change),
-    ) -> Result<(), StoreError> {
-        let table = schema.table(self.part.table).expect("a part's table is in its schema");
-        let layout = Layout::from(table);
-        for change in changes(self.part, &layout, old, new)?.within(self.range.clone())? {
-            take(table, &change?);
-        }
-        Ok(())
+        layout: &'l Layout,
+        (old, new): (&'l Side, &'l Side),
+    ) -> Result<Diff<'l, &'l Reader, &'l Reader>, StoreError> {
+        changes(self.part, layout, old, new)?.within(self.range.clone())
     }
 }

@@ -16,6 +16,7 @@ use super::rows::Collected;
 use super::{DatasetCounts, Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{BackupId, Dataset, Manifest, Schema};
 use crate::store::Reader;
+use crate::tree::Layout;
 
 /// One end of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,8 +150,9 @@ pub(super) async fn collect(
         let compared = spawn_blocking(move || {
             let (schema, old, new) = &*shared;
             let mut found = Collected::new(limit);
-            let mut take = |table: &_, change: &_| found.take(piece.part, table, change);
-            piece.for_each_change(schema, (old, new), &mut take)?;
+            let table = schema.table(piece.part.table).expect("a part's table is in its schema");
+            let layout = Layout::from(table);
+            found.take(piece.part, table, piece.changes(&layout, (old, new))?)?;
             Ok::<_, EngineError>(found)
         });
         async { compared.await.expect("comparing does not panic") }

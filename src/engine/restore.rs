@@ -20,6 +20,8 @@ use crate::store::{Lock, Mode};
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it asks for the tables' locks, unless told otherwise.
 const TABLES_PATIENCE: Duration = Duration::from_secs(20);
+/// Fewer new rows than this are written before indexes could be made anew.
+const MANY: u64 = 1_000;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -83,6 +85,24 @@ fn much_changed<'p>(
     };
     let much = parts.iter().filter(|part| changed(part) > part.rows / 10);
     much.map(|part| part.table.as_str()).collect()
+}
+
+/// The tables that get at least a hundred rows for each that they have, if all get [`MANY`].
+fn nearly_empty<'p>(
+    parts: &'p [PartManifest],
+    staged: &BTreeMap<&'static str, Applied>,
+) -> BTreeSet<&'p str> {
+    let mut tables: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for part in parts {
+        let (live, inserted) = tables.entry(&part.table).or_default();
+        *live += part.rows;
+        *inserted += staged.get(part.name.as_str()).map_or(0, |counts| counts.inserted);
+    }
+    if tables.values().map(|(_, inserted)| inserted).sum::<u64>() < MANY {
+        return BTreeSet::new();
+    }
+    let filled = tables.into_iter().filter(|(_, (live, inserted))| inserted / 100 >= *live);
+    filled.map(|(table, _)| table).collect()
 }
 
 /// The live state under lock: what the restore starts from.
@@ -159,7 +179,8 @@ impl Engine {
         } else {
             &live.captured.sequences[..]
         };
-        apply.write(&outside, sequences, &manifest.snapshot.taken_at).await?;
+        let nearly_empty = nearly_empty(&live.side.parts, &staged);
+        apply.write(&outside, &nearly_empty, sequences, &manifest.snapshot.taken_at).await?;
 
         run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
         if options.selection.is_all() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{Dataset, Part, Table, VOLATILE_COLUMNS};
-use crate::tree::{Change, Row, fields, unescape};
+use crate::tree::{Change, ChunkSource, Diff, Layout, Row, Tally, fields, unescape};
 
 /// What happened to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,7 +63,8 @@ impl DatasetCounts {
         self.added + self.changed + self.removed
     }
 
-    fn add(&mut self, more: Self) {
+    fn add(&mut self, more: impl Into<Self>) {
+        let more = more.into();
         self.added += more.added;
         self.changed += more.changed;
         self.touched += more.touched;
@@ -74,6 +75,13 @@ impl DatasetCounts {
     #[must_use]
     pub fn is_zero(&self) -> bool {
         (self.added, self.changed, self.removed) == (0, 0, 0)
+    }
+}
+
+impl From<Tally> for DatasetCounts {
+    fn from(tally: Tally) -> Self {
+        let Tally { added, changed, touched, removed } = tally;
+        Self { added, changed, touched, removed }
     }
 }
 
@@ -120,30 +128,27 @@ impl Collected {
         self.limit.saturating_sub(usize::try_from(counts.rows()).unwrap_or(usize::MAX))
     }
 
-    /// Takes the next change.
-    pub fn take(&mut self, part: &Part, table: &Table, change: &Change) {
-        let room = self.room(&self.datasets[&part.dataset]);
+    /// Takes all changes of a part, as rows while there is room and then as mere numbers.
+    pub fn take<A: ChunkSource, B: ChunkSource<Error = A::Error>>(
+        &mut self,
+        part: &Part,
+        table: &Table,
+        mut changes: Diff<'_, A, B>,
+    ) -> Result<(), A::Error> {
+        let layout = Layout::from(table);
+        let mut listed = Tally::default();
+        for change in changes.by_ref().take(self.room(&self.datasets[&part.dataset])) {
+            let change = change?;
+            listed.count(&change, &layout);
+            self.changes.push(RowChange::new(part, table, &change));
+        }
+        let rest = changes.tally()?;
+        self.truncated |= rest != Tally::default();
         let counts = self.datasets.entry(part.dataset).or_default();
-        match (&change.old, &change.new) {
-            (Some(old), Some(new)) => {
-                counts.changed += 1;
-                counts.touched += u64::from(only_touched(table, old, new));
-            }
-            (None, _) => counts.added += 1,
-            (_, None) => counts.removed += 1,
-        }
-        if room > 0 {
-            self.changes.push(RowChange::new(part, table, change));
-        } else {
-            self.truncated = true;
-        }
+        counts.add(listed);
+        counts.add(rest);
+        Ok(())
     }
-}
-
-fn only_touched(table: &Table, old: &Row, new: &Row) -> bool {
-    let cells = table.column_names().zip(fields(old).zip(fields(new)));
-    let mut differing = cells.filter(|(_, (old, new))| old != new);
-    differing.all(|(column, _)| VOLATILE_COLUMNS.contains(&column))
 }
 
 fn text(field: &[u8]) -> Option<String> {

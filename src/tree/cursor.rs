@@ -94,6 +94,14 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         if level > 0 { self.enter(&entry.chunks[0], Some(level)) } else { self.enter_leaf(&entry) }
     }
 
+    /// One group of a leaf, read by itself.
+    ///
+    /// # Errors
+    /// If the chunk cannot be read.
+    pub(super) fn group(&self, id: &ChunkId) -> Result<LeafGroup, S::Error> {
+        Ok(LeafGroup::parse(id, &self.source.chunk(id)?)?)
+    }
+
     /// The leaf that was just opened, while its first row stands here.
     pub(super) fn whole_leaf(&self) -> Option<&Leaf> {
         self.leaf.as_ref().filter(|open| open.next == 0).map(|open| &open.leaf)
@@ -163,7 +171,7 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
     fn enter_leaf(&mut self, entry: &Entry) -> Result<(), S::Error> {
         let mut groups = Vec::with_capacity(entry.chunks.len());
         for id in &entry.chunks {
-            groups.push(LeafGroup::parse(id, &self.source.chunk(id)?)?);
+            groups.push(self.group(id)?);
         }
         let leaf = Leaf::new(&entry.chunks[0], groups, self.layout)?;
         let mut open = OpenLeaf { leaf, next: 0, key: Key::new() };

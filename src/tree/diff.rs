@@ -34,7 +34,7 @@ pub struct Range {
 }
 
 impl Range {
-    fn is_past(&self, key: &Key) -> bool {
+    pub(super) fn is_past(&self, key: &Key) -> bool {
         self.upto.as_ref().is_some_and(|upto| key > upto)
     }
 }
@@ -42,12 +42,12 @@ impl Range {
 /// Iterates over the changes that make the second tree out of the first.
 #[derive(Debug)]
 pub struct Diff<'l, A, B> {
-    layout: &'l Layout,
-    old: Cursor<'l, A>,
-    new: Cursor<'l, B>,
+    pub(super) layout: &'l Layout,
+    pub(super) old: Cursor<'l, A>,
+    pub(super) new: Cursor<'l, B>,
     /// Two leaves with the same keys that were opened together.
     aligned: Option<Aligned>,
-    range: Range,
+    pub(super) range: Range,
 }
 
 /// Two leaves with the same keys, and the rows that are still to be told of.
@@ -68,6 +68,13 @@ impl Aligned {
             |key| Change { key, old: Some(self.old.row(row)), new: Some(self.new.row(row)) };
         Some(key.map(change).map_err(malformed))
     }
+}
+
+/// What one step led to.
+pub(super) enum Found {
+    Change(Change),
+    Nothing,
+    End,
 }
 
 enum Step {
@@ -164,37 +171,45 @@ where
         self.aligned = leaves.map(|(old, new)| Aligned { id, old, new, rows: rows.into_iter() });
     }
 
-    fn next_change(&mut self) -> Result<Option<Change>, A::Error> {
-        loop {
-            if let Some(aligned) = &mut self.aligned {
-                let change = aligned.next_change(self.layout).transpose()?;
-                match change.filter(|change| !self.range.is_past(&change.key)) {
-                    Some(change) => return Ok(Some(change)),
-                    None => self.aligned = None,
+    /// Goes one step on.
+    pub(super) fn step(&mut self) -> Result<Found, A::Error> {
+        if let Some(aligned) = &mut self.aligned {
+            let change = aligned.next_change(self.layout).transpose()?;
+            if let Some(change) = change.filter(|change| !self.range.is_past(&change.key)) {
+                return Ok(Found::Change(change));
+            }
+            self.aligned = None;
+        }
+        match self.next_step() {
+            Step::Done => return Ok(Found::End),
+            Step::SkipBoth => {
+                self.old.skip();
+                self.new.skip();
+            }
+            Step::Open { old, new } => {
+                if old {
+                    self.old.open()?;
+                }
+                if new {
+                    self.new.open()?;
+                }
+                if old && new {
+                    self.align();
                 }
             }
-            match self.next_step() {
-                Step::Done => return Ok(None),
-                Step::SkipBoth => {
-                    self.old.skip();
-                    self.new.skip();
-                }
-                Step::Open { old, new } => {
-                    if old {
-                        self.old.open()?;
-                    }
-                    if new {
-                        self.new.open()?;
-                    }
-                    if old && new {
-                        self.align();
-                    }
-                }
-                Step::Take(order) => {
-                    if let Some(change) = self.take(order)? {
-                        return Ok(Some(change));
-                    }
-                }
+            Step::Take(order) => {
+                return Ok(self.take(order)?.map_or(Found::Nothing, Found::Change));
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    fn next_change(&mut self) -> Result<Option<Change>, A::Error> {
+        loop {
+            match self.step()? {
+                Found::Change(change) => return Ok(Some(change)),
+                Found::Nothing => {}
+                Found::End => return Ok(None),
             }
         }
     }

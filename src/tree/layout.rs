@@ -1,7 +1,7 @@
 //! What the tree must know of a table: how many columns, which are the key, which are kept apart.
 
 use super::row::{Key, RowError, fields, unescape};
-use crate::model::{KeyKind, Table};
+use crate::model::{KeyKind, Table, VOLATILE_COLUMNS};
 
 /// The shape of the rows of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,17 +10,21 @@ pub struct Layout {
     /// How each key column compares; they are the row's first columns.
     key: Vec<KeyKind>,
     groups: Vec<Vec<usize>>,
+    /// Which columns a mere touch changes.
+    volatile: Vec<bool>,
 }
 
 impl From<&Table> for Layout {
     fn from(table: &Table) -> Self {
         let kinds = table.key.iter().map(|key| key.kind).collect();
-        Self::new(table.columns.len(), kinds, table.groups.clone())
+        let volatile = table.column_names().map(|column| VOLATILE_COLUMNS.contains(&column));
+        let volatile = volatile.collect();
+        Self { volatile, ..Self::new(table.columns.len(), kinds, table.groups.clone()) }
     }
 }
 
 impl Layout {
-    /// Rows of so many columns, of which the first ones are the key.
+    /// Rows of so many columns, of which the first ones are the key and none is volatile.
     ///
     /// # Panics
     /// If the groups do not hold every column exactly once, or the first lacks the key.
@@ -30,7 +34,14 @@ impl Layout {
         all.sort_unstable();
         assert!(all.into_iter().eq(0..columns), "each column is in one group");
         assert!((0..key.len()).all(|column| groups[0].contains(&column)), "the key comes first");
-        Self { columns, key, groups }
+        Self { columns, key, groups, volatile: vec![false; columns] }
+    }
+
+    /// The same with a volatile column.
+    #[cfg(test)]
+    pub(super) fn with_volatile(mut self, column: usize) -> Self {
+        self.volatile[column] = true;
+        self
     }
 
     /// The number of stored columns.
@@ -43,6 +54,17 @@ impl Layout {
     #[must_use]
     pub fn groups(&self) -> &[Vec<usize>] {
         &self.groups
+    }
+
+    /// Whether a mere touch changes this column.
+    pub(super) fn is_volatile(&self, column: usize) -> bool {
+        self.volatile[column]
+    }
+
+    /// Whether two rows differ in volatile columns alone.
+    pub(super) fn is_touch(&self, old: &[u8], new: &[u8]) -> bool {
+        let mut cells = self.volatile.iter().zip(fields(old).zip(fields(new)));
+        cells.all(|(volatile, (old, new))| *volatile || old == new)
     }
 
     /// How many of the first columns make the key.

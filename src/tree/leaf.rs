@@ -131,13 +131,18 @@ impl LeafGroup {
         self.body.len() as u64
     }
 
-    fn field(&self, column: usize, row: usize) -> &[u8] {
+    /// Rows, as a length.
+    pub(super) fn row_count(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn field(&self, column: usize, row: usize) -> &[u8] {
         let place = column * self.rows + row;
         &self.body[self.start(place)..self.ends[place] as usize]
     }
 
     /// All fields of a column, with the bytes that end them.
-    fn column(&self, column: usize) -> &[u8] {
+    pub(super) fn column(&self, column: usize) -> &[u8] {
         &self.body[self.start(column * self.rows)..self.start((column + 1) * self.rows)]
     }
 

@@ -177,6 +177,37 @@ proptest! {
     }
 
     #[test]
+    fn a_tally_of_the_pieces_counts_what_the_diff_finds(
+        plan in plans(), edits in edits(), pieces in 1_usize..4, taken in 0_usize..5,
+        touched in 0_usize..400,
+    ) {
+        let mut chunks = Chunks::default();
+        let mut after = plan.clone();
+        edit(&mut after, edits);
+        after.values_mut().take(touched).for_each(|(_, touched)| touched.push('!'));
+        let (old, new) = (build(&plan, &mut chunks), build(&after, &mut chunks));
+        let layout = layout().with_volatile(2);
+        let diff = || Diff::new(&layout, (&chunks, &old.id), (&chunks, &new.id)).expect("roots");
+        let mut expected = Tally::default();
+        diff().for_each(|change| expected.count(&change.expect("all chunks"), &layout));
+        let (mut from, mut found) = (None, Tally::default());
+        let cuts = cuts(&&chunks, &old.id, pieces).expect("nodes");
+        for upto in cuts.into_iter().map(Some).chain([None]) {
+            let range = Range { after: from.take(), upto: upto.clone() };
+            let mut piece = diff().within(range).expect("all chunks");
+            for change in piece.by_ref().take(taken) {
+                found.count(&change.expect("all chunks"), &layout);
+            }
+            found += piece.tally().expect("all chunks");
+            from = upto;
+        }
+        prop_assert_eq!(found, expected);
+        let both = plan.iter().filter(|(key, _)| after.contains_key(*key));
+        let touched = both.filter(|(key, old)| after[*key].0 == old.0 && after[*key].1 != old.1);
+        prop_assert_eq!(found.touched, touched.count() as u64);
+    }
+
+    #[test]
     fn one_changed_row_changes_one_chunk_a_level(plan in plans(), at in any::<prop::sample::Index>()) {
         prop_assume!(!plan.is_empty());
         let mut before = Chunks::default();

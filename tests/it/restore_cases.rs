@@ -6,6 +6,7 @@ mod locks;
 mod partial;
 mod preview;
 mod refusals;
+mod relief;
 mod rows;
 mod sequences;
 mod sites;

@@ -6,15 +6,17 @@
 //! 2. [`select`]: for a part of a restore, what was not asked for (nor is needed) goes again.
 //! 3. [`uproot`]: which live rows must go before anything is written: those that are gone, those
 //!    that hold unique values which others get, and whatever refers to either.
-//! 4. [`write`]: deletes, children first; then inserts and updates, parents first.
+//! 4. [`relief`]: indexes and references of nearly empty tables step aside until the rows are there.
+//! 5. [`write`]: deletes, children first; then inserts and updates, parents first.
 
+mod relief;
 mod select;
 mod stage;
 mod switches;
 mod uproot;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use select::Selection;
 pub use stage::Staging;
@@ -80,7 +82,8 @@ impl<'a> Apply<'a> {
         Ok(counts)
     }
 
-    /// Writes what is staged, sets the sequences, and removes what would lie afterwards.
+    /// Writes what is staged, sets the sequences, and removes what would lie afterwards. The tables
+    /// that are `nearly_empty` may be locked against readers for it.
     ///
     /// # Errors
     /// If the server refuses a step, rows outside the backup stand in the way, or the connection
@@ -88,13 +91,16 @@ impl<'a> Apply<'a> {
     pub async fn write(
         &mut self,
         outside: &[OutsideReference],
+        nearly_empty: &BTreeSet<&str>,
         sequences: &[SequenceValue],
         made_after: &str,
     ) -> Result<(), DatabaseError> {
         self.switch_triggers(false).await?;
         self.uproot(outside).await?;
         self.refuse_if_referred_to(outside).await?;
+        let relief = self.relieve(nearly_empty).await?;
         self.write_rows().await?;
+        self.end_relief(relief).await?;
         self.switch_triggers(true).await?;
         self.set_sequences(sequences).await?;
         self.remove_stale(made_after).await

@@ -11,7 +11,7 @@ use super::plan;
 use crate::support::cycle::{Cycle, assert_same, words};
 
 /// A transaction that stays open, having done this.
-async fn open_transaction(cycle: &Cycle, statement: &'static str) -> PgConnection {
+pub async fn open_transaction(cycle: &Cycle, statement: &'static str) -> PgConnection {
     let mut connection = cycle.database.connect().await;
     sqlx::raw_sql("BEGIN").execute(&mut connection).await.expect("it begins");
     sqlx::raw_sql(statement).execute(&mut connection).await.expect("it does that");

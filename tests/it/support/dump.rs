@@ -6,8 +6,8 @@ use futures::TryStreamExt;
 use sqlx::PgConnection;
 
 /// Each user table's rows in the order of its primary key, under the table's name; each
-/// sequence's last value and whether it was called, under `sequence NAME`; and under `triggers`
-/// the user triggers and whether they are enabled.
+/// sequence's last value and whether it was called, under `sequence NAME`; under `triggers` the user
+/// triggers and whether they are enabled; and under `indexes` and `constraints` what these say.
 pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
     pin_session(connection).await;
     let mut dump = BTreeMap::new();
@@ -23,6 +23,13 @@ pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
     let triggers = "SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
         WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text COLLATE \"C\", tgname";
     dump.insert("triggers".to_owned(), copy(connection, triggers).await);
+    let indexes = "SELECT indexdef, tablespace FROM pg_indexes
+        WHERE schemaname = 'public' ORDER BY indexdef COLLATE \"C\"";
+    dump.insert("indexes".to_owned(), copy(connection, indexes).await);
+    let constraints = "SELECT conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE conrelid <> 0 AND connamespace = 'public'::regnamespace
+        ORDER BY conrelid::regclass::text COLLATE \"C\", conname";
+    dump.insert("constraints".to_owned(), copy(connection, constraints).await);
     dump
 }
 
