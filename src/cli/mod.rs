@@ -10,6 +10,7 @@ mod diff;
 mod error;
 mod exit;
 mod history;
+mod keep_rules;
 mod list;
 mod output;
 mod progress;

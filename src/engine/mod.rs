@@ -13,6 +13,7 @@ mod history;
 mod live;
 mod preview;
 mod prove;
+mod reach;
 mod restore;
 mod results;
 mod rows;
@@ -125,5 +126,7 @@ mod tests {
         spawnable(engine.stats());
         spawnable(engine.list());
         spawnable(engine.details(id));
+        spawnable(engine.reach_database());
+        spawnable(engine.try_writing());
     }
 }
