@@ -26,7 +26,7 @@ pub struct KeepRules {
     #[arg(long, value_name = "AGE")]
     keep_within: Option<Age>,
     /// Keep what restores put aside for this long, counted from the newest backup, and count it
-    /// nowhere else
+    /// nowhere else [default: serve 30d; cleanup treats it like any other backup]
     #[arg(long, value_name = "AGE")]
     keep_pre_restore: Option<Age>,
 }

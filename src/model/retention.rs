@@ -101,6 +101,13 @@ impl Policy {
         Self { last: count, ..Self::default() }
     }
 
+    /// Whether any rule keeps backups that are not what a restore put aside.
+    #[must_use]
+    pub fn keeps_any(&self) -> bool {
+        let young = self.within.is_some_and(|age| age > Age::days(0));
+        young || self.last > 0 || self.periods().iter().any(|(count, ..)| *count > 0)
+    }
+
     fn periods(&self) -> [Period; 5] {
         [
             (self.hourly, "%Y%m%d%H", Reason::Hourly),
@@ -218,5 +225,7 @@ mod tests {
     #[test]
     fn no_rule_keeps_nothing() {
         assert!(kept(&Policy::default(), candidates(&["20250101_000000"])).is_empty());
+        let aside = Policy { pre_restore_within: Some(Age::days(30)), ..Policy::default() };
+        assert!(!aside.keeps_any() && Policy::last(1).keeps_any());
     }
 }
