@@ -81,7 +81,10 @@ impl PlanOptions {
         if self.keep_last.is_none() && self.rules.is_empty() {
             return Ok(None);
         }
-        ensure!(!self.schedule.is_empty(), "what to keep is for scheduled backups: give --schedule");
+        ensure!(
+            !self.schedule.is_empty(),
+            "what to keep is for scheduled backups: give --schedule"
+        );
         let policy = self.rules.policy(self.keep_last.unwrap_or(0));
         ensure!(policy.keeps_any(), "these rules keep no backup at all: give --keep-last, too");
         let aside = policy.pre_restore_within.unwrap_or(Age::days(KEEP_PRE_RESTORE_DAYS));
@@ -141,7 +144,11 @@ mod tests {
 
     #[test]
     fn rules_that_would_keep_nothing_are_refused() {
-        for line in ["--keep-last 3", "--schedule @daily --keep-last 0", "--schedule @daily --keep-pre-restore 2d"] {
+        for line in [
+            "--keep-last 3",
+            "--schedule @daily --keep-last 0",
+            "--schedule @daily --keep-pre-restore 2d",
+        ] {
             assert!(retention(line).is_err(), "{line}");
         }
     }

@@ -99,6 +99,12 @@ impl Engine {
         (self.clock)()
     }
 
+    /// Whether a database was named.
+    #[must_use]
+    pub fn has_database(&self) -> bool {
+        self.database.is_some()
+    }
+
     fn database(&self) -> Result<&str, EngineError> {
         self.database.as_deref().ok_or(EngineError::NoDatabase)
     }

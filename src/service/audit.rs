@@ -187,7 +187,8 @@ mod tests {
         let file = fs::File::options().append(true).open(folder.path().join(FILE)).expect("there");
         file.set_len(LARGE).expect("made large");
         audit.record(entry("three")).await;
-        let actions = |entries: Vec<Entry>| entries.into_iter().map(|e| e.action).collect::<Vec<_>>();
+        let actions =
+            |entries: Vec<Entry>| entries.into_iter().map(|e| e.action).collect::<Vec<_>>();
         assert_eq!(actions(audit.newest(2).await.expect("read")), ["three", "two"]);
         assert_eq!(actions(audit.newest(9).await.expect("read")), ["three", "two", "one"]);
         assert!(fs::metadata(folder.path().join(FILE)).expect("there").len() < 1000);

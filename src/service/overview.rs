@@ -27,7 +27,8 @@ impl Overview {
     }
 
     fn new(list: &BackupList) -> Self {
-        let good = |info: &&_| matches!(info, crate::engine::BackupInfo { status: Status::Completed, .. });
+        let good =
+            |info: &&_| matches!(info, crate::engine::BackupInfo { status: Status::Completed, .. });
         let infos = || list.backups.iter().map(|listed| &listed.info);
         let newest_good = infos().find(good).map(|info| {
             let made = DateTime::parse_from_rfc3339(&info.created_at);

@@ -83,9 +83,11 @@ impl SizeHistory {
 }
 
 fn thinned(sizes: &[Size], now: DateTime<Utc>) -> Vec<Size> {
-    let (old, recent): (Vec<_>, Vec<_>) = sizes.iter().partition(|size| now - size.at > RECENT);
-    let last_of_day: BTreeMap<_, Size> = old.iter().map(|s| (s.at.date_naive(), **s)).collect();
-    last_of_day.into_values().chain(recent.into_iter().copied()).collect()
+    let is_old = |size: &Size| now - size.at > RECENT;
+    let (old, recent): (Vec<Size>, Vec<Size>) = sizes.iter().copied().partition(is_old);
+    let of_day = |size: Size| (size.at.date_naive(), size);
+    let last_of_day: BTreeMap<_, _> = old.into_iter().map(of_day).collect();
+    last_of_day.into_values().chain(recent).collect()
 }
 
 /// In how many days so many bytes will be used up if the store goes on growing as it did of late.
@@ -116,7 +118,11 @@ pub fn full_in_days(sizes: &[Size], available: u64) -> Option<u64> {
     let bytes_a_day = *slopes.get(slopes.len() / 2)?;
     let days = available as f64 / bytes_a_day;
     let tellable = bytes_a_day > 0.0 && days <= FARTHEST_DAYS;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in 0..=3650")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is in 0..=3650"
+    )]
     tellable.then_some(days as u64)
 }
 
@@ -131,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_steady_growth_tells_the_day() {
-        let sizes: Vec<_> = (0..100).map(|hour| size(hour, 1000 + 10 * hour.unsigned_abs())).collect();
+        let sizes: Vec<_> =
+            (0..100).map(|hour| size(hour, 1000 + 10 * hour.unsigned_abs())).collect();
         assert_eq!(full_in_days(&sizes, 24_000), Some(100));
     }
 

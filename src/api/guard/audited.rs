@@ -29,11 +29,7 @@ struct Seen {
 }
 
 /// Lets the request pass, and looks at what became of it.
-pub async fn audited(
-    State(service): State<Service>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn audited(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let seen = Seen::of(&mut request).await;
     let response = next.run(request).await;
     let status = response.status();

@@ -79,7 +79,9 @@ mod tests {
             assert!(allowed(&hosts, name), "{name}");
         }
         assert!(allowed(&hosts, "backup.example") && allowed(&hosts, "backup.example.:443"));
-        for name in ["evil.example", "192.0.2.8", "localhost.evil.example", "a@localhost", "", "a b"] {
+        for name in
+            ["evil.example", "192.0.2.8", "localhost.evil.example", "a@localhost", "", "a b"]
+        {
             assert!(!allowed(&hosts, name), "{name:?}");
         }
     }

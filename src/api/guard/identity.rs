@@ -16,7 +16,11 @@ const LONGEST_TOKEN: usize = 128;
 pub struct Known(pub Result<Identity, NotLetIn>);
 
 /// Finds out who calls. Whether that is enough is for the handler to say.
-pub async fn identify(State(service): State<Service>, mut request: Request, next: Next) -> Response {
+pub async fn identify(
+    State(service): State<Service>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let known = service.gate().admit(bearer(request.headers()), service.now());
     request.extensions_mut().insert(Known(known));
     next.run(request).await
@@ -44,7 +48,8 @@ mod tests {
         };
         assert_eq!(token("Bearer ipr_1").as_deref(), Some("ipr_1"));
         assert_eq!(token("bearer  ipr_1").as_deref(), Some("ipr_1"));
-        for other in ["Basic abc", "ipr_1", "Bearer", &format!("Bearer {}", "x".repeat(200)), "é"] {
+        for other in ["Basic abc", "ipr_1", "Bearer", &format!("Bearer {}", "x".repeat(200)), "é"]
+        {
             assert_eq!(token(other).as_deref(), Some(""), "{other:?}");
         }
         assert_eq!(bearer(&HeaderMap::new()), None);

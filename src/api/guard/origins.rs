@@ -65,7 +65,8 @@ fn is_own(origin: &str, host: &str) -> bool {
     let (Some(origin), Ok(host)) = (parse(origin), host.parse::<Authority>()) else {
         return false;
     };
-    let port = |authority: &Authority| authority.port_u16().filter(|port| ![80, 443].contains(port));
+    let port =
+        |authority: &Authority| authority.port_u16().filter(|port| ![80, 443].contains(port));
     origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(&host)
 }
 
@@ -85,9 +86,12 @@ mod tests {
     #[test]
     fn pages_of_the_service_itself_and_those_named_may_write() {
         let origins = Origins::new(&["https://noc.example".to_owned()]).expect("an origin");
-        let from = |origin| allowed(&origins, &[("host", "backup.example:8000"), ("origin", origin)]);
+        let from =
+            |origin| allowed(&origins, &[("host", "backup.example:8000"), ("origin", origin)]);
         assert!(from("http://backup.example:8000") && from("https://NOC.example"));
-        for other in ["http://evil.example", "http://backup.example", "http://noc.example", "null", ""] {
+        for other in
+            ["http://evil.example", "http://backup.example", "http://noc.example", "null", ""]
+        {
             assert!(!from(other), "{other:?}");
         }
     }

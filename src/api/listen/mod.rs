@@ -68,8 +68,13 @@ pub async fn listen(
         match accepted {
             Ok((stream, peer)) => match connections.take_place() {
                 Some((place, crowded)) => {
-                    metrics.connection(if crowded { "accepted_for_an_idle_one" } else { "accepted" });
-                    let answering = Answering { router: router.clone(), place: Arc::new(place), peer };
+                    metrics.connection(if crowded {
+                        "accepted_for_an_idle_one"
+                    } else {
+                        "accepted"
+                    });
+                    let answering =
+                        Answering { router: router.clone(), place: Arc::new(place), peer };
                     tasks.spawn(converse(stream, answering, stop.clone()));
                 }
                 None => {
@@ -95,11 +100,7 @@ async fn converse(stream: TcpStream, answering: Answering, stop: CancellationTok
     let _ = stream.set_nodelay(true);
     let evicted = answering.place.evicted();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(LONGEST_HEAD);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD);
     let io = TokioIo::new(Patient::new(stream, STALL));
     let connection = builder.serve_connection(io, TowerToHyperService::new(answering));
     let mut connection = std::pin::pin!(connection);

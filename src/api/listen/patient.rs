@@ -25,7 +25,11 @@ impl<T> Patient<T> {
     }
 
     /// Passes on what the writing came to, unless it has been waiting for too long.
-    fn bounded<R>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    fn bounded<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
         if done.is_ready() {
             self.waiting = None;
             return done;
@@ -87,13 +91,14 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
+        let patience = Duration::from_secs(2);
         let (mut client, server) = tokio::io::duplex(4);
-        let mut server = Patient::new(server, Duration::from_secs(30));
+        let mut server = Patient::new(server, patience);
         let slow = tokio::spawn(async move {
             for _ in 0..4 {
-                tokio::time::sleep(Duration::from_secs(20)).await;
+                tokio::time::sleep(patience / 3).await;
                 client.read_exact(&mut [0; 4]).await.expect("there is more");
             }
             client

@@ -123,7 +123,8 @@ fn check_name(name: &str) -> Result<(), TokenError> {
 
 /// Whether two hashes are the same, in a time that does not tell where they differ.
 fn same(a: &Hash, b: &Hash) -> bool {
-    let difference = a.0.iter().zip(&b.0).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+    let difference =
+        a.0.iter().zip(&b.0).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
     difference == 0
 }
 
@@ -177,7 +178,11 @@ impl Tokens {
     ///
     /// # Errors
     /// As [`Self::all`].
-    pub fn recognize(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Identity>, TokenError> {
+    pub fn recognize(
+        &self,
+        text: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Identity>, TokenError> {
         let presented = Hash::of(text.as_bytes());
         let tokens = self.all()?;
         let mut found = None;

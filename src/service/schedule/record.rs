@@ -50,7 +50,8 @@ mod tests {
     fn nothing_was_missed_before_the_first_day_and_a_wrong_clock_does_not_last() {
         let now: DateTime<Utc> = "2025-09-20T14:30:00Z".parse().expect("a time");
         assert_eq!(Record::default().handled(now), now);
-        let ahead = Record { handled_until: Some(now + chrono::Duration::days(900)), ..Record::default() };
+        let ahead =
+            Record { handled_until: Some(now + chrono::Duration::days(900)), ..Record::default() };
         assert_eq!(ahead.handled(now), now);
     }
 }

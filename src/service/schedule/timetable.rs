@@ -51,13 +51,15 @@ impl Timetable {
     /// # Errors
     /// Says which text cannot be understood.
     pub fn new(expressions: &[String], zone: &str) -> Result<Self, TimetableError> {
-        let zone = zone.parse().map_err(|_| TimetableError::Zone(zone.chars().take(80).collect()))?;
+        let zone =
+            zone.parse().map_err(|_| TimetableError::Zone(zone.chars().take(80).collect()))?;
         let line = |expression: &String| {
             let wrong = |why: String| TimetableError::Expression {
                 expression: expression.chars().take(80).collect(),
                 why,
             };
-            let cron: Cron = expression.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?;
+            let cron: Cron =
+                expression.parse().map_err(|e: croner::errors::CronError| wrong(e.to_string()))?;
             let line = Line { expression: expression.clone(), cron };
             match line.next(zone, DateTime::UNIX_EPOCH) {
                 Some(_) => Ok(line),

@@ -119,12 +119,17 @@ impl Upkeep {
     async fn store_works(&self) -> Check {
         let tried = self.0.store_trial.get(async {
             let tried = tokio::time::timeout(STORE_PATIENCE, self.0.engine.try_writing()).await;
-            tried.map_err(|_| "it does not answer".into()).and_then(|tried| tried.map_err(|error| {
-                tracing::warn!("the store cannot be written: {}", error.chain().join(": "));
-                "it cannot be written".into()
-            }))
+            tried.map_err(|_| "it does not answer".into()).and_then(|tried| {
+                tried.map_err(|error| {
+                    tracing::warn!("the store cannot be written: {}", error.chain().join(": "));
+                    "it cannot be written".into()
+                })
+            })
         });
-        tried.await.map_or_else(|why: String| Check::new(false, why), |()| Check::new(true, "it can be written"))
+        tried.await.map_or_else(
+            |why: String| Check::new(false, why),
+            |()| Check::new(true, "it can be written"),
+        )
     }
 
     async fn database_answers(&self) -> Check {

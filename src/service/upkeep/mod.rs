@@ -27,7 +27,7 @@ use super::overview::Overview;
 use super::schedule::{Record, Round, Timetable};
 use super::sizes::{Size, SizeHistory, full_in_days};
 use super::webhook::{Target, Webhook};
-use super::{Audit, Metrics, ServiceError, StateFolder};
+use super::{Audit, Metrics, ServiceError, StateFolder, files};
 use crate::engine::{Clock, Engine, EngineError};
 use crate::model::{Age, Policy};
 
@@ -116,7 +116,7 @@ impl Upkeep {
             started.inspect_err(|error| tracing::error!("no webhook: {error}")).ok()
         });
         let upkeep = Self(Arc::new(Inner {
-            record: Mutex::new(state.read(RECORD)?.unwrap_or_default()),
+            record: Mutex::new(remembered(&state)),
             round: Mutex::new(plan.verify_within.map(|age| Round::within(age.duration()))),
             overview: Cached::for_long(OVERVIEW),
             store_trial: Cached::for_long(TRIAL),
@@ -200,10 +200,8 @@ impl Upkeep {
     pub async fn sizes(&self) -> Result<Vec<Size>, ServiceError> {
         let upkeep = self.clone();
         let read = tokio::task::spawn_blocking(move || upkeep.0.sizes.all()).await;
-        read.expect("reading does not panic").map_err(|source| ServiceError::State {
-            path: self.0.state.path().to_owned(),
-            source,
-        })
+        read.expect("reading does not panic")
+            .map_err(|source| ServiceError::State { path: self.0.state.path().to_owned(), source })
     }
 
     /// The disk that the store is on, if it is a folder.
@@ -269,8 +267,9 @@ impl Upkeep {
             change(&mut record);
             record.clone()
         };
-        let state = self.0.state.clone();
-        let written = tokio::task::spawn_blocking(move || state.write(RECORD, &record)).await;
+        let path = self.0.state.path().join(RECORD);
+        let written =
+            tokio::task::spawn_blocking(move || files::replace_json(&path, &record)).await;
         if let Err(error) = written.expect("writing does not panic") {
             tracing::error!("what was done cannot be remembered: {error}");
         }
@@ -283,6 +282,14 @@ impl Upkeep {
             () = self.0.resting.cancelled() => false,
         }
     }
+}
+
+/// What an earlier life left. A file that cannot be read must not keep the service from starting: it
+/// costs what was missed.
+fn remembered(state: &StateFolder) -> Record {
+    let record = files::read_json(&state.path().join(RECORD));
+    let record = record.inspect_err(|error| tracing::warn!("{RECORD} cannot be read: {error}"));
+    record.ok().flatten().unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]

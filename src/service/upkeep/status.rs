@@ -78,12 +78,13 @@ impl Upkeep {
     /// The schedule as it stands.
     pub async fn schedule(&self) -> ScheduleStatus {
         let plan = &self.0.plan;
+        let last_run = self.record().last_run.clone();
         ScheduleStatus {
             status: "success",
             time_zone: plan.timetable.zone(),
             schedules: plan.timetable.upcoming(self.now()),
             retention: plan.retention.as_ref().map(RetentionStatus::from),
-            last_run: self.record().last_run.clone(),
+            last_run,
             verification: self.verification().await,
         }
     }

@@ -76,7 +76,11 @@ impl Target {
         let url: Url = url.parse().map_err(|_| MalformedTarget)?;
         let fit = matches!(url.scheme(), "http" | "https") && url.has_host();
         let secret = secret.filter(|secret| !secret.is_empty());
-        if fit { Ok(Self { url, secret, first_pause: Duration::from_secs(1) }) } else { Err(MalformedTarget) }
+        if fit {
+            Ok(Self { url, secret, first_pause: Duration::from_secs(1) })
+        } else {
+            Err(MalformedTarget)
+        }
     }
 
     /// With another first pause between tries; each is four times the one before.
@@ -157,7 +161,8 @@ async fn attempt(client: &Client, target: &Target, body: Vec<u8>) -> Result<(), 
         request = request.header(SIGNATURE, signature(secret, &body));
     }
     // The address may hold a secret; the error is told without it.
-    let unreached = |error: reqwest::Error| Refused { why: error.without_url().to_string(), again: true };
+    let unreached =
+        |error: reqwest::Error| Refused { why: error.without_url().to_string(), again: true };
     let status = request.body(body).send().await.map_err(unreached)?.status();
     if status.is_success() {
         return Ok(());

@@ -25,7 +25,7 @@ pub struct Notice {
     /// What happened.
     pub event: Event,
     /// The same whenever this notice is tried again.
-    pub delivery_id: Uuid,
+    pub delivery_id: String,
     /// When it happened.
     pub at: DateTime<Utc>,
     /// The name of the machine.
@@ -49,7 +49,7 @@ impl Notice {
         let host = hostname::get().unwrap_or_default();
         Self {
             event,
-            delivery_id: Uuid::new_v4(),
+            delivery_id: Uuid::new_v4().to_string(),
             at,
             host: host.to_string_lossy().into_owned(),
             message,
