@@ -73,7 +73,9 @@ impl Arguments {
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
-        let service = Service::start(engine, state, plan).await.context("cannot start")?;
+        let service = Service::start_with(engine, state, plan).await;
+        let service = service.context("cannot start")?;
+        service.upkeep().keep_to_plan();
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
         let hosts = self.access.hosts(address);
         let settings = Settings { hosts, origins, ..Settings::default() };

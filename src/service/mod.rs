@@ -51,12 +51,20 @@ struct Inner {
 }
 
 impl Service {
-    /// The service over this engine, with what its state folder tells of earlier lives. Begins at
-    /// once to do by itself what the plan says.
+    /// The service over this engine, with what its state folder tells of earlier lives. Does nothing
+    /// by itself.
     ///
     /// # Errors
     /// If the state folder cannot be used.
-    pub async fn start(
+    pub async fn start(engine: Engine, state: StateFolder) -> Result<Self, ServiceError> {
+        Self::start_with(engine, state, Plan::default()).await
+    }
+
+    /// As [`Self::start`], with a plan of what it does by itself from [`Upkeep::keep_to_plan`] on.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
         engine: Engine,
         state: StateFolder,
         plan: Plan,

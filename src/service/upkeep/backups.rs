@@ -26,6 +26,7 @@ impl Upkeep {
 
     /// Makes a backup if one is due, however many were missed meanwhile; says whether one was due.
     pub async fn back_up_if_due(&self) -> bool {
+        let _alone = self.0.backing_up.lock().await;
         let now = self.now();
         if self.record().handled_until.is_none() {
             self.note(|record| record.handled_until = Some(now)).await;

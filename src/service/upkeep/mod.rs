@@ -81,6 +81,9 @@ struct Inner {
     state: StateFolder,
     plan: Plan,
     record: Mutex<Record>,
+    /// One backup at a time is looked after.
+    backing_up: tokio::sync::Mutex<()>,
+    proving: tokio::sync::Mutex<()>,
     round: Mutex<Option<Round>>,
     overview: Cached<Result<Arc<Overview>, Arc<EngineError>>>,
     store_trial: Cached<Result<(), String>>,
@@ -97,7 +100,7 @@ struct Inner {
 }
 
 impl Upkeep {
-    /// Reads what earlier lives left, and begins.
+    /// Reads what earlier lives left, and follows the jobs from now on.
     ///
     /// # Errors
     /// If the state folder cannot be used.
@@ -118,6 +121,8 @@ impl Upkeep {
         let upkeep = Self(Arc::new(Inner {
             record: Mutex::new(remembered(&state)),
             round: Mutex::new(plan.verify_within.map(|age| Round::within(age.duration()))),
+            backing_up: tokio::sync::Mutex::default(),
+            proving: tokio::sync::Mutex::default(),
             overview: Cached::for_long(OVERVIEW),
             store_trial: Cached::for_long(TRIAL),
             database_trial: Cached::for_long(TRIAL),
@@ -144,15 +149,18 @@ impl Upkeep {
             self.metrics().last_success(JobKind::Backup, seconds(*made));
         }
         self.measure().await;
+        self.0.tasks.spawn(self.clone().follow_jobs(self.0.jobs.now()));
+    }
+
+    /// From now on does what the plan says whenever it is time.
+    pub fn keep_to_plan(&self) {
         let tasks = &self.0.tasks;
-        tasks.spawn(self.clone().follow_jobs(self.0.jobs.now()));
         if !self.0.plan.timetable.is_empty() {
             tasks.spawn(self.clone().keep_backing_up());
         }
         if self.0.plan.verify_within.is_some() {
             tasks.spawn(self.clone().keep_proving());
         }
-        tasks.close();
     }
 
     /// Begins nothing more.
@@ -164,6 +172,7 @@ impl Upkeep {
     pub async fn finish(&self) {
         self.rest();
         self.0.over.cancel();
+        self.0.tasks.close();
         self.0.tasks.wait().await;
     }
 

@@ -24,6 +24,7 @@ impl Upkeep {
     /// Verifies the backup whose turn it is, if it is due and nothing else is under way; says
     /// whether it did.
     pub async fn prove_if_due(&self) -> bool {
+        let _alone = self.0.proving.lock().await;
         let Ok(overview) = self.overview().await else {
             return false;
         };
