@@ -43,7 +43,7 @@ pub struct Annotated {
 
 /// Change what is said of a backup: description, pin, labels
 #[utoipa::path(
-    patch, path = "/api/backup/{backup_id}", tag = "backups", request_body = Annotation,
+    patch, path = "/api/backup/{backup_id}", tag = "backups", operation_id = "edit_backup", request_body = Annotation,
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "Changed", body = Annotated), OfBackup)
 )]
@@ -66,7 +66,7 @@ pub struct Changes {
 
 /// What a backup changed against the one before it
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}/changes", tag = "compare",
+    get, path = "/api/backup/{backup_id}/changes", tag = "compare", operation_id = "get_changes",
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "Rows that differ, in numbers", body = Changes), OfBackup)
 )]
@@ -76,7 +76,7 @@ pub async fn changes() -> Response {
 
 /// A dataset file, as a download
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}/files/{dataset}", tag = "backups",
+    get, path = "/api/backup/{backup_id}/files/{dataset}", tag = "backups", operation_id = "download_dataset",
     params(
         ("backup_id" = BackupId, Path, description = "The backup"),
         ("dataset" = Dataset, Path, description = "The dataset"),
@@ -89,7 +89,7 @@ pub async fn file() -> Response {
 
 /// The whole backup as a tar archive, as a download
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}/archive", tag = "backups",
+    get, path = "/api/backup/{backup_id}/archive", tag = "backups", operation_id = "download_archive",
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"), OfBackup)
 )]
@@ -114,7 +114,7 @@ pub struct Imported {
 
 /// Take over a backup from an archive
 #[utoipa::path(
-    post, path = "/api/import", tag = "backups",
+    post, path = "/api/import", tag = "backups", operation_id = "import_archive",
     request_body(content = Vec<u8>, content_type = "application/x-tar"),
     responses((status = 200, description = "Taken over", body = Imported), OfJob)
 )]
@@ -146,7 +146,7 @@ pub struct Size {
 
 /// The store's size through time
 #[utoipa::path(
-    get, path = "/api/statistics/history", tag = "upkeep",
+    get, path = "/api/statistics/history", tag = "upkeep", operation_id = "get_sizes",
     responses((status = 200, description = "The sizes, oldest first", body = Sizes))
 )]
 pub async fn sizes() -> Response {
@@ -230,7 +230,7 @@ pub struct VerificationRound {
 
 /// The schedule
 #[utoipa::path(
-    get, path = "/api/schedule", tag = "service",
+    get, path = "/api/schedule", tag = "service", operation_id = "get_schedule",
     responses((status = 200, description = "The schedule", body = ScheduleInfo))
 )]
 pub async fn schedule() -> Response {
@@ -288,7 +288,7 @@ pub struct AuditQuery {
 
 /// The audit log, newest first
 #[utoipa::path(
-    get, path = "/api/audit", tag = "service", params(AuditQuery),
+    get, path = "/api/audit", tag = "service", operation_id = "get_audit_log", params(AuditQuery),
     responses((status = 200, description = "The entries", body = AuditLog))
 )]
 pub async fn audit() -> Response {
@@ -325,7 +325,7 @@ pub enum Authentication {
 
 /// Who calls, and what they may do
 #[utoipa::path(
-    get, path = "/api/session", tag = "service",
+    get, path = "/api/session", tag = "service", operation_id = "get_session",
     responses((status = 200, description = "The caller", body = Session))
 )]
 pub async fn session() -> Response {
@@ -397,7 +397,7 @@ pub struct LastBackup {
 
 /// How the service is
 #[utoipa::path(
-    get, path = "/api/health", tag = "service",
+    get, path = "/api/health", tag = "service", operation_id = "get_health",
     responses((status = 200, description = "How it is, good or bad", body = Health))
 )]
 pub async fn health() -> Response {
@@ -406,7 +406,7 @@ pub async fn health() -> Response {
 
 /// Whether the service may be sent requests
 #[utoipa::path(
-    get, path = "/api/ready", tag = "service",
+    get, path = "/api/ready", tag = "service", operation_id = "get_readiness",
     responses(
         (status = 200, description = "It may", body = Health),
         (status = 503, description = "It may not", body = Health),
@@ -418,7 +418,7 @@ pub async fn ready() -> Response {
 
 /// Measurements for Prometheus
 #[utoipa::path(
-    get, path = "/metrics", tag = "service",
+    get, path = "/metrics", tag = "service", operation_id = "get_metrics",
     responses((status = 200, description = "The measurements", body = String, content_type = "application/openmetrics-text"))
 )]
 pub async fn metrics() -> Response {

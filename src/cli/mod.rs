@@ -7,6 +7,7 @@ mod delete;
 mod demo;
 mod details;
 mod diff;
+mod embedded;
 mod error;
 mod exit;
 mod history;
@@ -43,6 +44,9 @@ pub struct Cli {
     global: Global,
 }
 
+/// Where the store is unless something else is said.
+const DEFAULT_STORE: &str = "/app/backups";
+
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
 struct Global {
@@ -51,7 +55,7 @@ struct Global {
     database_url: Option<String>,
     /// The store: a folder, or s3://bucket/prefix
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
-    #[arg(default_value = "/app/backups", value_name = "PLACE")]
+    #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
