@@ -75,6 +75,20 @@ pub enum EngineError {
         /// Why not.
         source: StoreError,
     },
+    /// A description or a label is not what it may be.
+    #[error("{0}")]
+    MalformedAnnotation(String),
+    /// The archive is none, is not whole, or does not hold what it says.
+    #[error("the archive cannot be imported: {0}")]
+    MalformedArchive(String),
+    /// A file or a stream failed.
+    #[error("cannot {doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
     /// Ended by its owner.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -92,6 +106,8 @@ pub enum Kind {
     NoSuchBackup,
     /// A backup or the store is damaged.
     Damaged,
+    /// An archive cannot be imported.
+    MalformedArchive,
     /// The database's tables do not fit the backup.
     SchemaMismatch,
     /// The database is out of reach.
@@ -129,6 +145,7 @@ impl Kind {
             Self::MalformedRequest => ("The request is malformed", 400),
             Self::NoSuchBackup => ("No such backup", 404),
             Self::Damaged => ("The backup is damaged", 422),
+            Self::MalformedArchive => ("The archive cannot be imported", 422),
             Self::SchemaMismatch => ("The tables do not fit", 422),
             Self::DatabaseUnreachable => ("The database is out of reach", 503),
             Self::NotPermitted => ("The database does not permit it", 503),
@@ -147,13 +164,18 @@ impl EngineError {
             | Self::UnknownDataset(_)
             | Self::UnknownTable(_)
             | Self::MalformedKey { .. }
+            | Self::MalformedAnnotation(_)
             | Self::NoDatabase => Kind::MalformedRequest,
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,
             Self::Misfit { .. } => Kind::SchemaMismatch,
+            Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
-            Self::Snapshot { .. } | Self::ProofFailed(_) | Self::NotNoted { .. } => Kind::Failed,
+            Self::Snapshot { .. }
+            | Self::ProofFailed(_)
+            | Self::NotNoted { .. }
+            | Self::Io { .. } => Kind::Failed,
         }
     }
 
