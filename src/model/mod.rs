@@ -1,6 +1,7 @@
 //! What the product talks about: ids, datasets, manifests. Pure values, no I/O.
 
 mod annotation;
+mod check;
 mod dataset;
 mod hash;
 mod id;

@@ -96,7 +96,10 @@ impl Engine {
     ) -> Result<Rows, EngineError> {
         let manifest = self.store.manifest(id).await?;
         let reader = self.store.reader().await?;
-        let rows: u64 = datasets.iter().map(|dataset| manifest.datasets[dataset].rows).sum();
+        let rows: u64 = datasets
+            .iter()
+            .map(|dataset| manifest.datasets.get(dataset).map_or(0, |d| d.rows))
+            .sum();
         // Each row is counted once, and written once.
         run.begin(Phase::Exporting, Some(2 * rows));
         Ok(Rows { manifest, reader, meter: run.meter() })

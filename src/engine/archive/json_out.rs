@@ -13,17 +13,20 @@ pub type ProviderNames = HashMap<Box<[u8]>, String>;
 
 /// How the values of a column are written. A type that is not named here is a string: its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub enum Form {
+    /// `true` or `false`.
     Boolean,
     /// A number, in exactly PostgreSQL's digits; `NaN` and the infinities are strings.
     Number,
     /// The value's own text, as it is.
     Json,
+    /// A string.
     Text,
 }
 
 impl Form {
-    fn of(type_name: &str) -> Self {
+    /// How a column of this type is written.
+    pub fn of(type_name: &str) -> Self {
         match type_name {
             "boolean" => Self::Boolean,
             "smallint" | "integer" | "bigint" | "real" | "double precision" => Self::Number,
@@ -46,6 +49,7 @@ pub struct RowWriter<'t> {
 }
 
 impl<'t> RowWriter<'t> {
+    /// Of rows of this table.
     pub fn new(part: &'static Part, table: &'t Table, names: &'t ProviderNames) -> Self {
         let mut places: Vec<_> = (0..table.columns.len()).collect();
         places.sort_by_key(|&place| table.columns[place].position);
@@ -134,7 +138,8 @@ fn string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing to memory does not fail");
 }
 
-fn value(form: Form, field: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+/// Appends the value of a COPY field.
+pub fn value(form: Form, field: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
     if field == b"\\N" {
         out.extend_from_slice(b"null");
         return Ok(());

@@ -8,7 +8,11 @@ mod describe;
 mod export;
 mod form;
 mod import;
+mod incoming;
+mod json_in;
 mod json_out;
+mod rebuild;
+mod unpack;
 
 pub use export::tar_name;
 pub use import::Imported;
