@@ -1,5 +1,6 @@
 //! The terminal's face of the engine: one file a verb.
 
+mod annotate;
 mod backup;
 mod cleanup;
 mod context;
@@ -9,7 +10,9 @@ mod details;
 mod diff;
 mod error;
 mod exit;
+mod export;
 mod history;
+mod import;
 mod list;
 mod output;
 mod progress;
@@ -75,6 +78,9 @@ enum Verb {
     Diff(diff::Arguments),
     History(history::Arguments),
     Verify(verify::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    Annotate(annotate::Arguments),
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
@@ -99,6 +105,9 @@ impl Verb {
             Self::Diff(arguments) => arguments.run(context).await,
             Self::History(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
+            Self::Export(arguments) => arguments.run(context).await,
+            Self::Import(arguments) => arguments.run(context).await,
+            Self::Annotate(arguments) => arguments.run(context).await,
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,

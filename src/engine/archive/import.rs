@@ -43,6 +43,22 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
+/// What is to become a backup; its chunks are in the store.
+pub(super) struct NewBackup {
+    /// The id that it should have.
+    pub id: BackupId,
+    /// Its rows.
+    pub captured: Captured,
+    /// What was written for it.
+    pub written: Written,
+    /// What it says of itself.
+    pub label: Labelled,
+    /// The state that it begins with.
+    pub state: State,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
 /// What a thread needs to make trees in this store.
 struct Workshop {
     writer: Writer,
@@ -115,36 +131,39 @@ impl Engine {
     async fn publish_imported(&self, proven: Proven, run: &Run) -> Result<Imported, EngineError> {
         let Proven { described, parts, writer } = proven;
         let state = described.state();
-        let Manifest { backup_id, description, created_by, backup_type, .. } =
-            described.manifest.clone();
-        if described.manifest.instant() > self.now() + chrono::Duration::days(1) {
-            return Err(malformed(format!("backup {backup_id} is from the future")));
-        }
-        let captured = Captured {
-            taken: described.manifest.instant(),
-            schema: described.manifest.schema,
-            parts,
-            sequences: described.manifest.sequences,
-            snapshot: described.manifest.snapshot,
+        let manifest = described.manifest;
+        let new = NewBackup {
+            id: manifest.backup_id.clone(),
+            captured: Captured {
+                taken: manifest.instant(),
+                schema: manifest.schema,
+                parts,
+                sequences: manifest.sequences,
+                snapshot: manifest.snapshot,
+            },
+            written: writer.finish().await?,
+            label: Labelled {
+                description: Some(manifest.description),
+                created_by: manifest.created_by,
+                kind: manifest.backup_type,
+            },
+            state,
+            notes: Vec::new(),
         };
-        let label = Labelled { description: Some(description), created_by, kind: backup_type };
-        let written = writer.finish().await?;
-        self.conclude_import(backup_id, &captured, &written, &label, &state, Vec::new(), run).await
+        self.publish_as(new, run).await
     }
 
     /// Publishes an imported backup under its own id, or the next that is free.
-    #[expect(clippy::too_many_arguments, reason = "what a backup is made of")]
-    pub(super) async fn conclude_import(
+    pub(super) async fn publish_as(
         &self,
-        id: BackupId,
-        captured: &Captured,
-        written: &Written,
-        label: &Labelled,
-        state: &State,
-        mut notes: Vec<String>,
+        new: NewBackup,
         run: &Run,
     ) -> Result<Imported, EngineError> {
-        let manifest = self.publish_from(id.clone(), captured, written, label, state).await?;
+        let NewBackup { id, captured, written, label, state, mut notes } = new;
+        if captured.taken > self.now() + chrono::Duration::days(1) {
+            return Err(malformed(format!("backup {id} is from the future")));
+        }
+        let manifest = self.publish_from(id.clone(), &captured, &written, &label, &state).await?;
         if manifest.backup_id != id {
             let same = self.store.manifest(&id).await;
             let same = same.is_ok_and(|other| other.datasets == manifest.datasets);
@@ -156,7 +175,7 @@ impl Engine {
             status: "success",
             message: format!("Backup {} imported", manifest.backup_id),
             backup_id: manifest.backup_id.clone(),
-            backup_info: BackupInfo::new(&manifest, state),
+            backup_info: BackupInfo::new(&manifest, &state),
             notes,
         })
     }
