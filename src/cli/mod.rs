@@ -1,5 +1,6 @@
 //! The terminal's face of the engine: one file a verb.
 
+mod annotate;
 mod backup;
 mod cleanup;
 mod context;
@@ -10,7 +11,9 @@ mod diff;
 mod embedded;
 mod error;
 mod exit;
+mod export;
 mod history;
+mod import;
 mod list;
 mod output;
 mod progress;
@@ -80,6 +83,9 @@ enum Verb {
     Diff(diff::Arguments),
     History(history::Arguments),
     Verify(verify::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    Annotate(annotate::Arguments),
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
@@ -105,6 +111,9 @@ impl Verb {
             Self::Diff(arguments) => arguments.run(context).await,
             Self::History(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
+            Self::Export(arguments) => arguments.run(context).await,
+            Self::Import(arguments) => arguments.run(context).await,
+            Self::Annotate(arguments) => arguments.run(context).await,
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
