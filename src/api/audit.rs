@@ -32,7 +32,7 @@ pub struct AuditLog {
 
 /// Who did what, newest first
 #[utoipa::path(
-    get, path = "/api/audit", tag = "service", params(Asked),
+    get, path = "/api/audit", tag = "service", operation_id = "get_audit_log", params(Asked),
     responses((status = 200, description = "The newest entries", body = AuditLog))
 )]
 pub async fn audit(

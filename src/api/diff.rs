@@ -29,12 +29,11 @@ pub struct Asked {
 ///
 /// A point is a backup or `live`. What involves the live database is a job, and needs an operator.
 #[utoipa::path(
-    get, path = "/api/diff/{from}/{to}", tag = "compare",
+    get, path = "/api/diff/{from}/{to}", tag = "compare", operation_id = "compare",
     params(
         ("from" = String, Path, description = "A backup, or `live`", pattern = r"^(\d{8}_\d{6}|live)$"),
         ("to" = String, Path, description = "A backup, or `live`", pattern = r"^(\d{8}_\d{6}|live)$"),
-        Asked,
-    ),
+        Asked, Prefer),
     responses((status = 200, description = "What differs", body = DiffReport), OfBackup, OfJob)
 )]
 pub async fn diff(

@@ -11,7 +11,7 @@ use crate::service::upkeep::Health;
 /// For people and dashboards: always 200. Looks at the store and the database every few seconds at
 /// most, however often it is asked.
 #[utoipa::path(
-    get, path = "/api/health", tag = "service", security(()),
+    get, path = "/api/health", tag = "service", operation_id = "get_health", security(()),
     responses((status = 200, description = "What works, and what does not", body = Health))
 )]
 pub async fn health(State(service): State<Service>) -> Json<Health> {

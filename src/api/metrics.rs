@@ -11,7 +11,7 @@ const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What Prometheus reads
 #[utoipa::path(
-    get, path = "/metrics", tag = "service",
+    get, path = "/metrics", tag = "service", operation_id = "get_metrics",
     responses((
         status = 200, description = "Counters and gauges as OpenMetrics text",
         body = String, content_type = "application/openmetrics-text",

@@ -41,7 +41,7 @@ pub struct Annotated {
 
 /// Change what is said of a backup: description, pin, labels
 #[utoipa::path(
-    patch, path = "/api/backup/{backup_id}", tag = "backups", request_body = Annotation,
+    patch, path = "/api/backup/{backup_id}", tag = "backups", operation_id = "edit_backup", request_body = Annotation,
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "Changed", body = Annotated), OfBackup)
 )]
@@ -64,7 +64,7 @@ pub struct Changes {
 
 /// What a backup changed against the one before it
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}/changes", tag = "compare",
+    get, path = "/api/backup/{backup_id}/changes", tag = "compare", operation_id = "get_changes",
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "Rows that differ, in numbers", body = Changes), OfBackup)
 )]
@@ -74,7 +74,7 @@ pub async fn changes() -> Response {
 
 /// A dataset file, as a download
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}/files/{dataset}", tag = "backups",
+    get, path = "/api/backup/{backup_id}/files/{dataset}", tag = "backups", operation_id = "download_dataset",
     params(
         ("backup_id" = BackupId, Path, description = "The backup"),
         ("dataset" = Dataset, Path, description = "The dataset"),
@@ -87,7 +87,7 @@ pub async fn file() -> Response {
 
 /// The whole backup as a tar archive, as a download
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}/archive", tag = "backups",
+    get, path = "/api/backup/{backup_id}/archive", tag = "backups", operation_id = "download_archive",
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"), OfBackup)
 )]
@@ -112,7 +112,7 @@ pub struct Imported {
 
 /// Take over a backup from an archive
 #[utoipa::path(
-    post, path = "/api/import", tag = "backups",
+    post, path = "/api/import", tag = "backups", operation_id = "import_archive",
     request_body(content = Vec<u8>, content_type = "application/x-tar"),
     responses((status = 200, description = "Taken over", body = Imported), OfJob)
 )]

@@ -11,7 +11,7 @@ use crate::service::upkeep::Health;
 ///
 /// For load balancers: the store can be written and the database answers.
 #[utoipa::path(
-    get, path = "/api/ready", tag = "service", security(()),
+    get, path = "/api/ready", tag = "service", operation_id = "get_readiness", security(()),
     responses(
         (status = 200, description = "It may", body = Health),
         (status = 503, description = "It may not; `checks` says why", body = Health),

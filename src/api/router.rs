@@ -14,7 +14,6 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use tower_http::trace::TraceLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,7 +21,7 @@ use utoipa_axum::routes;
 use super::error::ApiError;
 use super::guard::{self, Hosts, Origins};
 use super::hygiene::{
-    REQUEST_ID, RandomId, broken_down, not_too_long, not_too_many, plain_request_id,
+    REQUEST_ID, RandomId, broken_down, logged, not_too_long, not_too_many, plain_request_id,
     security_headers,
 };
 use super::openapi::{self, Frame};
@@ -127,7 +126,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
             ServiceBuilder::new()
                 .layer(from_fn(plain_request_id))
                 .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
-                .layer(TraceLayer::new_for_http().make_span_with(span))
+                .layer(from_fn(logged))
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(from_fn(security_headers))
                 .layer(CompressionLayer::new().compress_when(compressed()))
@@ -143,11 +142,4 @@ pub fn router(service: Service, settings: Settings) -> Router {
 /// Everything but what is compressed already, or comes bit by bit.
 fn compressed() -> impl Predicate {
     DefaultPredicate::new().and(NotForContentType::const_new("application/x-tar"))
-}
-
-fn span(request: &axum::extract::Request) -> tracing::Span {
-    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-");
-    // The query may hold words of people; the log needs none of them.
-    let (method, path) = (request.method(), request.uri().path());
-    tracing::info_span!("request", request_id = id, %method, path)
 }

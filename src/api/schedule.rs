@@ -9,7 +9,7 @@ use crate::service::upkeep::ScheduleStatus;
 
 /// What the service does by itself, and when
 #[utoipa::path(
-    get, path = "/api/schedule", tag = "service",
+    get, path = "/api/schedule", tag = "service", operation_id = "get_schedule",
     responses((status = 200, description = "The schedule and its last run", body = ScheduleStatus))
 )]
 pub async fn schedule(_: Caller<Viewer>, State(service): State<Service>) -> Json<ScheduleStatus> {

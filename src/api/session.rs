@@ -37,7 +37,7 @@ pub struct Session {
 
 /// Who calls, and what they may do
 #[utoipa::path(
-    get, path = "/api/session", tag = "service",
+    get, path = "/api/session", tag = "service", operation_id = "get_session",
     responses((status = 200, description = "The caller as the service knows them", body = Session))
 )]
 pub async fn session(caller: Caller<Viewer>, State(service): State<Service>) -> Json<Session> {

@@ -22,7 +22,7 @@ pub struct Sizes {
 
 /// How the store's size went
 #[utoipa::path(
-    get, path = "/api/statistics/history", tag = "upkeep",
+    get, path = "/api/statistics/history", tag = "upkeep", operation_id = "get_sizes",
     responses((status = 200, description = "The sizes, oldest first", body = Sizes))
 )]
 pub async fn size_history(

@@ -1,6 +1,7 @@
 //! `serve`
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, interruption};
+use super::embedded::Embedded;
 use super::error::CliError;
 use super::output;
 use super::serve_options::{AccessOptions, PlanOptions};
@@ -41,6 +43,13 @@ pub struct Arguments {
     listen: SocketAddr,
     #[command(flatten)]
     state: StateOption,
+    /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
+    /// store is named, its backups beside it); without a folder, all is gone afterwards
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    embedded: Option<Option<PathBuf>>,
+    /// How many prefixes the sample plan has
+    #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
+    prefixes: u64,
     /// How long running jobs may take to finish when the service is asked to end, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
@@ -63,6 +72,16 @@ impl Arguments {
             output::text(&api::document_text());
             return Ok(());
         }
+        let Some(folder) = &self.embedded else {
+            return self.serve_there(context).await;
+        };
+        let embedded = Embedded::start(folder.as_deref(), self.prefixes).await?;
+        let served = self.serve_there(&embedded.context(context)).await;
+        embedded.stop().await?;
+        served
+    }
+
+    async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
         let plan = self.plan.plan()?;
         let origins = self.access.origins()?;
         let engine = context.engine_for_writing().await?;

@@ -55,12 +55,15 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Why it went so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub detail: Option<String>,
     /// The job that did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub job_id: Option<String>,
     /// The request that asked for it, as `x-request-id` named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub request_id: Option<String>,
 }
 

@@ -46,7 +46,7 @@ const BREATH: Duration = Duration::from_millis(50);
 /// What a client is told for whom there is no place.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-length: 152\r\n\r\n\
+    content-length: 148\r\n\r\n\
     {\"type\":\"about:blank\",\"title\":\"Too many connections\",\"status\":503,\
     \"detail\":\"every connection is in use; try again in a moment\",\"code\":\"overloaded\"}\n";
 

@@ -15,9 +15,11 @@ pub struct LastRun {
     pub outcome: JobState,
     /// The backup that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub backup_id: Option<String>,
     /// Why it made none, or what went wrong with tidying up after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub detail: Option<String>,
 }
 

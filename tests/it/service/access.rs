@@ -52,7 +52,10 @@ async fn a_session_says_who_calls() {
     let serving = Serving::start(&program, &[]);
     let session = ok(serving.get("/api/session").bearer_auth(&viewer)).await;
     assert_eq!((&session["name"], &session["role"]), (&"the-viewer".into(), &"viewer".into()));
-    assert_eq!((&session["authentication"], &session["database"]), (&"token".into(), &false.into()));
+    assert_eq!(
+        (&session["authentication"], &session["database"]),
+        (&"token".into(), &false.into())
+    );
 }
 
 #[tokio::test]
@@ -177,7 +180,10 @@ fn tokens_are_listed_without_their_texts_and_names_are_taken_once() {
     let text = made["token"].as_str().expect("its text").to_owned();
     assert!(text.starts_with("ipr_") && text.len() == 68, "{text}");
     let list = program.json(&["token", "list"]);
-    assert_eq!((&list["tokens"][0]["name"], &list["tokens"][0]["role"]), (&"noc".into(), &"viewer".into()));
+    assert_eq!(
+        (&list["tokens"][0]["name"], &list["tokens"][0]["role"]),
+        (&"noc".into(), &"viewer".into())
+    );
     assert!(list["tokens"][0]["expires_at"].is_string());
     let keys: Vec<_> = list["tokens"][0].as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["name", "role", "created_at", "expires_at", "expired"]);

@@ -17,9 +17,8 @@ async fn entries(serving: &Serving, admin: &str, action: &str) -> Vec<Value> {
 async fn who_did_what_and_who_was_not_let_is_written_down() {
     let database = database().await;
     let program = Program::on(&database);
-    let token = |name, role| {
-        program.ok(&["token", "create", name, "--role", role]).trim().to_owned()
-    };
+    let token =
+        |name, role| program.ok(&["token", "create", name, "--role", role]).trim().to_owned();
     let (robot, boss) = (token("robot", "operator"), token("boss", "admin"));
     let serving = Serving::start(&program, &[]);
     let made = ok(serving.post("/api/backup").bearer_auth(&robot)).await;
@@ -35,7 +34,10 @@ async fn who_did_what_and_who_was_not_let_is_written_down() {
     let calls = entries(&serving, &boss, "POST /api/restore/{backup_id}").await;
     let seen: Vec<_> = calls.iter().map(|e| (e["who"].as_str(), e["outcome"].as_str())).collect();
     let refused = Some("refused");
-    assert_eq!(seen, [(Some("boss"), Some("succeeded")), (None, refused), (Some("robot"), refused)]);
+    assert_eq!(
+        seen,
+        [(Some("boss"), Some("succeeded")), (None, refused), (Some("robot"), refused)]
+    );
     assert!(calls.iter().all(|entry| entry["target"] == id));
     assert!(calls[1]["detail"].as_str().is_some_and(|detail| detail.contains("127.0.0.1")));
 

@@ -34,13 +34,19 @@ async fn a_backup_is_made_when_it_is_due_and_says_why() {
 
     assert_eq!(clockwork.ids().await, ["20250920_150100"]);
     let made = service.engine().list().await.expect("listed").backups.remove(0).info;
-    assert_eq!((made.created_by.as_str(), made.description.as_str()), ("schedule", "Scheduled backup"));
+    assert_eq!(
+        (made.created_by.as_str(), made.description.as_str()),
+        ("schedule", "Scheduled backup")
+    );
     let job = service.jobs().latest(1).remove(0);
     assert_eq!((job.trigger, job.state), (Trigger::Schedule, JobState::Succeeded));
 
     let status = service.upkeep().schedule().await;
     let run = status.last_run.expect("there was one");
-    assert_eq!((run.outcome, run.backup_id.as_deref()), (JobState::Succeeded, Some("20250920_150100")));
+    assert_eq!(
+        (run.outcome, run.backup_id.as_deref()),
+        (JobState::Succeeded, Some("20250920_150100"))
+    );
     let next = status.schedules[0].next_at.expect("it goes on").to_rfc3339();
     assert_eq!((status.time_zone, next.as_str()), ("UTC", "2025-09-20T16:00:00+00:00"));
     shut_down(service).await;
@@ -122,7 +128,8 @@ async fn the_program_backs_up_by_itself_and_keeps_what_it_is_told_to() {
     until("three scheduled backups and their cleanups", async || {
         let jobs = serving.json("/api/jobs").await;
         let jobs = jobs["jobs"].as_array().expect("a list").clone();
-        let done = |job: &&serde_json::Value| job["state"] == "succeeded" && job["kind"] == "cleanup";
+        let done =
+            |job: &&serde_json::Value| job["state"] == "succeeded" && job["kind"] == "cleanup";
         jobs.iter().filter(done).count() >= 3
     })
     .await;

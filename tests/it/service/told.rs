@@ -71,9 +71,15 @@ async fn a_backup_that_fails_is_seen_everywhere_and_the_next_good_one_is_told() 
     assert!(service.upkeep().back_up_if_due().await);
 
     let notice = listener.until(1).await.remove(0);
-    assert_eq!((&notice["event"], &notice["job"]["kind"]), (&"job_failed".into(), &"backup".into()));
+    assert_eq!(
+        (&notice["event"], &notice["job"]["kind"]),
+        (&"job_failed".into(), &"backup".into())
+    );
     assert_eq!(notice["job"]["trigger"], "schedule");
-    assert!(notice["problem"]["detail"].as_str().is_some_and(|text| text.contains("vrf")), "{notice}");
+    assert!(
+        notice["problem"]["detail"].as_str().is_some_and(|text| text.contains("vrf")),
+        "{notice}"
+    );
     assert_eq!(notice["last_good_backup"], Value::Null);
 
     let run = service.upkeep().schedule().await.last_run.expect("there was one");

@@ -28,7 +28,10 @@ async fn a_service_without_its_database_is_alive_but_not_ready() {
     let program = Program::at(Some("postgres://nobody@127.0.0.1:1/nothing".into()));
     let serving = Serving::start(&program, &[]);
     let health = serving.json("/api/health").await;
-    assert_eq!((&health["status"], &health["checks"]["database"]["ok"]), (&"failing".into(), &false.into()));
+    assert_eq!(
+        (&health["status"], &health["checks"]["database"]["ok"]),
+        (&"failing".into(), &false.into())
+    );
     assert_eq!(health["checks"]["store"]["ok"], true);
     assert_eq!(serving.get("/api/ready").send().await.expect("it answers").status(), 503);
 }
