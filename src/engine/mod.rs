@@ -2,17 +2,23 @@
 //!
 //! The API and the command line are faces of [`Engine`] and add nothing of their own.
 
+mod annotate;
+mod archive;
 mod backup;
 mod capture;
+mod changed_rows;
+mod changes;
 mod cleanup;
 mod compare;
 mod describe;
 mod diff;
+mod download;
 mod error;
 mod history;
 mod live;
 mod preview;
 mod prove;
+mod reach;
 mod restore;
 mod results;
 mod rows;
@@ -27,10 +33,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use annotate::{Annotated, Annotation};
+pub use archive::{Imported, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
+pub use changed_rows::RowForm;
+pub use changes::{Changes, Counts};
 pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
 pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use diff::{DiffReport, Point};
+pub use download::Download;
 pub use error::{EngineError, Kind, Problem};
 pub use history::{History, Moment, RowVersion, VersionKind};
 pub use preview::Preview;
@@ -53,6 +64,7 @@ pub struct Engine {
     store: Store,
     database: Option<String>,
     clock: Clock,
+    counted: Arc<changes::Counted>,
 }
 
 impl Engine {
@@ -79,7 +91,7 @@ impl Engine {
     /// An engine over this store.
     #[must_use]
     pub fn new(store: Store, database: Option<String>) -> Self {
-        Self { store, database, clock: Arc::new(Utc::now) }
+        Self { store, database, clock: Arc::new(Utc::now), counted: Arc::default() }
     }
 
     /// The same engine with another clock.
@@ -96,6 +108,12 @@ impl Engine {
 
     fn now(&self) -> DateTime<Utc> {
         (self.clock)()
+    }
+
+    /// Whether a database was named.
+    #[must_use]
+    pub fn has_database(&self) -> bool {
+        self.database.is_some()
     }
 
     fn database(&self) -> Result<&str, EngineError> {
@@ -125,5 +143,14 @@ mod tests {
         spawnable(engine.stats());
         spawnable(engine.list());
         spawnable(engine.details(id));
+        spawnable(engine.reach_database());
+        spawnable(engine.try_writing());
+        spawnable(engine.changes(id));
+        spawnable(engine.annotate(id, &Annotation::default()));
+        spawnable(engine.changed_rows(&Point::Live, &Point::Live, RowForm::Csv, run));
+        spawnable(engine.export_dataset(id, crate::model::Dataset::Vrfs, run));
+        spawnable(engine.export_archive(id, run));
+        spawnable(engine.import_archive(tokio::io::empty(), run));
+        spawnable(engine.import_folder(std::path::Path::new("."), run));
     }
 }

@@ -1,5 +1,8 @@
 //! What the product talks about: ids, datasets, manifests. Pure values, no I/O.
 
+mod age;
+mod annotation;
+mod check;
 mod dataset;
 mod hash;
 mod id;
@@ -7,6 +10,8 @@ mod manifest;
 mod retention;
 mod schema;
 
+pub use age::{Age, MalformedAge};
+pub use annotation::{check_description, check_label};
 pub use dataset::{
     Dataset, PARTS, Part, STALE_AFTER_RESTORE, StaleRows, UnknownDataset, VOLATILE_COLUMNS,
 };
