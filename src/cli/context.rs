@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::error::CliError;
-use super::{Global, output, progress, prompt};
+use super::{DEFAULT_STORE, Global, output, progress, prompt};
 use crate::engine::{Engine, EngineError, Run};
 
 /// The surroundings of a verb.
@@ -20,8 +20,13 @@ impl Context {
 
     /// The same surroundings for another store and database; the demo's.
     pub fn elsewhere(&self, store: String, database_url: String) -> Self {
-        let database_url = Some(database_url);
-        Self { global: Global { database_url, store, ..self.global.clone() } }
+        let (database_url, database_url_file) = (Some(database_url), None);
+        Self { global: Global { database_url, database_url_file, store, ..self.global.clone() } }
+    }
+
+    /// The store that was named, or nothing if it is the default one.
+    pub fn named_store(&self) -> Option<&str> {
+        Some(self.global.store.as_str()).filter(|store| *store != DEFAULT_STORE)
     }
 
     /// The same surroundings, with yes to every question.
@@ -41,14 +46,27 @@ impl Context {
 
     /// An engine over a store that is there.
     pub async fn engine(&self) -> Result<Engine, CliError> {
-        let database = self.global.database_url.clone();
-        Ok(Engine::open(&self.global.store, database).await?)
+        Ok(Engine::open(&self.global.store, self.database()?).await?)
     }
 
     /// An engine over a store that is made if it is not there.
     pub async fn engine_for_writing(&self) -> Result<Engine, CliError> {
-        let database = self.global.database_url.clone();
-        Ok(Engine::open_or_create(&self.global.store, database).await?)
+        Ok(Engine::open_or_create(&self.global.store, self.database()?).await?)
+    }
+
+    /// Where the store is.
+    pub fn store(&self) -> &str {
+        &self.global.store
+    }
+
+    /// The database's address: from the file, if one was named.
+    fn database(&self) -> Result<Option<String>, CliError> {
+        let Some(path) = &self.global.database_url_file else {
+            return Ok(self.global.database_url.clone());
+        };
+        let unreadable = |source| CliError::DatabaseUrlFile { path: path.clone(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Ok(Some(text.trim().to_owned()))
     }
 
     /// Runs a use case: shows its progress, and ends it cleanly on Ctrl-C.
@@ -106,7 +124,7 @@ impl Context {
 }
 
 /// Returns when the program is asked to end.
-async fn interruption() {
+pub async fn interruption() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

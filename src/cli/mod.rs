@@ -8,19 +8,26 @@ mod delete;
 mod demo;
 mod details;
 mod diff;
+mod embedded;
 mod error;
 mod exit;
 mod export;
 mod history;
 mod import;
+mod keep_rules;
 mod list;
 mod output;
 mod progress;
 mod prompt;
 mod restore;
+mod serve;
+mod serve_options;
+mod state;
 mod stats;
+mod token;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -45,15 +52,22 @@ pub struct Cli {
     global: Global,
 }
 
+/// Where the store is unless something else is said.
+const DEFAULT_STORE: &str = "/app/backups";
+
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
 struct Global {
-    /// The database, as postgres://user@host/database
+    /// The database, as postgres://user@host/database. What stands here can be read in the process
+    /// list; a password belongs into the variable or into a file
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// A file that holds the database's address, instead of --database-url
+    #[arg(long, global = true, value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
     /// The store: a folder, or s3://bucket/prefix
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
-    #[arg(default_value = "/app/backups", value_name = "PLACE")]
+    #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
@@ -84,12 +98,14 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
+    Serve(serve::Arguments),
+    Token(token::Arguments),
     Demo(demo::Arguments),
 }
 
 /// Runs one verb and says how it ended.
 pub async fn run(cli: Cli) -> ExitCode {
-    log_to_standard_error(cli.global.verbose);
+    log_to_standard_error(&cli);
     let context = Context::new(cli.global);
     let done = cli.verb.run(&context).await;
     exit::conclude(&context, done)
@@ -111,20 +127,27 @@ impl Verb {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
+            Self::Serve(arguments) => arguments.run(context).await,
+            Self::Token(arguments) => arguments.run(context),
             Self::Demo(arguments) => arguments.run(context).await,
         }
     }
 }
 
-fn log_to_standard_error(verbose: u8) {
-    let level = match verbose {
+fn log_to_standard_error(cli: &Cli) {
+    let serves = matches!(cli.verb, Verb::Serve(_));
+    let level = match cli.global.verbose {
+        0 if serves && !cli.global.quiet => "ipam_rewind=info",
         0 => "ipam_rewind=warn",
         1 => "ipam_rewind=debug",
-        _ => "ipam_rewind=trace,sqlx=debug",
+        _ => "ipam_rewind=trace,sqlx=debug,tower_http=debug",
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match &cli.verb {
+        Verb::Serve(serve) if serve.log_format == serve::LogFormat::Json => log.json().init(),
+        _ => log.init(),
+    }
 }

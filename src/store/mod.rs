@@ -81,6 +81,22 @@ impl Store {
         &self.0.place
     }
 
+    /// The folder that it is, if it is one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.0.objects.folder.as_deref()
+    }
+
+    /// Writes a small object and takes it away again.
+    ///
+    /// # Errors
+    /// If that does not work.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        let path = object_store::path::Path::from(layout::TRIAL);
+        self.objects().put(&path, "may be removed\n".into()).await?;
+        self.objects().remove(&path).await
+    }
+
     fn objects(&self) -> &Objects {
         &self.0.objects
     }

@@ -1,11 +1,13 @@
 //! A database of its own for every test, copied from a template in one private PostgreSQL that
 //! the whole test process shares.
 
+pub mod clockwork;
 mod cluster;
 pub mod cycle;
 mod dump;
 pub mod program;
 pub mod s3;
+pub mod serving;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,37 @@
+//! HTTP, and nothing else: one file an endpoint, with its handler, its query, its answer and its
+//! description. `router` is the table of contents.
+
+mod access;
+mod answer;
+mod audit;
+mod backup;
+mod cleanup;
+mod diff;
+mod docs;
+mod error;
+mod events;
+mod extract;
+mod guard;
+mod health;
+mod history;
+mod hygiene;
+mod jobs;
+mod listen;
+mod metrics;
+mod openapi;
+mod page;
+mod pending;
+mod preview;
+mod ready;
+mod restore;
+mod router;
+mod schedule;
+mod session;
+mod size_history;
+mod statistics;
+mod verify;
+
+pub use guard::{Hosts, MalformedOrigin, Origins};
+pub use listen::listen;
+pub use openapi::{document, document_text};
+pub use router::{Settings, router};

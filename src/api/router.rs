@@ -1,0 +1,145 @@
+//! The table of contents: every call, and what holds for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::{Json, Router, routing};
+use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ApiError;
+use super::guard::{self, Hosts, Origins};
+use super::hygiene::{
+    REQUEST_ID, RandomId, broken_down, logged, not_too_long, not_too_many, plain_request_id,
+    security_headers,
+};
+use super::openapi::{self, Frame};
+use super::{audit, backup, cleanup, diff, docs, events, health, history, jobs, metrics, page};
+use super::{pending, preview, ready, restore, schedule, session, size_history};
+use super::{statistics, verify};
+use crate::service::Service;
+
+/// What a JSON body may take.
+const JSON_BYTES: usize = 64 * 1024;
+/// How long a body may stand still while it comes in.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the router lets through.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Calls that may be under way at a time.
+    pub calls_at_a_time: usize,
+    /// The names under which the service may be called.
+    pub hosts: Hosts,
+    /// The pages that may change something.
+    pub origins: Origins,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let hosts = Hosts::new(([127, 0, 0, 1], 0).into(), &[]);
+        Self { calls_at_a_time: 256, hosts, origins: Origins::default() }
+    }
+}
+
+/// Calls that are answered at once.
+fn quick() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(backup::list::list))
+        .routes(routes!(backup::details::details, pending::edit))
+        .routes(routes!(history::history))
+        .routes(routes!(statistics::statistics))
+        .routes(routes!(jobs::list::list))
+        .routes(routes!(jobs::details::details))
+        .routes(routes!(size_history::size_history))
+        .routes(routes!(schedule::schedule))
+        .routes(routes!(audit::audit))
+        .routes(routes!(session::session))
+        .routes(routes!(health::health))
+        .routes(routes!(ready::ready))
+        .routes(routes!(metrics::metrics))
+}
+
+/// Calls whose handlers follow.
+fn pending() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(pending::changes))
+        .routes(routes!(pending::file))
+        .routes(routes!(pending::archive))
+        .routes(routes!(pending::import))
+}
+
+/// Calls that wait for a job, and streams.
+fn long() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(backup::create::create))
+        .routes(routes!(backup::delete::delete))
+        .routes(routes!(restore::restore))
+        .routes(routes!(preview::preview))
+        .routes(routes!(verify::verify))
+        .routes(routes!(cleanup::cleanup))
+        .routes(routes!(diff::diff))
+        .routes(routes!(jobs::cancel::cancel))
+        .routes(routes!(jobs::events::events))
+        .routes(routes!(events::events))
+}
+
+/// All calls, with their descriptions.
+pub fn calls() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(quick().route_layer(from_fn(not_too_long)))
+        .merge(long())
+        .merge(pending())
+}
+
+/// The whole service over HTTP.
+pub fn router(service: Service, settings: Settings) -> Router {
+    let room = Arc::new(Semaphore::new(settings.calls_at_a_time));
+    let document = openapi::document();
+    let (calls, _) = calls().split_for_parts();
+    let told = document.clone();
+    let calls = calls
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
+        .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
+        .layer(from_fn_with_state(room, not_too_many))
+        .with_state(service.clone());
+    let cors = guard::cors(&settings.origins);
+    let (hosts, origins) = (Arc::new(settings.hosts), Arc::new(settings.origins));
+    Router::new()
+        .merge(calls)
+        .route("/api/openapi.json", routing::get(async move || Json(told)))
+        .merge(docs::router())
+        .fallback(page::serve)
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(plain_request_id))
+                .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+                .layer(from_fn(logged))
+                .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+                .layer(from_fn(security_headers))
+                .layer(CompressionLayer::new().compress_when(compressed()))
+                .layer(CatchPanicLayer::custom(broken_down))
+                .layer(from_fn_with_state(service.clone(), guard::identify))
+                .layer(from_fn_with_state(service, guard::audited))
+                .layer(from_fn_with_state(hosts, guard::known_host))
+                .layer(cors)
+                .layer(from_fn_with_state(origins, guard::own_origin)),
+        )
+}
+
+/// Everything but what is compressed already, or comes bit by bit.
+fn compressed() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/x-tar"))
+}

@@ -1,0 +1,125 @@
+//! `serve`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, interruption};
+use super::embedded::Embedded;
+use super::error::CliError;
+use super::output;
+use super::serve_options::{AccessOptions, PlanOptions};
+use super::state::StateOption;
+use crate::api::{self, Settings};
+use crate::service::access::Tokens;
+use crate::service::{Service, StateFolder};
+
+/// After the time that running jobs get, how long connections may still take to close.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Serve the API and the web page
+///
+/// Long work goes on when the browser tab is closed. On SIGTERM or Ctrl-C no new work is taken;
+/// what runs may finish within the time of grace and is then ended cleanly: a restore that is cut
+/// off leaves the database as it was.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    state: StateOption,
+    /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
+    /// store is named, its backups beside it); without a folder, all is gone afterwards
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    embedded: Option<Option<PathBuf>>,
+    /// How many prefixes the sample plan has
+    #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
+    prefixes: u64,
+    /// How long running jobs may take to finish when the service is asked to end, in seconds
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    grace: u64,
+    /// How the log on standard error looks
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Print the OpenAPI document and end
+    #[arg(long)]
+    print_openapi: bool,
+    #[command(flatten)]
+    plan: PlanOptions,
+    #[command(flatten)]
+    access: AccessOptions,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        if self.print_openapi {
+            output::text(&api::document_text());
+            return Ok(());
+        }
+        let Some(folder) = &self.embedded else {
+            return self.serve_there(context).await;
+        };
+        let embedded = Embedded::start(folder.as_deref(), self.prefixes).await?;
+        let served = self.serve_there(&embedded.context(context)).await;
+        embedded.stop().await?;
+        served
+    }
+
+    async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
+        let plan = self.plan.plan()?;
+        let origins = self.access.origins()?;
+        let engine = context.engine_for_writing().await?;
+        let folder = self.state.folder(context.store());
+        let state = StateFolder::open(&folder).context("cannot use the state folder")?;
+        let open = Tokens::in_folder(&folder).all()?.is_empty();
+        self.access.refuse_anonymous(self.listen, open)?;
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let address = listener.local_addr().context("cannot tell the address")?;
+        let service = Service::start_with(engine, state, plan).await;
+        let service = service.context("cannot start")?;
+        service.upkeep().keep_to_plan();
+        context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
+        let hosts = self.access.hosts(address);
+        let settings = Settings { hosts, origins, ..Settings::default() };
+        self.serve(listener, service, settings).await
+    }
+
+    /// Answers until the program is asked to end; then nothing new, and an orderly end.
+    async fn serve(
+        &self,
+        listener: TcpListener,
+        service: Service,
+        settings: Settings,
+    ) -> Result<(), CliError> {
+        let grace = Duration::from_secs(self.grace);
+        let stop = CancellationToken::new();
+        let metrics = service.metrics().clone();
+        let app = api::router(service.clone(), settings);
+        let most = self.access.max_connections;
+        let listening = tokio::spawn(api::listen(listener, app, most, metrics, stop.clone()));
+        interruption().await;
+        tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
+        stop.cancel();
+        service.shut_down(grace).await;
+        // Whoever keeps a connection open for no reason is not waited for.
+        let _ = tokio::time::timeout(LAST_WORDS, listening).await;
+        Ok(())
+    }
+}
