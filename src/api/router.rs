@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::{Json, Router, routing};
+use axum::{Extension, Json, Router, routing};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -24,7 +24,9 @@ use super::hygiene::{
     security_headers,
 };
 use super::openapi::{self, Frame};
-use super::{backup, cleanup, diff, docs, events, history, jobs, page, pending, preview, restore};
+use super::{
+    backup, cleanup, diff, docs, events, history, import, jobs, page, pending, preview, restore,
+};
 use super::{statistics, verify};
 use crate::service::Service;
 
@@ -38,11 +40,13 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// Calls that may be under way at a time.
     pub calls_at_a_time: usize,
+    /// Bytes that an archive may have.
+    pub largest_upload: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { calls_at_a_time: 256 }
+        Self { calls_at_a_time: 256, largest_upload: 4 << 30 }
     }
 }
 
@@ -50,7 +54,10 @@ impl Default for Settings {
 fn quick() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(backup::list::list))
-        .routes(routes!(backup::details::details, pending::edit))
+        .routes(routes!(backup::details::details, backup::edit::edit))
+        .routes(routes!(backup::changes::changes))
+        .routes(routes!(backup::file::file))
+        .routes(routes!(backup::archive::archive))
         .routes(routes!(history::history))
         .routes(routes!(statistics::statistics))
         .routes(routes!(jobs::list::list))
@@ -60,10 +67,6 @@ fn quick() -> OpenApiRouter<Service> {
 /// Calls whose handlers follow.
 fn pending() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        .routes(routes!(pending::changes))
-        .routes(routes!(pending::file))
-        .routes(routes!(pending::archive))
-        .routes(routes!(pending::import))
         .routes(routes!(pending::sizes))
         .routes(routes!(pending::schedule))
         .routes(routes!(pending::audit))
@@ -78,6 +81,7 @@ fn long() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(backup::create::create))
         .routes(routes!(backup::delete::delete))
+        .routes(routes!(import::import))
         .routes(routes!(restore::restore))
         .routes(routes!(preview::preview))
         .routes(routes!(verify::verify))
@@ -105,6 +109,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
     let calls = calls
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
         .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(Extension(settings))
         .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
         .layer(from_fn_with_state(room, not_too_many))
         .with_state(service);
