@@ -149,6 +149,11 @@ impl Upkeep {
             self.metrics().last_success(JobKind::Backup, seconds(*made));
         }
         self.measure().await;
+        if self.record().handled_until.is_none() {
+            // On the first day nothing was missed.
+            let now = self.now();
+            self.note(|record| record.handled_until = Some(now)).await;
+        }
         self.0.tasks.spawn(self.clone().follow_jobs(self.0.jobs.now()));
     }
 
