@@ -17,5 +17,6 @@ mod older_ids;
 mod rebuild;
 mod unpack;
 
+pub use describe::check_archive_metadata;
 pub use export::tar_name;
 pub use import::Imported;
