@@ -30,9 +30,13 @@ export function useTask<T>() {
     throw new ServiceError(over.problem ?? ended);
   }
 
+  function forget(): void {
+    [started.value, problem.value, result.value] = [null, null, null];
+  }
+
   async function run(start: () => Promise<Job>): Promise<T | null> {
     busy.value = true;
-    [started.value, problem.value, result.value] = [null, null, null];
+    forget();
     try {
       const begun = await start();
       take(begun);
@@ -45,5 +49,5 @@ export function useTask<T>() {
     }
   }
 
-  return { job, result, problem, busy, run };
+  return { job, result, problem, busy, run, forget };
 }
