@@ -23,6 +23,11 @@ export function bytes(value: number): string {
   return `${value < 0 ? '−' : ''}${rest.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
 }
 
+/** The distance of an axis's lines: a power of two, since sizes are read so; three to six of them. */
+export function step(most: number): number {
+  return 2 ** Math.ceil(Math.log2(most / 6));
+}
+
 export function ratio(value: number): string {
   return `${value >= 100 ? count(Math.round(value)) : value.toFixed(1)} : 1`;
 }
