@@ -1,6 +1,6 @@
 /** Answers the service's calls from a made-up site: `npm run dev:sample`. Never part of the page. */
 import type { ServerResponse } from 'node:http';
-import type { Plugin } from 'vite';
+import type { Connect, Plugin } from 'vite';
 import type { Backup, Counts, Dataset, Job } from '../src/services/types';
 import { backupAt, backups, changes, counts, random, sizes } from './sample.ts';
 import { Work } from './work.ts';
@@ -88,7 +88,7 @@ const ROUTES: [string, RegExp, Answer][] = [
   ['POST', /^\/api\/verify$/, (_, __, body) => job(work.start('verify', null, () => verify(body)))],
   ['POST', /^\/api\/cleanup$/, (_, query) => job(work.start('cleanup', null, () => cleanup(query)))],
   ['DELETE', /^\/api\/backup\/(\w+)$/, ([id], query) => job(work.start('delete', id ?? null, () => { const freed = { bytes: find(id)?.added_size ?? 0, pending_bytes: 0, packs: 1 }; if (query.get('dry_run') !== 'true') list.splice(list.findIndex((one) => one.backup_id === id), 1); return { status: 'success', message: '', freed }; }))],
-  ['GET', /^\/api\/diff\/(\w+)\/(\w+)$/, ([from, to]) => diff(from, to)],
+  ['GET', /^\/api\/diff\/(\w+)\/(\w+)$/, ([from, to]) => (to === 'live' || from === 'live' ? job(work.start('diff', null, () => diff(from, to))) : diff(from, to))],
   ['GET', /^\/api\/history\/(\w+)\/(.+)$/, ([table, key]) => history(table, key)],
   ['GET', /^\/api\/statistics$/, () => ({ status: 'success', backups: list.length, logical_bytes: 48e9, unique_bytes: 1.1e9, stored_bytes: 131e6, chunks: 48_210, packs: 412, dedup_ratio: 43.6, compression_ratio: 8.4, total_ratio: 366, costs: list.map((one) => ({ backup_id: one.backup_id, size: one.size, added_size: one.added_size, exclusive_size: Math.round(one.added_size * 0.4) })), disk: { total_bytes: 100e9, available_bytes: 61e9, full_in_days: 412 } })],
   ['GET', /^\/api\/statistics\/history$/, () => ({ status: 'success', sizes: sizes() })],
@@ -119,17 +119,26 @@ function respond(response: ServerResponse, method: string, url: URL, body: strin
   response.end(JSON.stringify({ title: 'No such thing', status: 404, detail: `Nothing at ${url.pathname}.`, code: 'no_such_route' }));
 }
 
+const POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+function answer(request: Connect.IncomingMessage, response: ServerResponse, pass: () => void): void {
+  const url = new URL(request.url ?? '/', 'http://sample');
+  if (!url.pathname.startsWith('/api/')) { pass(); return; }
+  if (url.pathname === '/api/events') { stream(response); return; }
+  let body = '';
+  request.on('data', (chunk: Buffer) => { body += chunk.toString(); });
+  request.on('end', () => { respond(response, request.method ?? 'GET', url, body); });
+}
+
 export function sampleService(): Plugin {
   return {
     name: 'sample-service',
-    configureServer(server) {
+    configureServer(server) { server.middlewares.use(answer); },
+    // The built page, under the strict policy that it must work with.
+    configurePreviewServer(server) {
       server.middlewares.use((request, response, pass) => {
-        const url = new URL(request.url ?? '/', 'http://sample');
-        if (!url.pathname.startsWith('/api/')) { pass(); return; }
-        if (url.pathname === '/api/events') { stream(response); return; }
-        let body = '';
-        request.on('data', (chunk: Buffer) => { body += chunk.toString(); });
-        request.on('end', () => { respond(response, request.method ?? 'GET', url, body); });
+        response.setHeader('Content-Security-Policy', POLICY);
+        answer(request, response, pass);
       });
     },
   };

@@ -11,7 +11,7 @@ export const router = createRouter({
     { path: '/backups/:id', name: 'backup', component: TimelinePage, props: true, meta: { title: 'Backup' } },
     { path: '/restore/:id', name: 'restore', component: () => import('./pages/RestorePage.vue'), props: true, meta: { title: 'Restore' } },
     { path: '/compare/:from?/:to?', name: 'compare', component: () => import('./pages/ComparePage.vue'), props: true, meta: { title: 'Compare' } },
-    { path: '/history/:table?/:key?', name: 'history', component: () => import('./pages/HistoryPage.vue'), props: ({ params }) => ({ table: params.table, rowKey: params.key }), meta: { title: 'History of a row' } },
+    { path: '/history', name: 'history', component: () => import('./pages/HistoryPage.vue'), props: ({ query }) => ({ table: query.table, rowKey: query.key }), meta: { title: 'History of a row' } },
     { path: '/cleanup', name: 'cleanup', component: () => import('./pages/CleanupPage.vue'), meta: { title: 'Clean up' } },
     { path: '/statistics', name: 'statistics', component: () => import('./pages/StatisticsPage.vue'), meta: { title: 'Statistics' } },
     { path: '/activity', name: 'activity', component: () => import('./pages/ActivityPage.vue'), meta: { title: 'Activity' } },

@@ -6,9 +6,11 @@ import { listen } from '@/services/events';
 import { asProblem } from '@/services/problem';
 import type { Job, Problem } from '@/services/types';
 
-/** How often to ask while events do not come, and how long to wait before listening again. */
-const POLL = 1500;
-const POLL_IDLE = 10_000;
+/** How long to wait before listening again, with something under way and without. */
+const SOON = 1000;
+const LATER = 3000;
+/** While something is under way, ask even where events come: they may be held up on their way. */
+const POLL = 5000;
 
 const known = shallowRef(new Map<string, Job>());
 const listening = shallowRef(false);
@@ -40,21 +42,30 @@ async function poll(): Promise<void> {
 
 const pause = (time: number) => new Promise((wake) => setTimeout(wake, time));
 
+async function pollWhileBusy(): Promise<void> {
+  if (running.value.length > 0) await poll().catch(() => undefined);
+}
+
 /** Follows all jobs until the signal; never gives up. */
 async function follow(signal: AbortSignal): Promise<void> {
+  const timer = setInterval(pollWhileBusy, POLL);
+  const open = () => {
+    [listening.value, silence.value] = [true, null];
+    void poll().catch(() => undefined);
+  };
   let lastId = '';
   while (!signal.aborted) {
     try {
-      await poll();
-      silence.value = null;
-      const open = () => { listening.value = true; };
       lastId = await listen(lastId, { job: take, open }, signal);
     } catch (error) {
-      silence.value = asProblem(error);
+      // A service that was away counts anew.
+      [silence.value, lastId] = [asProblem(error), ''];
+      await pollWhileBusy();
     }
     listening.value = false;
-    await pause(running.value.length > 0 ? POLL : silence.value ? POLL * 2 : POLL_IDLE / 4);
+    await pause(running.value.length > 0 ? SOON : LATER);
   }
+  clearInterval(timer);
 }
 
 /** The job once it is over, with its result. */

@@ -1,8 +1,6 @@
 /** The last restore of the past day that succeeded, and the backup that undoes it. */
-import { computed, shallowRef, watch } from 'vue';
+import { computed } from 'vue';
 import { instant } from '@/model/time';
-import { api } from '@/services/api';
-import type { Restored } from '@/services/types';
 import { useBackups } from './useBackups';
 import { useClock } from './useClock';
 import { useJobs } from './useJobs';
@@ -11,9 +9,8 @@ const DAY = 86_400_000;
 
 export function useLastRestore() {
   const { jobs } = useJobs();
-  const { byId } = useBackups();
+  const { backups } = useBackups();
   const { now } = useClock();
-  const restored = shallowRef<Restored | null>(null);
 
   const job = computed(() =>
     jobs.value.find(({ kind, state, finished_at }) => {
@@ -21,15 +18,16 @@ export function useLastRestore() {
       return now.value.getTime() - instant(finished_at).getTime() < DAY;
     }),
   );
-  watch(() => job.value?.job_id, async (id) => {
-    restored.value = null;
-    const whole = id ? await api.job(id).catch(() => null) : null;
-    if (id === job.value?.job_id) restored.value = (whole?.result as Restored | undefined) ?? null;
-  }, { immediate: true });
-
+  /** The safety backup was made while the restore ran. */
   const safety = computed(() => {
-    const id = restored.value?.restore_results.safety_backup;
-    return id && byId.value.has(id) ? id : null;
+    const { started_at, finished_at } = job.value ?? {};
+    if (!started_at || !finished_at) return null;
+    const [from, to] = [instant(started_at), instant(finished_at)];
+    const made = (backups.value ?? []).find((backup) => {
+      const at = instant(backup.created_at);
+      return backup.backup_type === 'pre-restore' && at >= from && at <= to;
+    });
+    return made?.backup_id ?? null;
   });
   return { job, safety };
 }

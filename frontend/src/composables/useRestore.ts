@@ -11,7 +11,8 @@ import type { Job, Preview, Restored } from '@/services/types';
 import { useJobs } from './useJobs';
 import { useTask } from './useTask';
 
-const FEW = 500;
+/** Rows of each dataset that the service lists at most. */
+const MOST = 1000;
 
 function asQuery(choice: RestoreChoice): Query {
   return { dataset: choice.datasets.join(','), vrf: choice.vrf.trim() };
@@ -24,9 +25,8 @@ export function useRestore(id: string) {
   const preview = useTask<Preview>();
   const restore = useTask<Restored>();
   const choice = ref<RestoreChoice>({ datasets: [], vrf: '', safety: true });
-  const limit = ref(FEW);
 
-  const look = () => preview.run(() => jobs.preview(id, { ...asQuery(choice.value), limit: limit.value }));
+  const look = () => preview.run(() => jobs.preview(id, { ...asQuery(choice.value), limit: MOST }));
   const lookSoon = useDebounceFn(look, 400);
 
   /** The restore that this page is about: the one in the address, or one that is running anyway. */
@@ -51,11 +51,6 @@ export function useRestore(id: string) {
     });
   }
 
-  function more(): void {
-    limit.value *= 10;
-    void look();
-  }
-
   /** Back from a restore that is over to the question. */
   function again(): void {
     restore.forget();
@@ -68,5 +63,5 @@ export function useRestore(id: string) {
     if (job) await jobs.cancel(job.job_id).catch((error: unknown) => { restore.problem.value = asProblem(error); });
   }
 
-  return { preview, restore, choice, jobId, look, lookSoon, more, begin, again, cancel };
+  return { preview, restore, choice, jobId, look, lookSoon, begin, again, cancel };
 }

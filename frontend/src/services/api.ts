@@ -8,7 +8,8 @@ import type {
 export interface BackupPatch {
   description?: string;
   pinned?: boolean;
-  labels?: Record<string, string>;
+  /** Labels to set, or with null to take away; the others stay. */
+  labels?: Record<string, string | null>;
 }
 
 const part = encodeURIComponent;
@@ -33,14 +34,15 @@ export const api = {
   jobs: async (limit = 50) => (await request<{ jobs: Job[] }>('/api/jobs', { query: { limit } })).jobs,
   job: async (id: string) => (await request<{ job: Job }>(`/api/jobs/${part(id)}`)).job,
   audit: async (limit = 200) => (await request<{ entries: AuditEntry[] }>('/api/audit', { query: { limit } })).entries,
-  diff: (from: string, to: string, limit: number, signal?: AbortSignal) =>
-    request<DiffReport>(`/api/diff/${part(from)}/${part(to)}`, { query: { limit }, signal }),
+  diff: (from: string, to: string, limit: number) =>
+    request<DiffReport>(`/api/diff/${part(from)}/${part(to)}`, { query: { limit } }),
 };
 
 export const jobs = {
   backup: (description: string) => start('POST', '/api/backup', { description }),
   restore: (id: string, query: Query) => start('POST', `/api/restore/${part(id)}`, query),
   preview: (id: string, query: Query) => start('POST', `/api/preview/${part(id)}`, query),
+  diff: (from: string, to: string, limit: number) => start('GET', `/api/diff/${part(from)}/${part(to)}`, { limit }),
   verify: (backups: string[]) => start('POST', '/api/verify', undefined, { backups }),
   cleanup: (query: Query) => start('POST', '/api/cleanup', query),
   remove: (id: string, dryRun: boolean) => start('DELETE', `/api/backup/${part(id)}`, { dry_run: dryRun }),
