@@ -3,14 +3,16 @@
 //! The modules stand in the order of the data flow; each knows only those above it:
 //!
 //! ```text
-//! model ← tree ← store ← engine ← { api, cli }
-//! model ← tree ← postgres ← engine
+//! model ← tree ← store ← engine ← service ← api
+//! model ← tree ← postgres ← engine ← cli
 //! ```
 
+pub mod api;
 pub mod cli;
 pub mod embedded;
 pub mod engine;
 pub mod model;
 pub mod postgres;
+pub mod service;
 pub mod store;
 pub mod tree;

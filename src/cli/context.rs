@@ -106,7 +106,7 @@ impl Context {
 }
 
 /// Returns when the program is asked to end.
-async fn interruption() {
+pub async fn interruption() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

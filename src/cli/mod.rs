@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod prompt;
 mod restore;
+mod serve;
 mod stats;
 mod verify;
 
@@ -78,12 +79,13 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
+    Serve(serve::Arguments),
     Demo(demo::Arguments),
 }
 
 /// Runs one verb and says how it ended.
 pub async fn run(cli: Cli) -> ExitCode {
-    log_to_standard_error(cli.global.verbose);
+    log_to_standard_error(&cli);
     let context = Context::new(cli.global);
     let done = cli.verb.run(&context).await;
     exit::conclude(&context, done)
@@ -102,20 +104,26 @@ impl Verb {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
+            Self::Serve(arguments) => arguments.run(context).await,
             Self::Demo(arguments) => arguments.run(context).await,
         }
     }
 }
 
-fn log_to_standard_error(verbose: u8) {
-    let level = match verbose {
+fn log_to_standard_error(cli: &Cli) {
+    let serves = matches!(cli.verb, Verb::Serve(_));
+    let level = match cli.global.verbose {
+        0 if serves && !cli.global.quiet => "ipam_rewind=info",
         0 => "ipam_rewind=warn",
         1 => "ipam_rewind=debug",
-        _ => "ipam_rewind=trace,sqlx=debug",
+        _ => "ipam_rewind=trace,sqlx=debug,tower_http=debug",
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match &cli.verb {
+        Verb::Serve(serve) if serve.log_format == serve::LogFormat::Json => log.json().init(),
+        _ => log.init(),
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::live::{Captured, Labelled, rows};
 use super::sink::IntoStore;
@@ -24,7 +25,7 @@ pub struct BackupRequest {
 }
 
 /// The documented answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BackupCreated {
     /// Always `success`.
     pub status: &'static str,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Candidate, Decision, Policy, Reason};
@@ -12,7 +13,7 @@ use crate::store::{Lock, Mode, StoreError, Swept};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a sweep freed.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Freed {
     /// Bytes that the store has shrunk by.
     pub bytes: u64,
@@ -26,18 +27,20 @@ pub struct Freed {
 }
 
 /// The documented answer to a deletion.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Deleted {
     /// Always `success`.
     pub status: &'static str,
     /// The same in words.
     pub message: String,
-    /// What the deletion freed.
+    /// Whether it was only a preview.
+    pub dry_run: bool,
+    /// What the deletion freed; in a preview, about what it would free.
     pub freed: Freed,
 }
 
 /// What a cleanup decided about one backup.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Judged {
     /// The backup.
     pub backup_id: BackupId,
@@ -48,7 +51,7 @@ pub struct Judged {
 }
 
 /// What a cleanup did, or would do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CleanupReport {
     /// Always `success`.
     pub status: &'static str,
@@ -76,7 +79,21 @@ impl Engine {
         self.store.unlink(id).await?;
         let freed = self.sweep(&what, run).await?;
         alone.release().await;
-        Ok(Deleted { status: "success", message: format!("Backup {id} deleted"), freed })
+        let message = format!("Backup {id} deleted");
+        Ok(Deleted { status: "success", message, dry_run: false, freed })
+    }
+
+    /// What deleting this backup would free, found out without deleting anything.
+    ///
+    /// # Errors
+    /// If there is none with this id, or the store cannot be read.
+    pub async fn would_delete(&self, id: &BackupId) -> Result<Deleted, EngineError> {
+        self.store.manifest(id).await?;
+        let manifests = self.store.manifests(|manifest| manifest).await?;
+        let bytes = self.store.exclusive_sizes(&manifests).await?.remove(id).unwrap_or(0);
+        let message = format!("Backup {id} would be deleted");
+        let freed = Freed { bytes, ..Freed::default() };
+        Ok(Deleted { status: "success", message, dry_run: true, freed })
     }
 
     /// Keeps what the policy keeps and deletes the others.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Engine, EngineError};
 use crate::model::{
@@ -12,7 +13,7 @@ use crate::model::{
 };
 
 /// The metadata of a backup; every key is always there.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BackupInfo {
     /// The id.
     pub backup_id: BackupId,
@@ -51,7 +52,7 @@ pub struct BackupInfo {
 }
 
 /// A backup in the list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Listed {
     /// The metadata.
     #[serde(flatten)]
@@ -63,7 +64,7 @@ pub struct Listed {
 }
 
 /// The documented list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BackupList {
     /// Always `success`.
     pub status: &'static str,
@@ -77,7 +78,7 @@ pub struct BackupList {
 }
 
 /// One dataset file in the details.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FileInfo {
     /// Its name.
     pub name: String,
@@ -88,7 +89,7 @@ pub struct FileInfo {
 }
 
 /// The metadata with what the details add.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DetailedInfo {
     /// The metadata.
     #[serde(flatten)]
@@ -98,7 +99,7 @@ pub struct DetailedInfo {
 }
 
 /// The documented details.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Details {
     /// Always `success`.
     pub status: &'static str,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
+use utoipa::ToSchema;
 
 use super::compare::{Piece, Side, pieces};
 use super::live::Passing;
@@ -44,7 +45,7 @@ impl fmt::Display for Point {
 }
 
 /// What differs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DiffReport {
     /// Always `success`.
     pub status: &'static str,

@@ -1,6 +1,9 @@
 //! Why a use case did not do what it was asked, and what a face is to say of it.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::model::{BackupId, MalformedId, Part, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
@@ -81,8 +84,7 @@ pub enum EngineError {
 }
 
 /// What kind of failure it is: decides exit code and status code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Anything else.
     Failed,
@@ -105,35 +107,63 @@ pub enum Kind {
 }
 
 /// An error as RFC 9457 has it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
-    pub r#type: &'static str,
+    pub r#type: Cow<'static, str>,
     /// The kind in words.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// The HTTP status code.
     pub status: u16,
     /// What happened, for people.
     pub detail: String,
     /// The kind, stable, for programs.
-    pub code: Kind,
+    pub code: Cow<'static, str>,
     /// What is damaged or does not fit, a sentence each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// What one may do about it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn new(
+        status: u16,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            r#type: "about:blank".into(),
+            title: title.into(),
+            status,
+            detail: detail.into(),
+            code: code.into(),
+            problems: Vec::new(),
+            hint: None,
+        }
+    }
 }
 
 impl Kind {
-    fn title_and_status(self) -> (&'static str, u16) {
+    /// Its stable name, its words and its status code.
+    fn described(self) -> (&'static str, &'static str, u16) {
         match self {
-            Self::Failed => ("It failed", 500),
-            Self::MalformedRequest => ("The request is malformed", 400),
-            Self::NoSuchBackup => ("No such backup", 404),
-            Self::Damaged => ("The backup is damaged", 422),
-            Self::SchemaMismatch => ("The tables do not fit", 422),
-            Self::DatabaseUnreachable => ("The database is out of reach", 503),
-            Self::NotPermitted => ("The database does not permit it", 503),
-            Self::Busy => ("Another run is under way", 409),
-            Self::Interrupted => ("Interrupted", 499),
+            Self::Failed => ("failed", "It failed", 500),
+            Self::MalformedRequest => ("malformed_request", "The request is malformed", 400),
+            Self::NoSuchBackup => ("no_such_backup", "No such backup", 404),
+            Self::Damaged => ("damaged", "The backup is damaged", 422),
+            Self::SchemaMismatch => ("schema_mismatch", "The tables do not fit", 422),
+            Self::DatabaseUnreachable => {
+                ("database_unreachable", "The database is out of reach", 503)
+            }
+            Self::NotPermitted => ("not_permitted", "The database does not permit it", 503),
+            Self::Busy => ("busy", "Another run is under way", 409),
+            Self::Interrupted => ("interrupted", "Interrupted", 503),
         }
     }
 }
@@ -189,15 +219,14 @@ impl EngineError {
     /// The error as a problem document.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let code = self.kind();
-        let (title, status) = code.title_and_status();
+        let (code, title, status) = self.kind().described();
         let problems = match self {
             Self::Damaged { damage, .. } => damage.clone(),
             Self::Misfit { differences, .. } => differences.clone(),
             _ => Vec::new(),
         };
-        let detail = self.chain().join(": ");
-        Problem { r#type: "about:blank", title, status, detail, code, problems }
+        let hint = self.hint().map(Cow::from);
+        Problem { problems, hint, ..Problem::new(status, code, title, self.chain().join(": ")) }
     }
 
     /// A tree could not be made from the rows of a part.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::task::spawn_blocking;
+use utoipa::ToSchema;
 
 use super::rows::{cells_between, is_touch};
 use super::seek::Seeker;
@@ -13,7 +14,7 @@ use crate::store::Reader;
 use crate::tree::{Key, Layout, Row};
 
 /// One row through all backups.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct History {
     /// Always `success`.
     pub status: &'static str,
@@ -28,7 +29,7 @@ pub struct History {
 }
 
 /// A run of backups in which the row stayed the same, or stayed away.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RowVersion {
     /// What happened to the row between the backup before and the first of these.
     pub kind: VersionKind,
@@ -48,7 +49,7 @@ pub struct RowVersion {
 }
 
 /// What happened to a row between two backups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionKind {
     /// Nothing that is known: the oldest backup has it already.
@@ -62,7 +63,7 @@ pub enum VersionKind {
 }
 
 /// A backup as a point in time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Moment {
     /// The backup.
     pub backup_id: BackupId,

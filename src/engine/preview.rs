@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::diff::{Compared, collect};
 use super::restore::RestoreOptions;
@@ -12,7 +13,7 @@ use crate::model::{BackupId, Dataset};
 use crate::postgres::{Apply, existing_tables};
 
 /// What a restore would do. Counts are what it would do to the live rows.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Preview {
     /// Always `success`.
     pub status: &'static str,

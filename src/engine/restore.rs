@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::compare::Side;
 use super::live::{Captured, Labelled, Passing};
@@ -46,7 +47,7 @@ impl Default for RestoreOptions {
 }
 
 /// What a restore did, for the documented answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Report {
     /// By dataset.
     #[serde(flatten)]
@@ -58,7 +59,7 @@ pub struct Report {
 }
 
 /// The documented answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Restored {
     /// Always `success`.
     pub status: &'static str,

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::DatasetCounts;
 use crate::model::{Dataset, Part, PartManifest};
 use crate::postgres::Applied;
 
 /// What was done to the live rows of a dataset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RestoreResults {
     /// Rows that were missing.
     pub inserted: u64,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::{Dataset, Part, Table, VOLATILE_COLUMNS};
 use crate::tree::{Change, Row, fields, unescape};
 
 /// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is only in the second snapshot.
@@ -20,7 +21,7 @@ pub enum ChangeKind {
 }
 
 /// A row that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RowChange {
     /// Its dataset.
     pub dataset: Dataset,
@@ -35,7 +36,7 @@ pub struct RowChange {
 }
 
 /// A cell that differs. A value is the text that PostgreSQL writes for it; null is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CellChange {
     /// The column.
     pub column: String,
@@ -46,7 +47,7 @@ pub struct CellChange {
 }
 
 /// How many rows of a dataset differ.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DatasetCounts {
     /// Rows only in the second snapshot.
     pub added: u64,

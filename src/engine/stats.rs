@@ -1,12 +1,13 @@
 //! The store in numbers.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Engine, EngineError};
 use crate::model::BackupId;
 
 /// The store in numbers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StoreStatistics {
     /// Always `success`.
     pub status: &'static str,
@@ -36,7 +37,7 @@ pub struct StoreStatistics {
 }
 
 /// What one backup costs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BackupCost {
     /// The backup.
     pub backup_id: BackupId,

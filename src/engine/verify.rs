@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, Verification, rfc3339};
 use crate::store::{Damage, StoreError};
 
 /// What a verification found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct VerifyReport {
     /// `success` if all is whole, else `damaged`.
     pub status: &'static str,
@@ -20,7 +21,7 @@ pub struct VerifyReport {
 }
 
 /// What a verification found of one backup.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct VerifiedBackup {
     /// The backup.
     pub backup_id: BackupId,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{BackupId, Dataset, Hash, Schema};
 
@@ -27,7 +28,7 @@ pub struct Parameters {
 }
 
 /// Why a backup was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupKind {
     /// Somebody, or a schedule, asked for it.
@@ -72,7 +73,7 @@ pub struct Manifest {
 }
 
 /// A dataset in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DatasetSummary {
     /// Rows.
     pub rows: u64,
@@ -100,7 +101,7 @@ pub struct PartManifest {
 }
 
 /// What identifies a snapshot of a database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SnapshotInfo {
     /// The database's name.
     pub database: String,
@@ -151,7 +152,7 @@ pub struct State {
 }
 
 /// How a verification ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Verification {
     /// When it ended, RFC 3339.
     pub verified_at: String,
@@ -160,7 +161,7 @@ pub struct Verification {
 }
 
 /// Whether a backup can be trusted, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Made whole, and no damage found since.

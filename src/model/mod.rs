@@ -1,5 +1,6 @@
 //! What the product talks about: ids, datasets, manifests. Pure values, no I/O.
 
+mod age;
 mod dataset;
 mod hash;
 mod id;
@@ -7,6 +8,7 @@ mod manifest;
 mod retention;
 mod schema;
 
+pub use age::{Age, MalformedAge};
 pub use dataset::{
     Dataset, PARTS, Part, STALE_AFTER_RESTORE, StaleRows, UnknownDataset, VOLATILE_COLUMNS,
 };

@@ -81,6 +81,12 @@ impl Store {
         &self.0.place
     }
 
+    /// The folder that it is, if it is one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.0.objects.folder.as_deref()
+    }
+
     fn objects(&self) -> &Objects {
         &self.0.objects
     }

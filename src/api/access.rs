@@ -1,0 +1,101 @@
+//! Who calls, and what they may do. Each handler says by its extractor which role it needs.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tower_http::request_id::RequestId;
+
+use super::error::ApiError;
+use crate::service::jobs::{Order, Trigger, Work};
+use crate::service::{Role, Service};
+
+/// Who calls where no token is needed: somebody at this machine.
+const LOCAL: &str = "local";
+
+/// A role as a type, for [`Caller`].
+pub trait Needs {
+    /// The role.
+    const ROLE: Role;
+}
+
+/// Needs [`Role::Viewer`].
+#[derive(Debug)]
+pub struct Viewer;
+
+/// Needs [`Role::Operator`].
+#[derive(Debug)]
+pub struct Operator;
+
+/// Needs [`Role::Admin`].
+#[derive(Debug)]
+pub struct Admin;
+
+impl Needs for Viewer {
+    const ROLE: Role = Role::Viewer;
+}
+
+impl Needs for Operator {
+    const ROLE: Role = Role::Operator;
+}
+
+impl Needs for Admin {
+    const ROLE: Role = Role::Admin;
+}
+
+/// Who calls; a handler that takes one is reached only by callers who may do what `R` may.
+#[derive(Debug)]
+pub struct Caller<R> {
+    /// What they are called.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// How the request is called.
+    pub request_id: Option<String>,
+    needs: PhantomData<R>,
+}
+
+impl<R> Caller<R> {
+    /// Goes on only if the caller may do what this role may.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`].
+    pub fn must_be(&self, needed: Role) -> Result<(), ApiError> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        Err(ApiError::Forbidden { name: self.name.clone(), role: self.role, needed })
+    }
+
+    /// The name that goes into backups: none for somebody at this machine.
+    pub fn author(&self) -> Option<String> {
+        (self.name != LOCAL).then(|| self.name.clone())
+    }
+
+    /// An order of this caller.
+    pub fn order(&self, work: Work) -> Order {
+        Order {
+            work,
+            created_by: self.name.clone(),
+            trigger: Trigger::Request,
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+impl<R: Needs> FromRequestParts<Service> for Caller<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, ApiError> {
+        let id = parts.extensions.get::<RequestId>();
+        let id = id.and_then(|id| id.header_value().to_str().ok());
+        let caller = Self {
+            name: LOCAL.to_owned(),
+            role: Role::Admin,
+            request_id: id.map(str::to_owned),
+            needs: PhantomData,
+        };
+        caller.must_be(R::ROLE)?;
+        Ok(caller)
+    }
+}

@@ -1,0 +1,62 @@
+//! How a call that is a job is answered: with the job's outcome, or at once with the job.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::extract::Prefer;
+use crate::engine::EngineError;
+use crate::model::BackupId;
+use crate::service::Service;
+use crate::service::jobs::{Job, Order};
+use crate::store::StoreError;
+
+/// A job was taken on; where it is to be found stands in `Location`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// Always `accepted`.
+    pub status: &'static str,
+    /// The job.
+    pub job: Job,
+}
+
+/// Has an order carried out. The caller waits for the end unless they prefer not to; if they hang
+/// up meanwhile, the job goes on.
+pub async fn carry_out(
+    service: &Service,
+    order: Order,
+    prefer: Prefer,
+) -> Result<Response, ApiError> {
+    let job = service.jobs().submit(order)?;
+    if prefer.respond_async {
+        return Ok(accepted(job));
+    }
+    let job = service.jobs().ended(job.job_id).await?;
+    match (job.result, job.problem) {
+        (Some(body), _) => Ok(Json(body).into_response()),
+        (None, Some(problem)) => Err(ApiError::Job(Box::new(problem))),
+        (None, None) => Err(ApiError::Panicked),
+    }
+}
+
+/// Refuses an id that is not there before it becomes a job. Whether the backup can be read is the
+/// job's business.
+pub async fn refuse_unknown(service: &Service, id: &BackupId) -> Result<(), ApiError> {
+    match service.engine().store().manifest(id).await {
+        Err(error @ StoreError::NoSuchBackup(_)) => Err(EngineError::from(error).into()),
+        _ => Ok(()),
+    }
+}
+
+fn accepted(job: Job) -> Response {
+    let place = format!("/api/jobs/{}", job.job_id);
+    let place = HeaderValue::from_str(&place).expect("an id is plain text");
+    let applied = ("preference-applied", HeaderValue::from_static("respond-async"));
+    let body = Json(Accepted { status: "accepted", job });
+    let mut response = (StatusCode::ACCEPTED, [applied], body).into_response();
+    response.headers_mut().insert(header::LOCATION, place);
+    response
+}

@@ -1,0 +1,50 @@
+//! `DELETE /api/backup/{backup_id}`
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::access::{Caller, Operator};
+use crate::api::answer::{carry_out, refuse_unknown};
+use crate::api::error::ApiError;
+use crate::api::extract::{Path, Prefer, Query};
+use crate::api::openapi::{OfBackup, OfJob};
+use crate::engine::Deleted;
+use crate::model::BackupId;
+use crate::service::jobs::Work;
+use crate::service::{Role, Service};
+
+/// Whether it is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Only say what it would free. This an operator may ask, too.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+}
+
+/// Delete a backup, and free what only it needed
+#[utoipa::path(
+    delete, path = "/api/backup/{backup_id}", tag = "backups",
+    params(("backup_id" = BackupId, Path, description = "The backup"), Asked),
+    responses((status = 200, description = "Deleted", body = Deleted), OfBackup, OfJob)
+)]
+pub async fn delete(
+    caller: Caller<Operator>,
+    State(service): State<Service>,
+    Path(id): Path<BackupId>,
+    Query(asked): Query<Asked>,
+    prefer: Prefer,
+) -> Result<Response, ApiError> {
+    if asked.dry_run {
+        let would = service.engine().would_delete(&id).await?;
+        return Ok(Json(would).into_response());
+    }
+    caller.must_be(Role::Admin)?;
+    refuse_unknown(&service, &id).await?;
+    carry_out(&service, caller.order(Work::Delete(id)), prefer).await
+}

@@ -1,0 +1,26 @@
+//! `GET /api/backup/{backup_id}`
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::api::access::{Caller, Viewer};
+use crate::api::error::ApiError;
+use crate::api::extract::Path;
+use crate::api::openapi::OfBackup;
+use crate::engine::Details;
+use crate::model::BackupId;
+use crate::service::Service;
+
+/// Everything about one backup
+#[utoipa::path(
+    get, path = "/api/backup/{backup_id}", tag = "backups",
+    params(("backup_id" = BackupId, Path, description = "The backup")),
+    responses((status = 200, description = "The backup", body = Details), OfBackup)
+)]
+pub async fn details(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+    Path(id): Path<BackupId>,
+) -> Result<Json<Details>, ApiError> {
+    Ok(Json(service.engine().details(&id).await?))
+}

@@ -1,0 +1,21 @@
+//! `GET /api/backups`
+
+use axum::Json;
+use axum::extract::State;
+
+use crate::api::access::{Caller, Viewer};
+use crate::api::error::ApiError;
+use crate::engine::BackupList;
+use crate::service::Service;
+
+/// All backups, newest first
+#[utoipa::path(
+    get, path = "/api/backups", tag = "backups",
+    responses((status = 200, description = "The backups", body = BackupList))
+)]
+pub async fn list(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+) -> Result<Json<BackupList>, ApiError> {
+    Ok(Json(service.engine().list().await?))
+}

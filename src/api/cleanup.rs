@@ -1,0 +1,88 @@
+//! `POST /api/cleanup`
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::access::{Caller, Operator};
+use super::answer::carry_out;
+use super::error::ApiError;
+use super::extract::{Prefer, Query};
+use super::openapi::OfJob;
+use crate::engine::{CleanupReport, Run};
+use crate::model::{Age, Policy};
+use crate::service::jobs::Work;
+use crate::service::{Role, Service};
+
+/// What to keep. The other rules keep more than `keep` alone, never less.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// How many of the newest to keep, of all kinds.
+    #[param(default = 10)]
+    keep: Option<usize>,
+    /// Also the newest of each of the last so many hours that have a backup.
+    #[serde(default)]
+    #[param(required = false)]
+    keep_hourly: usize,
+    /// Also the newest of each of the last so many days that have a backup.
+    #[serde(default)]
+    #[param(required = false)]
+    keep_daily: usize,
+    /// Also the newest of each of the last so many weeks that have a backup.
+    #[serde(default)]
+    #[param(required = false)]
+    keep_weekly: usize,
+    /// Also the newest of each of the last so many months that have a backup.
+    #[serde(default)]
+    #[param(required = false)]
+    keep_monthly: usize,
+    /// Also the newest of each of the last so many years that have a backup.
+    #[serde(default)]
+    #[param(required = false)]
+    keep_yearly: usize,
+    /// Also all that are younger than this, counted from the newest.
+    #[param(value_type = Option<String>, pattern = "^[0-9]{1,6}[hdw]$", example = "36h")]
+    keep_within: Option<Age>,
+    /// Only say what would go. This an operator may ask, too.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+}
+
+impl Asked {
+    fn policy(&self) -> Policy {
+        Policy {
+            last: self.keep.unwrap_or(10),
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            yearly: self.keep_yearly,
+            within: self.keep_within.map(Age::duration),
+        }
+    }
+}
+
+/// Keep the newest backups and whatever is pinned, delete the others
+#[utoipa::path(
+    post, path = "/api/cleanup", tag = "upkeep", params(Asked),
+    responses((status = 200, description = "What went, or would go", body = CleanupReport), OfJob)
+)]
+pub async fn cleanup(
+    caller: Caller<Operator>,
+    State(service): State<Service>,
+    Query(asked): Query<Asked>,
+    prefer: Prefer,
+) -> Result<Response, ApiError> {
+    let policy = asked.policy();
+    if asked.dry_run {
+        let would = service.engine().cleanup(&policy, true, &Run::new()).await?;
+        return Ok(Json(would).into_response());
+    }
+    caller.must_be(Role::Admin)?;
+    carry_out(&service, caller.order(Work::Cleanup(policy)), prefer).await
+}

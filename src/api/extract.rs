@@ -1,0 +1,122 @@
+//! What comes with a request, parsed at the edge: whatever cannot be understood is answered as a
+//! problem, before any handler runs.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+
+/// The query of the request. One that says anything unknown is refused: `?dryrun=true` must not
+/// pass for a wish to delete.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// The variable parts of the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+/// The body of the request, as JSON.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+/// Whether the caller would rather not wait (RFC 7240): then a job is answered with 202.
+#[derive(Debug, Clone, Copy)]
+pub struct Prefer {
+    /// `respond-async` was asked for.
+    pub respond_async: bool,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::from_request_parts(parts, state).await;
+        let axum::extract::Query(query) =
+            query.map_err(|refused| ApiError::Malformed(refused.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path(path) =
+            path.map_err(|refused| ApiError::Malformed(refused.body_text()))?;
+        Ok(Self(path))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(refused: JsonRejection) -> Self {
+        let words = refused.body_text();
+        match refused.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(words),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType(words),
+            _ => Self::Malformed(words),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Prefer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let wishes = parts.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        let wishes = wishes.flat_map(|value| value.split(','));
+        let mut names = wishes.map(|wish| wish.split(';').next().unwrap_or_default().trim());
+        let respond_async = names.any(|name| name.eq_ignore_ascii_case("respond-async"));
+        Ok(Self { respond_async })
+    }
+}
+
+/// Words of a caller: without control characters, and not longer than so many characters.
+///
+/// # Errors
+/// [`ApiError::Malformed`] otherwise.
+pub fn words(
+    name: &str,
+    words: Option<String>,
+    longest: usize,
+) -> Result<Option<String>, ApiError> {
+    let Some(words) = words else { return Ok(None) };
+    if words.chars().any(char::is_control) {
+        return Err(ApiError::Malformed(format!("{name} holds control characters")));
+    }
+    if words.chars().count() > longest {
+        let longer = format!("{name} is longer than {longest} characters");
+        return Err(ApiError::Malformed(longer));
+    }
+    Ok(Some(words))
+}
+
+/// A number that is not larger than this.
+///
+/// # Errors
+/// [`ApiError::Malformed`] otherwise.
+pub fn at_most(
+    name: &str,
+    number: Option<usize>,
+    largest: usize,
+) -> Result<Option<usize>, ApiError> {
+    if number.is_some_and(|number| number > largest) {
+        return Err(ApiError::Malformed(format!("{name} is at most {largest}")));
+    }
+    Ok(number)
+}

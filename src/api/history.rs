@@ -1,0 +1,30 @@
+//! `GET /api/history/{table}/{key}`
+
+use axum::Json;
+use axum::extract::State;
+
+use super::access::{Caller, Viewer};
+use super::error::ApiError;
+use super::extract::Path;
+use super::openapi::OfBackup;
+use crate::engine::History;
+use crate::service::Service;
+
+/// What became of one row through all backups
+///
+/// That no backup has the row is an answer, not a failure.
+#[utoipa::path(
+    get, path = "/api/history/{table}/{key}", tag = "compare",
+    params(
+        ("table" = String, Path, description = "The row's table", example = "vrf"),
+        ("key" = String, Path, description = "The row's key, as a comparison shows it", example = "prod-vrf"),
+    ),
+    responses((status = 200, description = "The row's versions, newest first", body = History), OfBackup)
+)]
+pub async fn history(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+    Path((table, key)): Path<(String, String)>,
+) -> Result<Json<History>, ApiError> {
+    Ok(Json(service.engine().history(&table, &key).await?))
+}

@@ -1,0 +1,101 @@
+//! What holds for every request, whatever it asks for: limits, time-outs, headers, a name.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use tower_http::request_id::{MakeRequestId, RequestId};
+
+use super::error::ApiError;
+
+/// The header that names a request.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a call that is no job may take.
+const TIME_FOR_A_CALL: Duration = Duration::from_secs(30);
+
+/// The page and the API: nothing from any other host.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
+/// Gives each request a random name.
+#[derive(Debug, Clone, Copy)]
+pub struct RandomId;
+
+impl MakeRequestId for RandomId {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let id = uuid::Uuid::new_v4().to_string();
+        Some(RequestId::new(HeaderValue::from_str(&id).expect("plain text")))
+    }
+}
+
+/// Drops a name that the client gave, unless it is a short and plain one.
+pub async fn plain_request_id(mut request: Request, next: Next) -> Response {
+    let plain = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        (1..=64).contains(&bytes.len()) && bytes.iter().all(letter)
+    };
+    if !request.headers().get(REQUEST_ID).is_none_or(plain) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    next.run(request).await
+}
+
+/// What browsers are to be told, unless the answer says otherwise.
+pub async fn security_headers(request: Request, next: Next) -> Response {
+    let api = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let set = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in set {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if api {
+        let fresh = HeaderValue::from_static("no-store");
+        headers.entry(header::CACHE_CONTROL).or_insert(fresh);
+    }
+    response
+}
+
+/// Lets only so many calls be under way at a time; the others are told to come again.
+pub async fn not_too_many(
+    State(room): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match room.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => ApiError::Overloaded.into_response(),
+    }
+}
+
+/// Gives up a call that takes too long. Not for jobs: those have their own end.
+pub async fn not_too_long(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME_FOR_A_CALL, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::TimedOut(TIME_FOR_A_CALL.as_secs()).into_response(),
+    }
+}
+
+/// A handler that breaks down is answered like any other failure.
+pub fn broken_down(panic: Box<dyn Any + Send>) -> axum::http::Response<Body> {
+    let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+    tracing::error!("a handler panicked: {}", words.unwrap_or_default());
+    ApiError::Panicked.into_response()
+}

@@ -1,0 +1,29 @@
+//! `POST /api/jobs/{job_id}/cancel`
+
+use axum::Json;
+use axum::extract::State;
+
+use super::details::OneJob;
+use crate::api::access::{Caller, Operator};
+use crate::api::error::ApiError;
+use crate::api::extract::Path;
+use crate::api::openapi::{NotNow, OfOneJob};
+use crate::service::Service;
+use crate::service::jobs::JobId;
+
+/// Cancel a job
+///
+/// When this is answered, nothing of the job is left in the database. A job whose changes are being
+/// committed, or that is over, cannot be cancelled.
+#[utoipa::path(
+    post, path = "/api/jobs/{job_id}/cancel", tag = "jobs",
+    params(("job_id" = JobId, Path, description = "The job")),
+    responses((status = 200, description = "Cancelled", body = OneJob), OfOneJob, NotNow)
+)]
+pub async fn cancel(
+    _: Caller<Operator>,
+    State(service): State<Service>,
+    Path(id): Path<JobId>,
+) -> Result<Json<OneJob>, ApiError> {
+    Ok(Json(OneJob { status: "success", job: service.jobs().cancel(id).await? }))
+}

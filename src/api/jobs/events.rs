@@ -1,0 +1,41 @@
+//! `GET /api/jobs/{job_id}/events`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::api::access::{Caller, Viewer};
+use crate::api::error::ApiError;
+use crate::api::events::{LastEventId, stream};
+use crate::api::extract::Path;
+use crate::api::openapi::OfOneJob;
+use crate::service::Service;
+use crate::service::jobs::JobId;
+
+/// The events of one job, as server-sent events
+///
+/// Begins with the job as it is, and ends with the job. A client that comes back with
+/// `Last-Event-ID` is told what is new; 204 tells it that nothing will come any more.
+#[utoipa::path(
+    get, path = "/api/jobs/{job_id}/events", tag = "jobs",
+    params(("job_id" = JobId, Path, description = "The job"), LastEventId),
+    responses(
+        (status = 200, description = "Events `job`, each with the job", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "The job is over, and its end was told already"),
+        OfOneJob,
+    )
+)]
+pub async fn events(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+    Path(id): Path<JobId>,
+    LastEventId(last): LastEventId,
+) -> Result<Response, ApiError> {
+    let job = service.jobs().find(id)?;
+    let after = last.unwrap_or(0);
+    let new = service.jobs().changed_after(after);
+    if job.state.is_over() && !new.iter().any(|(_, job)| job.job_id == id) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    stream(&service, after, Some(id)).map(IntoResponse::into_response)
+}

@@ -1,0 +1,45 @@
+//! `GET /api/jobs`
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::access::{Caller, Viewer};
+use crate::api::error::ApiError;
+use crate::api::extract::{Query, at_most};
+use crate::service::Service;
+use crate::service::jobs::Job;
+
+/// How many to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// How many jobs to list.
+    #[param(default = 50, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+/// The latest jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobList {
+    /// Always `success`.
+    status: &'static str,
+    /// Newest first, without their results.
+    jobs: Vec<Job>,
+}
+
+/// The latest jobs, newest first
+#[utoipa::path(
+    get, path = "/api/jobs", tag = "jobs", params(Asked),
+    responses((status = 200, description = "The jobs, without their results", body = JobList))
+)]
+pub async fn list(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<JobList>, ApiError> {
+    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(50);
+    Ok(Json(JobList { status: "success", jobs: service.jobs().latest(limit) }))
+}

@@ -1,0 +1,55 @@
+//! `POST /api/preview/{backup_id}`
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::access::{Caller, Operator};
+use super::answer::{carry_out, refuse_unknown};
+use super::error::ApiError;
+use super::extract::{Path, Prefer, Query, at_most};
+use super::openapi::{OfBackup, OfJob};
+use super::restore::selection;
+use crate::engine::{Preview, RestoreOptions};
+use crate::model::BackupId;
+use crate::service::Service;
+use crate::service::jobs::Work;
+
+/// What would be restored, and how many rows to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Only these datasets, and what their rows need; separated by commas.
+    #[param(example = "vrfs,prefixes", pattern = "^[a-z_]+(,[a-z_]+)*$")]
+    dataset: Option<String>,
+    /// Only what belongs to this VRF, and what its rows need.
+    #[param(max_length = 200)]
+    vrf: Option<String>,
+    /// Changed rows of each dataset to list.
+    #[param(default = 100, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+/// What a restore would change
+///
+/// Reads the live database and changes nothing.
+#[utoipa::path(
+    post, path = "/api/preview/{backup_id}", tag = "restore",
+    params(("backup_id" = BackupId, Path, description = "The backup"), Asked),
+    responses((status = 200, description = "What would change", body = Preview), OfBackup, OfJob)
+)]
+pub async fn preview(
+    caller: Caller<Operator>,
+    State(service): State<Service>,
+    Path(id): Path<BackupId>,
+    Query(asked): Query<Asked>,
+    prefer: Prefer,
+) -> Result<Response, ApiError> {
+    let selection = selection(asked.dataset.as_deref(), asked.vrf)?;
+    let options = RestoreOptions { selection, ..RestoreOptions::default() };
+    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
+    refuse_unknown(&service, &id).await?;
+    carry_out(&service, caller.order(Work::Preview(id, options, limit)), prefer).await
+}

@@ -1,0 +1,74 @@
+//! `POST /api/restore/{backup_id}`
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::access::{Admin, Caller};
+use super::answer::{carry_out, refuse_unknown};
+use super::error::ApiError;
+use super::extract::{Path, Prefer, Query, words};
+use super::openapi::{OfBackup, OfJob};
+use crate::engine::{EngineError, RestoreOptions, Restored, Selection};
+use crate::model::{BackupId, Dataset};
+use crate::service::Service;
+use crate::service::jobs::Work;
+
+/// What to restore, and whether to keep what is replaced.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Only these datasets, and what their rows need; separated by commas.
+    #[param(example = "vrfs,prefixes", pattern = "^[a-z_]+(,[a-z_]+)*$")]
+    dataset: Option<String>,
+    /// Only what belongs to this VRF, and what its rows need.
+    #[param(max_length = 200)]
+    vrf: Option<String>,
+    /// Keep the current state as a backup: without one there is no undo.
+    #[serde(default = "yes")]
+    #[param(required = false, default = true)]
+    safety_backup: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The part of the rows that a query asks for.
+///
+/// # Errors
+/// If it names no dataset.
+pub fn selection(dataset: Option<&str>, vrf: Option<String>) -> Result<Selection, ApiError> {
+    let names = dataset.into_iter().flat_map(|names| names.split(','));
+    let datasets: Result<Vec<Dataset>, _> = names.map(str::parse).collect();
+    let datasets = datasets.map_err(EngineError::from)?;
+    Ok(Selection { datasets, vrf: words("vrf", vrf, 200)? })
+}
+
+/// Make the live rows exactly those of a backup
+///
+/// What is not in the backup is gone afterwards. One transaction, proven before it is committed; the
+/// state before is kept as a backup of its own, and restoring that is the undo.
+#[utoipa::path(
+    post, path = "/api/restore/{backup_id}", tag = "restore",
+    params(("backup_id" = BackupId, Path, description = "The backup"), Asked),
+    responses((status = 200, description = "Restored", body = Restored), OfBackup, OfJob)
+)]
+pub async fn restore(
+    caller: Caller<Admin>,
+    State(service): State<Service>,
+    Path(id): Path<BackupId>,
+    Query(asked): Query<Asked>,
+    prefer: Prefer,
+) -> Result<Response, ApiError> {
+    let options = RestoreOptions {
+        selection: selection(asked.dataset.as_deref(), asked.vrf)?,
+        safety_backup: asked.safety_backup,
+        created_by: caller.author(),
+        ..RestoreOptions::default()
+    };
+    refuse_unknown(&service, &id).await?;
+    carry_out(&service, caller.order(Work::Restore(id, options)), prefer).await
+}

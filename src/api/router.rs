@@ -1,0 +1,139 @@
+//! The table of contents: every call, and what holds for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse;
+use axum::{Json, Router, routing};
+use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::trace::TraceLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ApiError;
+use super::hygiene::{
+    REQUEST_ID, RandomId, broken_down, not_too_long, not_too_many, plain_request_id,
+    security_headers,
+};
+use super::openapi::{self, Frame};
+use super::{backup, cleanup, diff, docs, events, history, jobs, page, pending, preview, restore};
+use super::{statistics, verify};
+use crate::service::Service;
+
+/// What a JSON body may take.
+const JSON_BYTES: usize = 64 * 1024;
+/// How long a body may stand still while it comes in.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the router lets through.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Calls that may be under way at a time.
+    pub calls_at_a_time: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { calls_at_a_time: 256 }
+    }
+}
+
+/// Calls that are answered at once.
+fn quick() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(backup::list::list))
+        .routes(routes!(backup::details::details, pending::edit))
+        .routes(routes!(history::history))
+        .routes(routes!(statistics::statistics))
+        .routes(routes!(jobs::list::list))
+        .routes(routes!(jobs::details::details))
+}
+
+/// Calls whose handlers follow.
+fn pending() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(pending::changes))
+        .routes(routes!(pending::file))
+        .routes(routes!(pending::archive))
+        .routes(routes!(pending::import))
+        .routes(routes!(pending::sizes))
+        .routes(routes!(pending::schedule))
+        .routes(routes!(pending::audit))
+        .routes(routes!(pending::session))
+        .routes(routes!(pending::health))
+        .routes(routes!(pending::ready))
+        .routes(routes!(pending::metrics))
+}
+
+/// Calls that wait for a job, and streams.
+fn long() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(backup::create::create))
+        .routes(routes!(backup::delete::delete))
+        .routes(routes!(restore::restore))
+        .routes(routes!(preview::preview))
+        .routes(routes!(verify::verify))
+        .routes(routes!(cleanup::cleanup))
+        .routes(routes!(diff::diff))
+        .routes(routes!(jobs::cancel::cancel))
+        .routes(routes!(jobs::events::events))
+        .routes(routes!(events::events))
+}
+
+/// All calls, with their descriptions.
+pub fn calls() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Frame::openapi())
+        .merge(quick().route_layer(from_fn(not_too_long)))
+        .merge(long())
+        .merge(pending())
+}
+
+/// The whole service over HTTP.
+pub fn router(service: Service, settings: Settings) -> Router {
+    let room = Arc::new(Semaphore::new(settings.calls_at_a_time));
+    let document = openapi::document();
+    let (calls, _) = calls().split_for_parts();
+    let told = document.clone();
+    let calls = calls
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
+        .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
+        .layer(from_fn_with_state(room, not_too_many))
+        .with_state(service);
+    Router::new()
+        .merge(calls)
+        .route("/api/openapi.json", routing::get(async move || Json(told)))
+        .merge(docs::router())
+        .fallback(page::serve)
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(plain_request_id))
+                .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
+                .layer(TraceLayer::new_for_http().make_span_with(span))
+                .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+                .layer(from_fn(security_headers))
+                .layer(CompressionLayer::new().compress_when(compressed()))
+                .layer(CatchPanicLayer::custom(broken_down)),
+        )
+}
+
+/// Everything but what is compressed already, or comes bit by bit.
+fn compressed() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/x-tar"))
+}
+
+fn span(request: &axum::extract::Request) -> tracing::Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-");
+    // The query may hold words of people; the log needs none of them.
+    let (method, path) = (request.method(), request.uri().path());
+    tracing::info_span!("request", request_id = id, %method, path)
+}

@@ -1,0 +1,42 @@
+//! `POST /api/verify`
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::access::{Caller, Operator};
+use super::answer::carry_out;
+use super::error::ApiError;
+use super::extract::{Body, Prefer};
+use super::openapi::{OfBackup, OfJob};
+use crate::engine::VerifyReport;
+use crate::model::BackupId;
+use crate::service::Service;
+use crate::service::jobs::Work;
+
+/// Which backups to verify.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The backups; none for all of them, and every object of the store besides.
+    #[serde(default)]
+    backups: Vec<BackupId>,
+}
+
+/// Prove that every byte is there and right
+///
+/// Damage is a finding, not a failure: the answer is 200 with the status `damaged`, and names the
+/// backups and datasets that it hurts.
+#[utoipa::path(
+    post, path = "/api/verify", tag = "upkeep", request_body = VerifyRequest,
+    responses((status = 200, description = "What was found", body = VerifyReport), OfBackup, OfJob)
+)]
+pub async fn verify(
+    caller: Caller<Operator>,
+    State(service): State<Service>,
+    prefer: Prefer,
+    Body(asked): Body<VerifyRequest>,
+) -> Result<Response, ApiError> {
+    carry_out(&service, caller.order(Work::Verify(asked.backups)), prefer).await
+}

@@ -1,0 +1,42 @@
+//! The disk that a store in a folder is on.
+
+use std::path::Path;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A disk in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DiskSpace {
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that this service can still use.
+    pub available_bytes: u64,
+}
+
+impl DiskSpace {
+    /// The disk that this folder is on.
+    ///
+    /// # Errors
+    /// If the operating system does not tell.
+    pub fn of(folder: &Path) -> nix::Result<Self> {
+        let disk = nix::sys::statvfs::statvfs(folder)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
+        Ok(Self {
+            total_bytes: bytes(disk.blocks()),
+            available_bytes: bytes(disk.blocks_available()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_has_no_more_left_than_it_has() {
+        let disk = DiskSpace::of(Path::new("/")).expect("there is a disk");
+        assert!(disk.total_bytes > 0 && disk.available_bytes <= disk.total_bytes);
+        assert!(DiskSpace::of(Path::new("/no/such/folder")).is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! The files of the state folder: replaced whole or appended to, and durable either way.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// For its owner alone.
+const PRIVATE: u32 = 0o600;
+
+/// Puts this text in the place of the file: a reader sees the old one or the new one, also after a
+/// crash. Only its owner may read it.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut beside = tempfile::Builder::new()
+        .prefix(".new-")
+        .permissions(Permissions::from_mode(PRIVATE))
+        .tempfile_in(folder)?;
+    beside.write_all(text)?;
+    beside.as_file().sync_all()?;
+    beside.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// As [`replace`], with a value as pretty JSON.
+pub fn replace_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).expect("what is kept is plain data");
+    text.push(b'\n');
+    replace(path, &text)
+}
+
+/// A value from a JSON file; `None` if there is no file.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`replace`], with a line of JSON for each value.
+pub fn replace_lines<T: Serialize>(path: &Path, values: &[T]) -> io::Result<()> {
+    let line = |value: &T| serde_json::to_string(value).expect("what is kept is plain data") + "\n";
+    replace(path, values.iter().map(line).collect::<String>().as_bytes())
+}
+
+/// Appends a value as one line of JSON. A line that a crash tore is ended first, so that it costs
+/// only itself.
+pub fn append_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut file =
+        OpenOptions::new().read(true).append(true).create(true).mode(PRIVATE).open(path)?;
+    let mut line = Vec::new();
+    if is_torn(&mut file)? {
+        line.push(b'\n');
+    }
+    serde_json::to_writer(&mut line, value).expect("what is kept is plain data");
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.sync_data()
+}
+
+fn is_torn(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+/// The lines of such a file, oldest first; those that are no such value are passed over. No file is
+/// an empty one.
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> io::Result<Vec<T>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read?,
+    };
+    Ok(text
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_crash_tore_costs_only_itself() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lines.jsonl");
+        append_json(&path, &1).expect("appended");
+        let whole = fs::read(&path).expect("read");
+        fs::write(&path, [&whole[..], b"[2, "].concat()).expect("torn");
+        append_json(&path, &3).expect("appended");
+        assert_eq!(read_lines::<u8>(&path).expect("read"), [1, 3]);
+    }
+
+    #[test]
+    fn what_is_replaced_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret.json");
+        fs::write(&path, "{}").expect("written");
+        replace_json(&path, &[7]).expect("replaced");
+        assert_eq!(read_json::<Vec<u8>>(&path).expect("read"), Some(vec![7]));
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, PRIVATE);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    }
+}

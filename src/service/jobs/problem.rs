@@ -1,0 +1,53 @@
+//! What is said of a failure to whoever is not at this machine: never a path of the host, and of an
+//! inner failure nothing but that there was one; the log has the rest.
+
+use crate::engine::{EngineError, Kind, Problem};
+use crate::store::StoreError;
+
+/// The error as a problem for others.
+#[must_use]
+pub fn public_problem(error: &EngineError) -> Problem {
+    let mut problem = error.problem();
+    if matches!(error, EngineError::NoDatabase) {
+        // Here it is not the caller who should have named one.
+        let detail = "the service was started without a database";
+        return Problem::new(503, "database_unreachable", "The database is out of reach", detail);
+    }
+    if error.kind() == Kind::Failed {
+        problem.detail = public_detail(error);
+    }
+    problem
+}
+
+fn public_detail(error: &EngineError) -> String {
+    match error {
+        EngineError::Store(StoreError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::StorageFull =>
+        {
+            "the store's disk is full".into()
+        }
+        EngineError::Store(StoreError::SweptMeanwhile(_) | StoreError::LeaseLost(_)) => {
+            error.to_string()
+        }
+        EngineError::Store(_) => "the store failed; the service's log says why".into(),
+        // What the database says is about its rows and settings.
+        _ => error.chain().join(": "),
+    }
+}
+
+/// A job that somebody ended.
+pub fn cancelled() -> Problem {
+    Problem::new(409, "cancelled", "Cancelled", "the job was cancelled; nothing was changed")
+}
+
+/// A job that the service did not live to finish.
+pub fn cut_off() -> Problem {
+    let detail = "the service ended before the job was done; nothing is half-done";
+    Problem::new(503, "interrupted", "Interrupted", detail)
+}
+
+/// A job whose work broke down.
+pub fn broken() -> Problem {
+    let detail = "an inner failure; nothing is half-done, and the service's log says more";
+    Problem::new(500, "failed", "It failed", detail)
+}

@@ -1,0 +1,101 @@
+//! Ending jobs before their time: because somebody wants it, or because the service ends.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::job::{Job, JobId, JobState};
+use super::problem::{cancelled, cut_off};
+use super::table::Ended;
+use super::{Jobs, memory};
+use crate::service::ServiceError;
+
+/// A running job is to end.
+pub struct Stop {
+    /// The state to end in.
+    pub state: JobState,
+    /// Told whether it ends: a commit that is under way cannot be called back.
+    pub answer: oneshot::Sender<bool>,
+}
+
+impl Jobs {
+    /// Ends a job that waits or runs. When this returns, nothing of it is left in the database.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchJob`]; [`ServiceError::NotCancellable`] if it is over, or past the point
+    /// of no return.
+    pub async fn cancel(&self, id: JobId) -> Result<Job, ServiceError> {
+        let kind = self.find(id)?.kind;
+        let why = if kind.can_be_ended() {
+            "its changes are being committed"
+        } else {
+            "backups may be gone already"
+        };
+        if self.end(id, JobState::Cancelled).await? {
+            self.find(id)
+        } else {
+            Err(ServiceError::NotCancellable { id, why })
+        }
+    }
+
+    /// Ends a job in this state; says whether it could be ended.
+    async fn end(&self, id: JobId, state: JobState) -> Result<bool, ServiceError> {
+        let stop = {
+            let mut table = self.table();
+            let stop = table.stopper(id)?;
+            if stop.is_none() {
+                table.end(id, Ended::Badly(state, problem_of(state)));
+            }
+            stop
+        };
+        let Some(stop) = stop else {
+            self.begin_what_may();
+            self.changed();
+            return Ok(true);
+        };
+        let (answer, told) = oneshot::channel();
+        let over = || ServiceError::NotCancellable { id, why: "it is over" };
+        stop.send(Stop { state, answer }).await.map_err(|_| over())?;
+        told.await.map_err(|_| over())
+    }
+
+    /// See [`Service::shut_down`](crate::service::Service::shut_down).
+    pub async fn shut_down(&self, grace: Duration) {
+        self.table().close();
+        self.0.tasks.close();
+        let waiting = self.latest(usize::MAX).into_iter().filter(|j| j.state == JobState::Queued);
+        for job in waiting {
+            // One that began just now is among the running ones.
+            let _ = self.end_waiting(job.job_id);
+        }
+        if tokio::time::timeout(grace, self.0.tasks.wait()).await.is_err() {
+            let unfinished = self.table().unfinished();
+            for id in unfinished {
+                // One that is over by now needs no ending, and one that commits is waited for.
+                let _ = self.end(id, JobState::Interrupted).await;
+            }
+            self.0.tasks.wait().await;
+        }
+        // Those who follow see that nothing more will come.
+        self.told();
+        if let Err(error) = memory::save(self).await {
+            tracing::warn!("the jobs could not be written down: {error}");
+        }
+    }
+
+    fn end_waiting(&self, id: JobId) -> Result<(), ServiceError> {
+        let mut table = self.table();
+        if table.stopper(id)?.is_none() {
+            let state = JobState::Interrupted;
+            table.end(id, Ended::Badly(state, problem_of(state)));
+        }
+        drop(table);
+        self.told();
+        Ok(())
+    }
+}
+
+/// Why a job that was ended in this state has no result.
+pub fn problem_of(state: JobState) -> crate::engine::Problem {
+    if state == JobState::Cancelled { cancelled() } else { cut_off() }
+}

@@ -1,0 +1,119 @@
+//! One job under way: the use case, its progress, and its end.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::Instrument;
+
+use super::job::{JobId, JobState};
+use super::meter::Meter;
+use super::problem::{broken, public_problem};
+use super::stopping::{Stop, problem_of};
+use super::table::{Begun, Ended};
+use super::{Jobs, Outcome};
+use crate::engine::{EngineError, Run};
+
+/// How often the progress is told.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How the work ended: with a result, with a panic, or because somebody wanted it to.
+enum End {
+    Done(Result<Outcome, EngineError>),
+    Panicked,
+    Stopped(JobState, oneshot::Sender<bool>),
+}
+
+/// Runs a job to its end.
+pub async fn carry_out(jobs: Jobs, begun: Begun) {
+    let job = &begun.job;
+    let request_id = job.request_id.as_deref().unwrap_or("-");
+    let span = tracing::info_span!("job", job_id = %job.job_id, %request_id, what = job.title());
+    async move {
+        tracing::info!("begun");
+        let id = begun.job.job_id;
+        let (ended, told) = run(&jobs, begun).await;
+        jobs.table().end(id, ended);
+        jobs.begin_what_may();
+        jobs.changed();
+        // Who asked for the end is told once all can see it.
+        if let Some(told) = told {
+            let _ = told.send(true);
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>) {
+    let run = Run::new();
+    match follow(jobs, begun, &run).await {
+        End::Done(Ok(outcome)) => {
+            tracing::info!("succeeded");
+            let body = serde_json::to_value(outcome).expect("bodies are plain data");
+            (Ended::Well(body), None)
+        }
+        End::Done(Err(error)) => {
+            tracing::warn!("failed: {}", error.chain().join(": "));
+            (Ended::Badly(JobState::Failed, public_problem(&error)), None)
+        }
+        End::Panicked => {
+            end_sessions(&run).await;
+            (Ended::Badly(JobState::Failed, broken()), None)
+        }
+        End::Stopped(state, told) => {
+            end_sessions(&run).await;
+            tracing::info!("ended before its time");
+            (Ended::Badly(state, problem_of(state)), Some(told))
+        }
+    }
+}
+
+/// Waits for the work's end, tells its progress meanwhile, and drops it if it is to end.
+async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
+    let Begun { job, work, mut stops } = begun;
+    let work = AssertUnwindSafe(work.run(&jobs.0.engine, run)).catch_unwind();
+    let mut work = std::pin::pin!(work);
+    let mut meter = Meter::new();
+    let mut progress = run.watch();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            done = &mut work => return done.map_or(End::Panicked, End::Done),
+            Some(Stop { state, answer }) = stops.recv() => {
+                // The work is not polled meanwhile, so this stays true until it is dropped.
+                if !run.is_committing() && may_end(job.kind.can_be_ended(), state) {
+                    return End::Stopped(state, answer);
+                }
+                let _ = answer.send(false);
+            }
+            _ = tick.tick() => {
+                if progress.has_changed().unwrap_or(false) {
+                    let now = *progress.borrow_and_update();
+                    let cancellable = job.kind.can_be_ended() && !run.is_committing();
+                    note(jobs, job.job_id, &meter.read(&now), cancellable);
+                }
+            }
+        }
+    }
+}
+
+/// The end of the service ends also what nobody may cancel; it is safe to do so, it would only be
+/// wrong to say that nothing has happened.
+fn may_end(can_be_ended: bool, state: JobState) -> bool {
+    can_be_ended || state == JobState::Interrupted
+}
+
+fn note(jobs: &Jobs, id: JobId, progress: &super::JobProgress, cancellable: bool) {
+    jobs.table().progress(id, *progress, cancellable);
+    jobs.told();
+}
+
+async fn end_sessions(run: &Run) {
+    if let Err(error) = run.end_sessions().await {
+        tracing::warn!("the sessions could not be ended from here: {error}");
+    }
+}

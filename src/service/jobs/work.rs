@@ -1,0 +1,111 @@
+//! What jobs do: a use case and its arguments, as data.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::job::{JobKind, Trigger};
+use crate::engine::{
+    BackupCreated, BackupRequest, CleanupReport, Deleted, DiffReport, Engine, EngineError, Point,
+    Preview, RestoreOptions, Restored, Run, VerifyReport,
+};
+use crate::model::{BackupId, Policy};
+
+/// A use case and its arguments.
+#[derive(Debug)]
+pub enum Work {
+    /// Make a backup.
+    Backup(BackupRequest),
+    /// Restore a backup.
+    Restore(BackupId, RestoreOptions),
+    /// Find out what a restore would change; lists so many rows of each dataset.
+    Preview(BackupId, RestoreOptions, usize),
+    /// Verify these backups; without any, everything.
+    Verify(Vec<BackupId>),
+    /// Delete what the policy does not keep.
+    Cleanup(Policy),
+    /// Delete a backup.
+    Delete(BackupId),
+    /// Compare two points; lists so many rows of each dataset.
+    Diff(Point, Point, usize),
+}
+
+/// Some work, and who wants it.
+#[derive(Debug)]
+pub struct Order {
+    /// What to do.
+    pub work: Work,
+    /// Who asks.
+    pub created_by: String,
+    /// Why.
+    pub trigger: Trigger,
+    /// The request that asks.
+    pub request_id: Option<String>,
+}
+
+/// What a job gave: the body of the call for the same thing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Of a backup.
+    Backup(Box<BackupCreated>),
+    /// Of a restore.
+    Restore(Restored),
+    /// Of a preview.
+    Preview(Preview),
+    /// Of a verification.
+    Verify(VerifyReport),
+    /// Of a cleanup.
+    Cleanup(CleanupReport),
+    /// Of a deletion.
+    Delete(Deleted),
+    /// Of a comparison.
+    Diff(DiffReport),
+}
+
+impl Work {
+    /// What kind of job it makes.
+    #[must_use]
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::Backup(_) => JobKind::Backup,
+            Self::Restore(..) => JobKind::Restore,
+            Self::Preview(..) => JobKind::Preview,
+            Self::Verify(_) => JobKind::Verify,
+            Self::Cleanup(_) => JobKind::Cleanup,
+            Self::Delete(_) => JobKind::Delete,
+            Self::Diff(..) => JobKind::Diff,
+        }
+    }
+
+    /// The backup that it is about.
+    #[must_use]
+    pub fn target(&self) -> Option<String> {
+        match self {
+            Self::Restore(id, _) | Self::Preview(id, ..) | Self::Delete(id) => Some(id.to_string()),
+            Self::Verify(ids) if ids.len() == 1 => Some(ids[0].to_string()),
+            Self::Diff(Point::Backup(id), ..) | Self::Diff(_, Point::Backup(id), _) => {
+                Some(id.to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Does it.
+    pub(super) async fn run(self, engine: &Engine, run: &Run) -> Result<Outcome, EngineError> {
+        Ok(match self {
+            Self::Backup(request) => Outcome::Backup(Box::new(engine.backup(request, run).await?)),
+            Self::Restore(id, options) => {
+                Outcome::Restore(engine.restore(&id, &options, run).await?)
+            }
+            Self::Preview(id, options, limit) => {
+                Outcome::Preview(engine.preview(&id, &options, limit, run).await?)
+            }
+            Self::Verify(ids) => Outcome::Verify(engine.verify(&ids, run).await?),
+            Self::Cleanup(policy) => Outcome::Cleanup(engine.cleanup(&policy, false, run).await?),
+            Self::Delete(id) => Outcome::Delete(engine.delete(&id, run).await?),
+            Self::Diff(from, to, limit) => {
+                Outcome::Diff(engine.diff(&from, &to, limit, run).await?)
+            }
+        })
+    }
+}
