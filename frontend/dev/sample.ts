@@ -58,7 +58,6 @@ export function backupAt(date: Date, next: () => number, rows: number): Backup {
       database: 'prefix_management', server_version: '15.18 (Debian 15.18-0+deb12u1)', system_identifier: '7412345678901234567',
       visible: '733:733:', wal_position: '0/1A2B3C8', taken_at: date.toISOString(), schema_fingerprint: hex(next),
     },
-    age_days: Math.floor((Date.now() - date.getTime()) / (24 * HOUR)),
   };
 }
 

@@ -27,7 +27,7 @@ export class Work {
     this.number += 1;
     const now = new Date().toISOString();
     const progress = { phase: 'starting' as Phase, rows: 0, bytes: 0, total_rows: null, total_bytes: null, rows_per_second: 0, bytes_per_second: 0, seconds_left: null };
-    const job: Job = { job_id: `job-${Date.now()}-${this.number}`, kind, target, trigger: 'request', state: 'running', created_by: 'local', created_at: now, started_at: now, finished_at: null, progress, cancellable: true, problem: null };
+    const job: Job = { job_id: `job-${Date.now()}-${this.number}`, kind, target, trigger: 'request', state: 'running', created_by: 'local', created_at: now, started_at: now, finished_at: null, progress, cancellable: true, request_id: null, result: null, problem: null };
     this.jobs.unshift(job);
     this.step(job, PHASES[kind], 0, conclude);
     return job;

@@ -39,7 +39,7 @@ describe('jobs', () => {
 describe('a task', () => {
   it('has its result once its job is over', async () => {
     const { take } = useJobs();
-    vi.spyOn(api, 'job').mockResolvedValue(job('t1', { state: 'succeeded', result: { freed: 3 } }));
+    vi.spyOn(api, 'job').mockResolvedValue(job('t1', { state: 'succeeded', result: { freed: 3 } as never }));
     const task = useTask<{ freed: number }>();
     const done = task.run(() => Promise.resolve(job('t1')));
     await flushPromises();
@@ -50,7 +50,7 @@ describe('a task', () => {
   });
 
   it('fails with the problem of its job, or of the call that starts it', async () => {
-    const problem = { title: 'Damaged', status: 422, detail: 'chunk x', code: 'damaged' };
+    const problem = { type: 'about:blank', title: 'Damaged', status: 422, detail: 'chunk x', code: 'damaged' };
     vi.spyOn(api, 'job').mockResolvedValue(job('t2', { state: 'failed', problem }));
     const task = useTask();
     expect(await task.run(() => Promise.resolve(job('t2', { state: 'failed' })))).toBeNull();

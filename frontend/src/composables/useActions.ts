@@ -1,6 +1,7 @@
 /** What the page can do to a backup, with a word on how it went. */
 import { ElMessage } from 'element-plus';
-import { api, type BackupPatch } from '@/services/api';
+import { api } from '@/services/api';
+import type { BackupPatch } from '@/services/types';
 import { asProblem } from '@/services/problem';
 import { download } from '@/services/download';
 import { useBackups } from './useBackups';

@@ -6,16 +6,15 @@ import type { RestoreChoice } from '@/model/command';
 import { isOver } from '@/model/job';
 import { api, jobs } from '@/services/api';
 import { asProblem } from '@/services/problem';
-import type { Query } from '@/services/http';
-import type { Job, Preview, Restored } from '@/services/types';
+import type { Job, Preview, PreviewQuery, Restored } from '@/services/types';
 import { useJobs } from './useJobs';
 import { useTask } from './useTask';
 
 /** Rows of each dataset that the service lists at most. */
 const MOST = 1000;
 
-function asQuery(choice: RestoreChoice): Query {
-  return { dataset: choice.datasets.join(','), vrf: choice.vrf.trim() };
+function asQuery(choice: RestoreChoice): PreviewQuery {
+  return { dataset: choice.datasets.join(',') || undefined, vrf: choice.vrf.trim() || undefined };
 }
 
 export function useRestore(id: string) {

@@ -31,7 +31,7 @@ const LATE_SECONDS = 600;
 const STALE_SECONDS = 86_400;
 
 function nextRun(schedule: Schedule | null): Date | null {
-  const times = (schedule?.schedules ?? []).map((entry) => instant(entry.next_at).getTime());
+  const times = (schedule?.schedules ?? []).flatMap(({ next_at }) => (next_at ? [instant(next_at).getTime()] : []));
   return times.length > 0 ? new Date(Math.min(...times)) : null;
 }
 

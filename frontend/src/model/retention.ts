@@ -1,6 +1,5 @@
 /** What a cleanup is to keep. */
-import type { Query } from '@/services/http';
-import type { Reason, Retention } from '@/services/types';
+import type { CleanupQuery, Reason, Retention } from '@/services/types';
 
 export interface Keep {
   keep: number;
@@ -33,9 +32,9 @@ export function fromRetention(retention: Retention | null): Keep {
 }
 
 /** Zeros are left out, but for the first: no rule at all means ten. */
-export function asQuery(keep: Keep): Query {
+export function asQuery(keep: Keep): CleanupQuery {
   const rules = Object.entries(keep).filter(([name, value]) => name === 'keep' || (value !== 0 && value !== ''));
-  return Object.fromEntries(rules) as Query;
+  return Object.fromEntries(rules) as CleanupQuery;
 }
 
 export function asWords(keep: Keep): string[] {

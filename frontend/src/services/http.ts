@@ -1,39 +1,42 @@
-/** One call to the service: the token goes along, a failure comes back as a problem. */
+/** Calls to the service: the token goes along, a failure comes back as a problem. */
+import createClient, { type Middleware } from 'openapi-fetch';
 import { problemOf, ServiceError } from './problem';
+import type { paths } from './schema';
 import { authorization, tokenAsked } from './token';
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
-
-export interface Call {
-  method?: string;
-  query?: Query;
-  json?: unknown;
-  body?: BodyInit;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-}
-
-export function address(path: string, query: Query = {}): string {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-  return search ? `${path}?${search}` : path;
-}
-
-/** The answer, whatever it holds; throws a `ServiceError` unless it is a success. */
-export async function send(path: string, call: Call = {}): Promise<Response> {
-  const headers: Record<string, string> = { ...authorization(), ...call.headers };
-  if (call.json !== undefined) headers['Content-Type'] = 'application/json';
-  const response = await fetch(address(path, call.query), {
-    method: call.method ?? 'GET',
-    headers,
-    body: call.json === undefined ? call.body : JSON.stringify(call.json),
-    signal: call.signal,
-  });
+async function refuse(response: Response): Promise<void> {
+  if (response.ok) return;
   if (response.status === 401) tokenAsked.value = true;
-  if (!response.ok) throw new ServiceError(await problemOf(response));
-  return response;
+  throw new ServiceError(await problemOf(response));
 }
 
-export async function request<T>(path: string, call: Call = {}): Promise<T> {
-  return (await send(path, call)).json() as Promise<T>;
+const courtesy: Middleware = {
+  onRequest({ request }) {
+    for (const [name, value] of Object.entries(authorization())) request.headers.set(name, value);
+    return request;
+  },
+  async onResponse({ response }) {
+    await refuse(response);
+    return response;
+  },
+};
+
+/** Typed by the service's own description. */
+export const client = createClient<paths>({
+  baseUrl: globalThis.location.origin,
+  fetch: (request) => fetch(request),
+});
+client.use(courtesy);
+
+/** What the client got; it throws where it got nothing. */
+export async function answer<T>(call: Promise<{ data?: T }>): Promise<T> {
+  return (await call).data as T;
+}
+
+/** A call whose answer is no JSON: a stream or a file. */
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { ...authorization(), ...(init.headers as Record<string, string> | undefined) };
+  const response = await fetch(path, { ...init, headers });
+  await refuse(response);
+  return response;
 }

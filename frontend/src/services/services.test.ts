@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { job } from '@/testing/samples';
 import type { Job } from './types';
 import { listen } from './events';
-import { address, request } from './http';
+import { api, jobs } from './api';
 import { asProblem } from './problem';
 import { forgetToken, keepToken, token, tokenAsked } from './token';
 
@@ -11,7 +11,7 @@ function answer(body: BodyInit | null, init: ResponseInit = {}) {
   vi.stubGlobal('fetch', fetched);
   return fetched;
 }
-const headersOf = (fetched: ReturnType<typeof answer>) => fetched.mock.calls[0]?.[1]?.headers;
+const asked = (fetched: ReturnType<typeof answer>) => fetched.mock.calls[0]?.[0] as Request;
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -20,34 +20,37 @@ afterEach(() => {
 });
 
 describe('a call', () => {
-  it('leaves out what is not given, and escapes what is', () => {
-    expect(address('/api/backup', { description: 'a&b', keep: 0, vrf: '', limit: undefined })).toBe('/api/backup?description=a%26b&keep=0');
+  it('leaves out what is not given, escapes what is, and asks for a job', async () => {
+    const fetched = answer(JSON.stringify({ job: job('a') }), { status: 202 });
+    expect((await jobs.preview('20250920_143022', { dataset: undefined, vrf: 'a&b' })).job_id).toBe('a');
+    expect(asked(fetched).url).toMatch(/\/api\/preview\/20250920_143022\?vrf=a%26b$/);
+    expect(asked(fetched).headers.get('Prefer')).toBe('respond-async');
   });
 
   it('carries the token that was given', async () => {
     const fetched = answer('{}');
     keepToken(' ipr_secret ', false);
-    await request('/api/session');
-    expect(headersOf(fetched)).toEqual({ Authorization: 'Bearer ipr_secret' });
+    await api.session();
+    expect(asked(fetched).headers.get('Authorization')).toBe('Bearer ipr_secret');
   });
 
   it('fails with the problem that the service tells', async () => {
     const problem = { title: 'Another run is under way', status: 409, detail: 'restore of X', code: 'busy' };
     answer(JSON.stringify(problem), { status: 409 });
-    const failed = await request('/api/backup').catch(asProblem);
+    const failed = await api.backups().catch(asProblem);
     expect(failed).toMatchObject(problem);
   });
 
   it('fails with words even if what answers is no service of ours', async () => {
     answer('<html>Bad gateway</html>', { status: 502, statusText: 'Bad Gateway' });
-    expect(await request('/api/backups').catch(asProblem)).toMatchObject({ title: 'Bad Gateway', status: 502 });
+    expect(await api.backups().catch(asProblem)).toMatchObject({ title: 'Bad Gateway', status: 502 });
     vi.stubGlobal('fetch', () => Promise.reject(new TypeError('network')));
-    expect(await request('/api/backups').catch(asProblem)).toMatchObject({ code: 'no_answer' });
+    expect(await api.backups().catch(asProblem)).toMatchObject({ code: 'no_answer' });
   });
 
   it('asks for a token when it is refused for want of one', async () => {
     answer('{}', { status: 401 });
-    await request('/api/backups').catch(asProblem);
+    await api.backups().catch(asProblem);
     expect(tokenAsked.value).toBe(true);
   });
 });
@@ -70,7 +73,7 @@ describe('events', () => {
     const last = await listen('5', { job: (one) => told.push(one.job_id), open: () => told.push('open') }, new AbortController().signal);
     expect(told).toEqual(['open', 'a', 'b']);
     expect(last).toBe('9');
-    expect(headersOf(fetched)).toMatchObject({ 'Last-Event-ID': '5' });
+    expect(fetched.mock.calls[0]?.[1]?.headers).toMatchObject({ 'Last-Event-ID': '5' });
   });
 
   it('that are cut in the middle are told once they are whole', async () => {
