@@ -69,7 +69,7 @@ impl Asked {
 
 /// Keep the newest backups and whatever is pinned, delete the others
 #[utoipa::path(
-    post, path = "/api/cleanup", tag = "upkeep", params(Asked),
+    post, path = "/api/cleanup", tag = "upkeep", operation_id = "clean_up", params(Asked, Prefer),
     responses((status = 200, description = "What went, or would go", body = CleanupReport), OfJob)
 )]
 pub async fn cleanup(

@@ -56,7 +56,7 @@ impl utoipa::IntoParams for LastEventId {
 ///
 /// Begins with the jobs that are under way or wait, and goes on with every change of any job.
 #[utoipa::path(
-    get, path = "/api/events", tag = "jobs", params(LastEventId),
+    get, path = "/api/events", tag = "jobs", operation_id = "follow_jobs", params(LastEventId),
     responses((status = 200, description = "Events `job`, each with a job", body = String, content_type = "text/event-stream"))
 )]
 pub async fn events(

@@ -7,6 +7,9 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Type};
 
 use super::error::ApiError;
 
@@ -83,6 +86,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Prefer {
         let mut names = wishes.map(|wish| wish.split(';').next().unwrap_or_default().trim());
         let respond_async = names.any(|name| name.eq_ignore_ascii_case("respond-async"));
         Ok(Self { respond_async })
+    }
+}
+
+impl IntoParams for Prefer {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let values = ObjectBuilder::new().schema_type(Type::String);
+        let parameter = ParameterBuilder::new()
+            .name("Prefer")
+            .parameter_in(ParameterIn::Header)
+            .description(Some("`respond-async` answers at once with 202 and the job (RFC 7240)"))
+            .schema(Some(values.examples(["respond-async"])));
+        vec![parameter.build()]
     }
 }
 

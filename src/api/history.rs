@@ -14,7 +14,7 @@ use crate::service::Service;
 ///
 /// That no backup has the row is an answer, not a failure.
 #[utoipa::path(
-    get, path = "/api/history/{table}/{key}", tag = "compare",
+    get, path = "/api/history/{table}/{key}", tag = "compare", operation_id = "get_row_history",
     params(
         ("table" = String, Path, description = "The row's table", example = "vrf"),
         ("key" = String, Path, description = "The row's key, as a comparison shows it", example = "prod-vrf"),

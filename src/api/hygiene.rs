@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 use tower_http::request_id::{MakeRequestId, RequestId};
+use tracing::Instrument;
 
 use super::error::ApiError;
 
@@ -47,6 +48,23 @@ pub async fn plain_request_id(mut request: Request, next: Next) -> Response {
         request.headers_mut().remove(REQUEST_ID);
     }
     next.run(request).await
+}
+
+/// Writes one line for each answer into the log, with the request's name; whatever else is logged
+/// on the way to it carries that name, too. The query is left out: it may hold words of people.
+pub async fn logged(request: Request, next: Next) -> Response {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-");
+    let (method, path) = (request.method(), request.uri().path());
+    let span = tracing::info_span!("request", request_id = id, %method, path);
+    async {
+        let begun = Instant::now();
+        let response = next.run(request).await;
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = response.status().as_u16(), milliseconds, "answered");
+        response
+    }
+    .instrument(span)
+    .await
 }
 
 /// What browsers are to be told, unless the answer says otherwise.

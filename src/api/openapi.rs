@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Schema, Type};
 
 use super::answer::Accepted;
 use super::router;
@@ -50,13 +52,63 @@ pub fn document_text() -> String {
     text + "\n"
 }
 
-/// Adds what every call may answer.
+/// Adds what every call may answer, and what deriving cannot say.
 fn finish(document: &mut OpenApi) {
+    let components = document.components.as_mut().expect("there are schemas");
+    for (name, schema) in &mut components.schemas {
+        if let RefOr::T(schema) = schema {
+            // In a request, what may be null may be left out as well; in an answer it never is.
+            if name != "Annotation" {
+                require_what_may_be_null(schema);
+            }
+            if name == "Outcome" {
+                any_of(schema);
+            }
+        }
+    }
     for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().filter_map(Option::as_mut) {
             add_common(path, operation);
         }
+    }
+}
+
+fn require_what_may_be_null(schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) => {
+            let null = object.properties.iter().filter(|(_, property)| may_be_null(property));
+            object.required.extend(null.map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        }
+        Schema::AllOf(all) => {
+            for item in &mut all.items {
+                if let RefOr::T(item) = item {
+                    require_what_may_be_null(item);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn may_be_null(schema: &RefOr<Schema>) -> bool {
+    match schema {
+        RefOr::T(Schema::Object(object)) => match &object.schema_type {
+            SchemaType::Type(one) => *one == Type::Null,
+            SchemaType::Array(several) => several.contains(&Type::Null),
+            SchemaType::AnyValue => false,
+        },
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().any(may_be_null),
+        _ => false,
+    }
+}
+
+/// Bodies may have all keys of another body, and some more.
+fn any_of(schema: &mut Schema) {
+    if let Schema::OneOf(one) = schema {
+        let items = std::mem::take(&mut one.items).into_iter();
+        let any = items.fold(AnyOfBuilder::new(), |any, item| any.item(item));
+        *schema = any.description(one.description.clone()).build().into();
     }
 }
 

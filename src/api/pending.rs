@@ -1,126 +1,14 @@
 //! Calls that are described already and answered soon: each moves to a file of its own with its
 //! handler, and this file goes.
 
-use std::collections::BTreeMap;
-
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-use super::openapi::{OfBackup, OfJob};
-use crate::engine::{BackupInfo, DatasetCounts};
-use crate::model::{BackupId, Dataset};
+use crate::model::BackupId;
 use crate::service::Role;
 use crate::service::jobs::JobId;
-
-/// What is to be changed; what is not given stays.
-#[derive(Debug, Deserialize, ToSchema)]
-#[expect(dead_code, reason = "described only")]
-#[serde(deny_unknown_fields)]
-pub struct Annotation {
-    /// What people will call the backup.
-    #[serde(default)]
-    description: Option<String>,
-    /// Whether every cleanup keeps it.
-    #[serde(default)]
-    pinned: Option<bool>,
-    /// Labels to be set, or with null to be taken away; the others stay.
-    #[serde(default)]
-    labels: BTreeMap<String, Option<String>>,
-}
-
-/// The backup as it is called now.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Annotated {
-    /// Always `success`.
-    status: &'static str,
-    /// The same in words.
-    message: String,
-    /// The metadata.
-    backup_info: BackupInfo,
-}
-
-/// Change what is said of a backup: description, pin, labels
-#[utoipa::path(
-    patch, path = "/api/backup/{backup_id}", tag = "backups", request_body = Annotation,
-    params(("backup_id" = BackupId, Path, description = "The backup")),
-    responses((status = 200, description = "Changed", body = Annotated), OfBackup)
-)]
-pub async fn edit() -> Response {
-    not_yet()
-}
-
-/// What a backup changed.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Changes {
-    /// Always `success`.
-    status: &'static str,
-    /// The backup.
-    backup_id: BackupId,
-    /// The backup before it; none before the first.
-    before: Option<BackupId>,
-    /// How many rows differ, by dataset.
-    datasets: BTreeMap<Dataset, DatasetCounts>,
-}
-
-/// What a backup changed against the one before it
-#[utoipa::path(
-    get, path = "/api/backup/{backup_id}/changes", tag = "compare",
-    params(("backup_id" = BackupId, Path, description = "The backup")),
-    responses((status = 200, description = "Rows that differ, in numbers", body = Changes), OfBackup)
-)]
-pub async fn changes() -> Response {
-    not_yet()
-}
-
-/// A dataset file, as a download
-#[utoipa::path(
-    get, path = "/api/backup/{backup_id}/files/{dataset}", tag = "backups",
-    params(
-        ("backup_id" = BackupId, Path, description = "The backup"),
-        ("dataset" = Dataset, Path, description = "The dataset"),
-    ),
-    responses((status = 200, description = "The file", body = Object, content_type = "application/json"), OfBackup)
-)]
-pub async fn file() -> Response {
-    not_yet()
-}
-
-/// The whole backup as a tar archive, as a download
-#[utoipa::path(
-    get, path = "/api/backup/{backup_id}/archive", tag = "backups",
-    params(("backup_id" = BackupId, Path, description = "The backup")),
-    responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"), OfBackup)
-)]
-pub async fn archive() -> Response {
-    not_yet()
-}
-
-/// The backup that was taken over.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Imported {
-    /// Always `success`.
-    status: &'static str,
-    /// The same in words.
-    message: String,
-    /// The backup's id: the archive's, or the next that was free.
-    backup_id: BackupId,
-    /// Its metadata.
-    backup_info: BackupInfo,
-    /// What is worth knowing: another id, what had to be made up. A sentence each.
-    notes: Vec<String>,
-}
-
-/// Take over a backup from an archive
-#[utoipa::path(
-    post, path = "/api/import", tag = "backups",
-    request_body(content = Vec<u8>, content_type = "application/x-tar"),
-    responses((status = 200, description = "Taken over", body = Imported), OfJob)
-)]
-pub async fn import() -> Response {
-    not_yet()
-}
 
 /// The store's size through time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -146,7 +34,7 @@ pub struct Size {
 
 /// The store's size through time
 #[utoipa::path(
-    get, path = "/api/statistics/history", tag = "upkeep",
+    get, path = "/api/statistics/history", tag = "upkeep", operation_id = "get_sizes",
     responses((status = 200, description = "The sizes, oldest first", body = Sizes))
 )]
 pub async fn sizes() -> Response {
@@ -230,7 +118,7 @@ pub struct VerificationRound {
 
 /// The schedule
 #[utoipa::path(
-    get, path = "/api/schedule", tag = "service",
+    get, path = "/api/schedule", tag = "service", operation_id = "get_schedule",
     responses((status = 200, description = "The schedule", body = ScheduleInfo))
 )]
 pub async fn schedule() -> Response {
@@ -288,7 +176,7 @@ pub struct AuditQuery {
 
 /// The audit log, newest first
 #[utoipa::path(
-    get, path = "/api/audit", tag = "service", params(AuditQuery),
+    get, path = "/api/audit", tag = "service", operation_id = "get_audit_log", params(AuditQuery),
     responses((status = 200, description = "The entries", body = AuditLog))
 )]
 pub async fn audit() -> Response {
@@ -325,7 +213,7 @@ pub enum Authentication {
 
 /// Who calls, and what they may do
 #[utoipa::path(
-    get, path = "/api/session", tag = "service",
+    get, path = "/api/session", tag = "service", operation_id = "get_session",
     responses((status = 200, description = "The caller", body = Session))
 )]
 pub async fn session() -> Response {
@@ -397,7 +285,7 @@ pub struct LastBackup {
 
 /// How the service is
 #[utoipa::path(
-    get, path = "/api/health", tag = "service",
+    get, path = "/api/health", tag = "service", operation_id = "get_health",
     responses((status = 200, description = "How it is, good or bad", body = Health))
 )]
 pub async fn health() -> Response {
@@ -406,7 +294,7 @@ pub async fn health() -> Response {
 
 /// Whether the service may be sent requests
 #[utoipa::path(
-    get, path = "/api/ready", tag = "service",
+    get, path = "/api/ready", tag = "service", operation_id = "get_readiness",
     responses(
         (status = 200, description = "It may", body = Health),
         (status = 503, description = "It may not", body = Health),
@@ -418,7 +306,7 @@ pub async fn ready() -> Response {
 
 /// Measurements for Prometheus
 #[utoipa::path(
-    get, path = "/metrics", tag = "service",
+    get, path = "/metrics", tag = "service", operation_id = "get_metrics",
     responses((status = 200, description = "The measurements", body = String, content_type = "application/openmetrics-text"))
 )]
 pub async fn metrics() -> Response {

@@ -36,8 +36,8 @@ pub struct Asked {
 ///
 /// Reads the live database and changes nothing.
 #[utoipa::path(
-    post, path = "/api/preview/{backup_id}", tag = "restore",
-    params(("backup_id" = BackupId, Path, description = "The backup"), Asked),
+    post, path = "/api/preview/{backup_id}", tag = "restore", operation_id = "preview_restore",
+    params(("backup_id" = BackupId, Path, description = "The backup"), Asked, Prefer),
     responses((status = 200, description = "What would change", body = Preview), OfBackup, OfJob)
 )]
 pub async fn preview(

@@ -52,8 +52,8 @@ pub fn selection(dataset: Option<&str>, vrf: Option<String>) -> Result<Selection
 /// What is not in the backup is gone afterwards. One transaction, proven before it is committed; the
 /// state before is kept as a backup of its own, and restoring that is the undo.
 #[utoipa::path(
-    post, path = "/api/restore/{backup_id}", tag = "restore",
-    params(("backup_id" = BackupId, Path, description = "The backup"), Asked),
+    post, path = "/api/restore/{backup_id}", tag = "restore", operation_id = "restore_backup",
+    params(("backup_id" = BackupId, Path, description = "The backup"), Asked, Prefer),
     responses((status = 200, description = "Restored", body = Restored), OfBackup, OfJob)
 )]
 pub async fn restore(

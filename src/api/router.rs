@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::{Json, Router, routing};
+use axum::{Extension, Json, Router, routing};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -14,18 +14,19 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use tower_http::trace::TraceLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::hygiene::{
-    REQUEST_ID, RandomId, broken_down, not_too_long, not_too_many, plain_request_id,
+    REQUEST_ID, RandomId, broken_down, logged, not_too_long, not_too_many, plain_request_id,
     security_headers,
 };
 use super::openapi::{self, Frame};
-use super::{backup, cleanup, diff, docs, events, history, jobs, page, pending, preview, restore};
+use super::{
+    backup, cleanup, diff, docs, events, history, import, jobs, page, pending, preview, restore,
+};
 use super::{statistics, verify};
 use crate::service::Service;
 
@@ -39,11 +40,13 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// Calls that may be under way at a time.
     pub calls_at_a_time: usize,
+    /// Bytes that an archive may have.
+    pub largest_upload: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { calls_at_a_time: 256 }
+        Self { calls_at_a_time: 256, largest_upload: 4 << 30 }
     }
 }
 
@@ -51,7 +54,10 @@ impl Default for Settings {
 fn quick() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(backup::list::list))
-        .routes(routes!(backup::details::details, pending::edit))
+        .routes(routes!(backup::details::details, backup::edit::edit))
+        .routes(routes!(backup::changes::changes))
+        .routes(routes!(backup::file::file))
+        .routes(routes!(backup::archive::archive))
         .routes(routes!(history::history))
         .routes(routes!(statistics::statistics))
         .routes(routes!(jobs::list::list))
@@ -61,10 +67,6 @@ fn quick() -> OpenApiRouter<Service> {
 /// Calls whose handlers follow.
 fn pending() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
-        .routes(routes!(pending::changes))
-        .routes(routes!(pending::file))
-        .routes(routes!(pending::archive))
-        .routes(routes!(pending::import))
         .routes(routes!(pending::sizes))
         .routes(routes!(pending::schedule))
         .routes(routes!(pending::audit))
@@ -79,6 +81,7 @@ fn long() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(backup::create::create))
         .routes(routes!(backup::delete::delete))
+        .routes(routes!(import::import))
         .routes(routes!(restore::restore))
         .routes(routes!(preview::preview))
         .routes(routes!(verify::verify))
@@ -106,6 +109,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
     let calls = calls
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
         .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(Extension(settings))
         .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
         .layer(from_fn_with_state(room, not_too_many))
         .with_state(service);
@@ -118,7 +122,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
             ServiceBuilder::new()
                 .layer(from_fn(plain_request_id))
                 .layer(SetRequestIdLayer::new(REQUEST_ID, RandomId))
-                .layer(TraceLayer::new_for_http().make_span_with(span))
+                .layer(from_fn(logged))
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(from_fn(security_headers))
                 .layer(CompressionLayer::new().compress_when(compressed()))
@@ -129,11 +133,4 @@ pub fn router(service: Service, settings: Settings) -> Router {
 /// Everything but what is compressed already, or comes bit by bit.
 fn compressed() -> impl Predicate {
     DefaultPredicate::new().and(NotForContentType::const_new("application/x-tar"))
-}
-
-fn span(request: &axum::extract::Request) -> tracing::Span {
-    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-");
-    // The query may hold words of people; the log needs none of them.
-    let (method, path) = (request.method(), request.uri().path());
-    tracing::info_span!("request", request_id = id, %method, path)
 }

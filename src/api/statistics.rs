@@ -32,7 +32,7 @@ pub struct Statistics {
 
 /// The store in numbers
 #[utoipa::path(
-    get, path = "/api/statistics", tag = "upkeep",
+    get, path = "/api/statistics", tag = "upkeep", operation_id = "get_statistics",
     responses((status = 200, description = "The store in numbers", body = Statistics))
 )]
 pub async fn statistics(

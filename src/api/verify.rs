@@ -29,7 +29,8 @@ pub struct VerifyRequest {
 /// Damage is a finding, not a failure: the answer is 200 with the status `damaged`, and names the
 /// backups and datasets that it hurts.
 #[utoipa::path(
-    post, path = "/api/verify", tag = "upkeep", request_body = VerifyRequest,
+    post, path = "/api/verify", tag = "upkeep", operation_id = "verify", request_body = VerifyRequest,
+    params(Prefer),
     responses((status = 200, description = "What was found", body = VerifyReport), OfBackup, OfJob)
 )]
 pub async fn verify(

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::error::CliError;
-use super::{Global, output, progress, prompt};
+use super::{DEFAULT_STORE, Global, output, progress, prompt};
 use crate::engine::{Engine, EngineError, Run};
 
 /// The surroundings of a verb.
@@ -22,6 +22,11 @@ impl Context {
     pub fn elsewhere(&self, store: String, database_url: String) -> Self {
         let database_url = Some(database_url);
         Self { global: Global { database_url, store, ..self.global.clone() } }
+    }
+
+    /// The store that was named, or nothing if it is the default one.
+    pub fn named_store(&self) -> Option<&str> {
+        Some(self.global.store.as_str()).filter(|store| *store != DEFAULT_STORE)
     }
 
     /// The same surroundings, with yes to every question.

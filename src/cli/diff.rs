@@ -1,11 +1,12 @@
 //! `diff`
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::context::Context;
 use super::error::CliError;
+use super::export::to_standard_output;
 use super::output::{count, numbers, plain, table};
-use crate::engine::{CellChange, ChangeKind, DiffReport, Point, RowChange};
+use crate::engine::{CellChange, ChangeKind, DiffReport, Point, RowChange, RowForm};
 
 /// Show the rows that differ between two backups, or a backup and the live database
 #[derive(Debug, Args)]
@@ -18,6 +19,18 @@ pub struct Arguments {
     /// Changed rows of each dataset to list [default: 20; with --json 1000]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Write every row that differs, for other programs: a line for each cell, or for each row
+    #[arg(long, conflicts_with = "limit")]
+    format: Option<Format>,
+}
+
+/// A form for other programs.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Lines of dataset, table, key, change, column, old, new
+    Csv,
+    /// JSON objects
+    Jsonl,
 }
 
 impl Arguments {
@@ -26,6 +39,17 @@ impl Arguments {
         let (from, to): (Point, Point) = (self.from.parse()?, self.to.parse()?);
         let limit = self.limit.unwrap_or(if context.json() { 1000 } else { 20 });
         let engine = context.engine().await?;
+        if let Some(format) = self.format {
+            let form = match format {
+                Format::Csv => RowForm::Csv,
+                Format::Jsonl => RowForm::JsonLines,
+            };
+            let write = async |run: &_| {
+                to_standard_output(engine.changed_rows(&from, &to, form, run).await?).await
+            };
+            context.run(write).await?;
+            return Ok(());
+        }
         let report = context.run(async |run| engine.diff(&from, &to, limit, run).await).await?;
         context.print(&report, text);
         Ok(())

@@ -33,7 +33,7 @@ impl CliError {
                 Kind::Failed | Kind::SchemaMismatch => 1,
                 Kind::MalformedRequest => 2,
                 Kind::NoSuchBackup => 3,
-                Kind::Damaged => 4,
+                Kind::Damaged | Kind::MalformedArchive => 4,
                 Kind::DatabaseUnreachable | Kind::NotPermitted => 5,
                 Kind::Busy => 6,
                 Kind::Interrupted => 130,

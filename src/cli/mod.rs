@@ -1,5 +1,6 @@
 //! The terminal's face of the engine: one file a verb.
 
+mod annotate;
 mod backup;
 mod cleanup;
 mod context;
@@ -7,9 +8,12 @@ mod delete;
 mod demo;
 mod details;
 mod diff;
+mod embedded;
 mod error;
 mod exit;
+mod export;
 mod history;
+mod import;
 mod list;
 mod output;
 mod progress;
@@ -43,6 +47,9 @@ pub struct Cli {
     global: Global,
 }
 
+/// Where the store is unless something else is said.
+const DEFAULT_STORE: &str = "/app/backups";
+
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
 struct Global {
@@ -51,7 +58,7 @@ struct Global {
     database_url: Option<String>,
     /// The store: a folder, or s3://bucket/prefix
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
-    #[arg(default_value = "/app/backups", value_name = "PLACE")]
+    #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
@@ -76,6 +83,9 @@ enum Verb {
     Diff(diff::Arguments),
     History(history::Arguments),
     Verify(verify::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    Annotate(annotate::Arguments),
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
@@ -101,6 +111,9 @@ impl Verb {
             Self::Diff(arguments) => arguments.run(context).await,
             Self::History(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
+            Self::Export(arguments) => arguments.run(context).await,
+            Self::Import(arguments) => arguments.run(context).await,
+            Self::Annotate(arguments) => arguments.run(context).await,
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,

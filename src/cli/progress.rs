@@ -61,6 +61,8 @@ fn draw(bar: &ProgressBar, now: &Progress) {
         Phase::Proving => "Proving the result",
         Phase::Committing => "Committing",
         Phase::Sweeping => "Freeing space",
+        Phase::Exporting => "Exporting",
+        Phase::Importing => "Importing",
     };
     let template = match (now.total_rows, now.total_bytes, now.rows, now.bytes) {
         (Some(_), ..) => "{msg} [{bar:30}] {human_pos}/{human_len} rows, {rate}, {eta} left",

@@ -7,12 +7,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, interruption};
+use super::embedded::Embedded;
 use super::error::CliError;
 use super::output;
 use crate::api::{self, Settings};
 use crate::service::{Service, StateFolder};
+use crate::store::Store;
 
 /// After the time that running jobs get, how long connections may still take to close.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -40,6 +43,13 @@ pub struct Arguments {
     /// ~/.local/state/ipam-rewind if the store is no folder]
     #[arg(long, env = "STATE_DIRECTORY", value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
+    /// store is named, its backups beside it); without a folder, all is gone afterwards
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    embedded: Option<Option<PathBuf>>,
+    /// How many prefixes the sample plan has
+    #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
+    prefixes: u64,
     /// How long running jobs may take to finish when the service is asked to end, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
@@ -58,8 +68,18 @@ impl Arguments {
             output::text(&api::document_text());
             return Ok(());
         }
+        let Some(folder) = &self.embedded else {
+            return self.serve_there(context).await;
+        };
+        let embedded = Embedded::start(folder.as_deref(), self.prefixes).await?;
+        let served = self.serve_there(&embedded.context(context)).await;
+        embedded.stop().await?;
+        served
+    }
+
+    async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
-        let folder = self.state.clone().unwrap_or_else(|| default_state(engine.store().place()));
+        let folder = self.state.clone().unwrap_or_else(|| default_state(engine.store()));
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
         let service = Service::start(engine, state).await.context("cannot start")?;
         let listener = TcpListener::bind(self.listen).await;
@@ -72,33 +92,37 @@ impl Arguments {
     /// Answers until the program is asked to end; then nothing new, and an orderly end.
     async fn serve(&self, listener: TcpListener, service: Service) -> Result<(), CliError> {
         let grace = Duration::from_secs(self.grace);
-        let (ended, end) = tokio::sync::oneshot::channel();
-        let ending = {
-            let service = service.clone();
-            tokio::spawn(async move {
-                interruption().await;
-                tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
-                let _ = ended.send(());
-                service.shut_down(grace).await;
-                tokio::time::sleep(LAST_WORDS).await;
-            })
+        let (asked, over) = (CancellationToken::new(), CancellationToken::new());
+        let app = api::router(service.clone(), Settings::default());
+        let served = axum::serve(listener, app);
+        let served = served.with_graceful_shutdown(asked.clone().cancelled_owned());
+        let end = async {
+            interruption().await;
+            tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
+            asked.cancel();
+            service.shut_down(grace).await;
+            over.cancel();
         };
-        let app = api::router(service, Settings::default());
-        let served = axum::serve(listener, app).with_graceful_shutdown(async move {
-            let _ = end.await;
-        });
-        tokio::select! {
-            served = served => Ok(served.context("cannot serve")?),
+        let served = async {
             // Whoever keeps a connection open for no reason is not waited for.
-            _ = ending => Ok(()),
-        }
+            let too_long = async {
+                over.cancelled().await;
+                tokio::time::sleep(LAST_WORDS).await;
+            };
+            tokio::select! {
+                served = served.into_future() => served,
+                () = too_long => Ok(()),
+            }
+        };
+        let (served, ()) = tokio::join!(served, end);
+        Ok(served.context("cannot serve")?)
     }
 }
 
 /// `service` in the store's folder, else the place where programs keep their state.
-fn default_state(store: &str) -> PathBuf {
-    if !store.contains("://") {
-        return Path::new(store).join("service");
+fn default_state(store: &Store) -> PathBuf {
+    if let Some(folder) = store.folder() {
+        return folder.join("service");
     }
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or(home);

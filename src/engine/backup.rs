@@ -109,11 +109,23 @@ impl Engine {
         written: &Written,
         label: &Labelled,
     ) -> Result<Manifest, EngineError> {
+        let id = BackupId::at(captured.taken);
+        self.publish_from(id, captured, written, label, &State::default()).await
+    }
+
+    /// Publishes a backup under this id or, if it is taken, the first free second after it.
+    pub(super) async fn publish_from(
+        &self,
+        mut id: BackupId,
+        captured: &Captured,
+        written: &Written,
+        label: &Labelled,
+        state: &State,
+    ) -> Result<Manifest, EngineError> {
         self.store.confirm(written).await?;
-        let mut id = BackupId::at(captured.taken);
         loop {
             let manifest = captured.manifest(id.clone(), label, written.stored_bytes);
-            match self.store.publish(&manifest, &State::default()).await {
+            match self.store.publish(&manifest, state).await {
                 Ok(()) => return Ok(manifest),
                 Err(StoreError::IdTaken(_)) => id = id.next(),
                 Err(error) => return Err(error.into()),

@@ -81,15 +81,7 @@ impl Engine {
         limit: usize,
         run: &Run,
     ) -> Result<DiffReport, EngineError> {
-        // One for both sides: what one side has read, the other need not.
-        let reader = self.store.reader().await?;
-        let old = self.compared(from, &reader, run).await?;
-        let new = self.compared(to, &reader, run).await?;
-        let differences = old.schema.misfits(&new.schema);
-        if !differences.is_empty() {
-            let (from, to) = (from.to_string(), to.to_string());
-            return Err(EngineError::Misfit { from, to, differences });
-        }
+        let (old, new) = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
         let found = collect(old.schema, old.side, new.side, limit).await?;
         run.begin(Phase::Done, None);
@@ -102,6 +94,25 @@ impl Engine {
             changes: found.changes,
             truncated: found.truncated,
         })
+    }
+
+    /// Both points, whose tables are the same.
+    pub(super) async fn both(
+        &self,
+        from: &Point,
+        to: &Point,
+        run: &Run,
+    ) -> Result<(Compared, Compared), EngineError> {
+        // One for both sides: what one side has read, the other need not.
+        let reader = self.store.reader().await?;
+        let old = self.compared(from, &reader, run).await?;
+        let new = self.compared(to, &reader, run).await?;
+        let differences = old.schema.misfits(&new.schema);
+        if !differences.is_empty() {
+            let (from, to) = (from.to_string(), to.to_string());
+            return Err(EngineError::Misfit { from, to, differences });
+        }
+        Ok((old, new))
     }
 
     async fn compared(

@@ -78,6 +78,20 @@ pub enum EngineError {
         /// Why not.
         source: StoreError,
     },
+    /// A description or a label is not what it may be.
+    #[error("{0}")]
+    MalformedAnnotation(String),
+    /// The archive is none, is not whole, or does not hold what it says.
+    #[error("the archive cannot be imported: {0}")]
+    MalformedArchive(String),
+    /// A file or a stream failed.
+    #[error("cannot {doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
     /// Ended by its owner.
     #[error("interrupted; nothing was changed")]
     Interrupted,
@@ -94,6 +108,8 @@ pub enum Kind {
     NoSuchBackup,
     /// A backup or the store is damaged.
     Damaged,
+    /// An archive cannot be imported.
+    MalformedArchive,
     /// The database's tables do not fit the backup.
     SchemaMismatch,
     /// The database is out of reach.
@@ -157,6 +173,7 @@ impl Kind {
             Self::MalformedRequest => ("malformed_request", "The request is malformed", 400),
             Self::NoSuchBackup => ("no_such_backup", "No such backup", 404),
             Self::Damaged => ("damaged", "The backup is damaged", 422),
+            Self::MalformedArchive => ("malformed_archive", "The archive cannot be imported", 422),
             Self::SchemaMismatch => ("schema_mismatch", "The tables do not fit", 422),
             Self::DatabaseUnreachable => {
                 ("database_unreachable", "The database is out of reach", 503)
@@ -177,13 +194,18 @@ impl EngineError {
             | Self::UnknownDataset(_)
             | Self::UnknownTable(_)
             | Self::MalformedKey { .. }
+            | Self::MalformedAnnotation(_)
             | Self::NoDatabase => Kind::MalformedRequest,
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,
             Self::Misfit { .. } => Kind::SchemaMismatch,
+            Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
-            Self::Snapshot { .. } | Self::ProofFailed(_) | Self::NotNoted { .. } => Kind::Failed,
+            Self::Snapshot { .. }
+            | Self::ProofFailed(_)
+            | Self::NotNoted { .. }
+            | Self::Io { .. } => Kind::Failed,
         }
     }
 

@@ -2,12 +2,17 @@
 //!
 //! The API and the command line are faces of [`Engine`] and add nothing of their own.
 
+mod annotate;
+mod archive;
 mod backup;
 mod capture;
+mod changed_rows;
+mod changes;
 mod cleanup;
 mod compare;
 mod describe;
 mod diff;
+mod download;
 mod error;
 mod history;
 mod live;
@@ -27,10 +32,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use annotate::{Annotated, Annotation};
+pub use archive::{Imported, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
+pub use changed_rows::RowForm;
+pub use changes::{Changes, Counts};
 pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
 pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use diff::{DiffReport, Point};
+pub use download::Download;
 pub use error::{EngineError, Kind, Problem};
 pub use history::{History, Moment, RowVersion, VersionKind};
 pub use preview::Preview;
@@ -53,6 +63,7 @@ pub struct Engine {
     store: Store,
     database: Option<String>,
     clock: Clock,
+    counted: Arc<changes::Counted>,
 }
 
 impl Engine {
@@ -79,7 +90,7 @@ impl Engine {
     /// An engine over this store.
     #[must_use]
     pub fn new(store: Store, database: Option<String>) -> Self {
-        Self { store, database, clock: Arc::new(Utc::now) }
+        Self { store, database, clock: Arc::new(Utc::now), counted: Arc::default() }
     }
 
     /// The same engine with another clock.
@@ -125,5 +136,12 @@ mod tests {
         spawnable(engine.stats());
         spawnable(engine.list());
         spawnable(engine.details(id));
+        spawnable(engine.changes(id));
+        spawnable(engine.annotate(id, &Annotation::default()));
+        spawnable(engine.changed_rows(&Point::Live, &Point::Live, RowForm::Csv, run));
+        spawnable(engine.export_dataset(id, crate::model::Dataset::Vrfs, run));
+        spawnable(engine.export_archive(id, run));
+        spawnable(engine.import_archive(tokio::io::empty(), run));
+        spawnable(engine.import_folder(std::path::Path::new("."), run));
     }
 }

@@ -31,6 +31,10 @@ pub enum Phase {
     Committing,
     /// Removing what nothing needs.
     Sweeping,
+    /// Writing a file.
+    Exporting,
+    /// Reading a backup from a file.
+    Importing,
     /// Over.
     Done,
 }
@@ -81,6 +85,11 @@ impl Run {
         self.progress.send_replace(Progress { phase, total_rows, ..Progress::default() });
     }
 
+    /// Tells the progress from a thread of its own.
+    pub(super) fn meter(&self) -> Meter {
+        Meter(self.progress.clone())
+    }
+
     /// Tells the progress in bytes from wherever it is known.
     pub(super) fn byte_meter(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
         let progress = self.progress.clone();
@@ -94,10 +103,7 @@ impl Run {
 
     /// So much more is done.
     pub fn advance(&self, rows: u64, bytes: u64) {
-        self.progress.send_modify(|progress| {
-            progress.rows += rows;
-            progress.bytes += bytes;
-        });
+        advance(&self.progress, rows, bytes);
     }
 
     /// A session that [`Run::end_sessions`] will end.
@@ -117,4 +123,28 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Tells the progress of a run from a thread that outlives the call which started it.
+#[derive(Debug, Clone)]
+pub(super) struct Meter(watch::Sender<Progress>);
+
+impl Meter {
+    /// A new phase begins.
+    pub fn begin(&self, phase: Phase, total_rows: u64) {
+        let total_rows = Some(total_rows);
+        self.0.send_replace(Progress { phase, total_rows, ..Progress::default() });
+    }
+
+    /// So much more is done.
+    pub fn advance(&self, rows: u64, bytes: u64) {
+        advance(&self.0, rows, bytes);
+    }
+}
+
+fn advance(progress: &watch::Sender<Progress>, rows: u64, bytes: u64) {
+    progress.send_modify(|progress| {
+        progress.rows += rows;
+        progress.bytes += bytes;
+    });
 }

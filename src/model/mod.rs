@@ -1,6 +1,8 @@
 //! What the product talks about: ids, datasets, manifests. Pure values, no I/O.
 
 mod age;
+mod annotation;
+mod check;
 mod dataset;
 mod hash;
 mod id;
@@ -9,6 +11,7 @@ mod retention;
 mod schema;
 
 pub use age::{Age, MalformedAge};
+pub use annotation::{check_description, check_label};
 pub use dataset::{
     Dataset, PARTS, Part, STALE_AFTER_RESTORE, StaleRows, UnknownDataset, VOLATILE_COLUMNS,
 };

@@ -32,7 +32,7 @@ pub struct Asked {
 /// Reads one consistent snapshot of all tables while the application goes on. The new backup is
 /// complete: no other is needed to restore it.
 #[utoipa::path(
-    post, path = "/api/backup", tag = "backups", params(Asked),
+    post, path = "/api/backup", tag = "backups", operation_id = "create_backup", params(Asked, Prefer),
     responses((status = 200, description = "Made", body = BackupCreated), OfJob)
 )]
 pub async fn create(

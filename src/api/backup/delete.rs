@@ -29,8 +29,8 @@ pub struct Asked {
 
 /// Delete a backup, and free what only it needed
 #[utoipa::path(
-    delete, path = "/api/backup/{backup_id}", tag = "backups",
-    params(("backup_id" = BackupId, Path, description = "The backup"), Asked),
+    delete, path = "/api/backup/{backup_id}", tag = "backups", operation_id = "delete_backup",
+    params(("backup_id" = BackupId, Path, description = "The backup"), Asked, Prefer),
     responses((status = 200, description = "Deleted", body = Deleted), OfBackup, OfJob)
 )]
 pub async fn delete(

@@ -13,7 +13,7 @@ use crate::service::Service;
 
 /// Everything about one backup
 #[utoipa::path(
-    get, path = "/api/backup/{backup_id}", tag = "backups",
+    get, path = "/api/backup/{backup_id}", tag = "backups", operation_id = "get_backup",
     params(("backup_id" = BackupId, Path, description = "The backup")),
     responses((status = 200, description = "The backup", body = Details), OfBackup)
 )]

@@ -10,7 +10,7 @@ use crate::service::Service;
 
 /// All backups, newest first
 #[utoipa::path(
-    get, path = "/api/backups", tag = "backups",
+    get, path = "/api/backups", tag = "backups", operation_id = "list_backups",
     responses((status = 200, description = "The backups", body = BackupList))
 )]
 pub async fn list(

@@ -16,7 +16,7 @@ use crate::service::jobs::JobId;
 /// When this is answered, nothing of the job is left in the database. A job whose changes are being
 /// committed, or that is over, cannot be cancelled.
 #[utoipa::path(
-    post, path = "/api/jobs/{job_id}/cancel", tag = "jobs",
+    post, path = "/api/jobs/{job_id}/cancel", tag = "jobs", operation_id = "cancel_job",
     params(("job_id" = JobId, Path, description = "The job")),
     responses((status = 200, description = "Cancelled", body = OneJob), OfOneJob, NotNow)
 )]

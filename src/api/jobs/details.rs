@@ -23,7 +23,7 @@ pub struct OneJob {
 
 /// One job, with its result once it has succeeded
 #[utoipa::path(
-    get, path = "/api/jobs/{job_id}", tag = "jobs",
+    get, path = "/api/jobs/{job_id}", tag = "jobs", operation_id = "get_job",
     params(("job_id" = JobId, Path, description = "The job")),
     responses((status = 200, description = "The job", body = OneJob), OfOneJob)
 )]

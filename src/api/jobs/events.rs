@@ -17,7 +17,7 @@ use crate::service::jobs::JobId;
 /// Begins with the job as it is, and ends with the job. A client that comes back with
 /// `Last-Event-ID` is told what is new; 204 tells it that nothing will come any more.
 #[utoipa::path(
-    get, path = "/api/jobs/{job_id}/events", tag = "jobs",
+    get, path = "/api/jobs/{job_id}/events", tag = "jobs", operation_id = "follow_job",
     params(("job_id" = JobId, Path, description = "The job"), LastEventId),
     responses(
         (status = 200, description = "Events `job`, each with the job", body = String, content_type = "text/event-stream"),

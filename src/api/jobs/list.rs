@@ -32,7 +32,7 @@ pub struct JobList {
 
 /// The latest jobs, newest first
 #[utoipa::path(
-    get, path = "/api/jobs", tag = "jobs", params(Asked),
+    get, path = "/api/jobs", tag = "jobs", operation_id = "list_jobs", params(Asked),
     responses((status = 200, description = "The jobs, without their results", body = JobList))
 )]
 pub async fn list(

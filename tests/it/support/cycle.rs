@@ -1,6 +1,7 @@
 //! Backup, disturbance, restore and undo of one test database, compared byte for byte.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipam_rewind::engine::{
     BackupRequest, Engine, EngineError, Preview, RestoreOptions, Restored, Run,
@@ -15,17 +16,23 @@ pub type Contents = BTreeMap<String, String>;
 
 /// A database, and the engine that backs it up into a store of its own.
 pub struct Cycle {
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     pub engine: Engine,
     _folder: tempfile::TempDir,
 }
 
 impl Cycle {
-    pub async fn new(database: TestDatabase) -> Self {
+    pub async fn new(database: impl Into<Arc<TestDatabase>>) -> Self {
+        let database = database.into();
         let folder = tempfile::tempdir().expect("a temporary folder is made");
         let location = Location::Folder(folder.path().to_owned());
         let store = Store::open_or_create(&location).await.expect("the store is made");
         Self { engine: Engine::new(store, Some(database.url.clone())), database, _folder: folder }
+    }
+
+    /// The same database over an empty store of its own.
+    pub async fn elsewhere(&self) -> Self {
+        Self::new(self.database.clone()).await
     }
 
     pub async fn sql(&self, statements: &str) {

@@ -1,0 +1,66 @@
+//! `annotate`
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::context::Context;
+use super::error::CliError;
+use super::output::plain;
+use crate::engine::{Annotated, Annotation, EngineError};
+use crate::model::BackupId;
+
+/// Change what is said of a backup: its description, its pin, its labels
+///
+/// The content of a backup never changes. Every cleanup keeps a pinned backup.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub struct Arguments {
+    /// The backup's id, as `list` shows it
+    id: String,
+    /// What to call it
+    #[arg(long, value_name = "TEXT", group = "what")]
+    description: Option<String>,
+    /// Let every cleanup keep it
+    #[arg(long, group = "what", conflicts_with = "unpin")]
+    pin: bool,
+    /// Let cleanups judge it by its age again
+    #[arg(long, group = "what")]
+    unpin: bool,
+    /// Set a label, or take it away with `KEY=`; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE", group = "what")]
+    label: Vec<String>,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let id: BackupId = self.id.parse().map_err(EngineError::from)?;
+        let annotation = self.annotation()?;
+        let annotated = context.engine().await?.annotate(&id, &annotation).await?;
+        context.print(&annotated, text);
+        Ok(())
+    }
+
+    fn annotation(self) -> Result<Annotation, EngineError> {
+        let mut labels = BTreeMap::new();
+        for label in &self.label {
+            let Some((key, value)) = label.split_once('=') else {
+                let what = format!("not a label: {label:?} (one looks like change=CHG0042)");
+                return Err(EngineError::MalformedAnnotation(what));
+            };
+            labels.insert(key.to_owned(), (!value.is_empty()).then(|| value.to_owned()));
+        }
+        let pinned = (self.pin || self.unpin).then_some(self.pin);
+        Ok(Annotation { description: self.description, pinned, labels })
+    }
+}
+
+fn text(annotated: &Annotated) -> String {
+    let info = &annotated.backup_info;
+    let pinned = if info.pinned { ", pinned" } else { "" };
+    let labels: Vec<_> = info.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels =
+        if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(", ")) };
+    format!("Backup {}: {}{labels}{pinned}", info.backup_id, plain(&info.description))
+}

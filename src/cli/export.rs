@@ -1,0 +1,103 @@
+//! `export`
+
+use std::io::{ErrorKind, Write, stdout};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::context::Context;
+use super::error::CliError;
+use super::output::size;
+use crate::engine::{Download, EngineError};
+use crate::model::{BackupId, Dataset};
+
+/// Write a backup as a tar archive of its four JSON files, which `import` takes
+///
+/// The archive holds every column of every row, and what makes an import exact: the tables' shape,
+/// the sequences and the root hashes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The backup's id, as `list` shows it
+    id: String,
+    /// The file to write, or - for standard output [default: ipam-rewind-ID.tar, or the dataset's
+    /// file name]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write only the JSON file of this dataset (vrfs, prefixes, vpcs, public_ips)
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+}
+
+/// Where the export went.
+#[derive(Debug, Serialize)]
+struct Exported {
+    status: &'static str,
+    message: String,
+    backup_id: BackupId,
+    file: String,
+    size: u64,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let id: BackupId = self.id.parse().map_err(EngineError::from)?;
+        let dataset = self.dataset.as_deref().map(str::parse::<Dataset>).transpose();
+        let dataset = dataset.map_err(EngineError::from)?;
+        let engine = context.engine().await?;
+        let write = async |run: &_| {
+            let download = match dataset {
+                Some(dataset) => engine.export_dataset(&id, dataset, run).await?,
+                None => engine.export_archive(&id, run).await?,
+            };
+            let file = self.output.clone().unwrap_or_else(|| download.name.clone().into());
+            if file.as_os_str() == "-" {
+                return to_standard_output(download).await.map(|_| None);
+            }
+            Ok(Some((to_file(download, &file).await?, file)))
+        };
+        let Some((bytes, file)) = context.run(write).await? else { return Ok(()) };
+        let file = file.display().to_string();
+        let message = format!("Backup {id} exported to {file} ({})", size(bytes));
+        let exported = Exported { status: "success", message, backup_id: id, file, size: bytes };
+        context.print(&exported, |exported| exported.message.clone());
+        Ok(())
+    }
+}
+
+/// Takes a download into a file, which is there only once it is whole; how many bytes it has.
+async fn to_file(download: Download, file: &Path) -> Result<u64, EngineError> {
+    let failed = |source| EngineError::Io { doing: format!("write {}", file.display()), source };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let bytes = take(download, &mut &beside, failed).await?;
+    beside.as_file().sync_all().map_err(failed)?;
+    beside.persist(file).map_err(|error| failed(error.error))?;
+    Ok(bytes)
+}
+
+/// Takes a download to standard output. A reader that has gone away (`| head`) is no failure.
+pub async fn to_standard_output(download: Download) -> Result<u64, EngineError> {
+    let failed = |source| EngineError::Io { doing: "write to standard output".into(), source };
+    match take(download, &mut stdout(), failed).await {
+        Err(EngineError::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(0),
+        taken => taken,
+    }
+}
+
+async fn take(
+    mut download: Download,
+    out: &mut impl Write,
+    failed: impl Fn(std::io::Error) -> EngineError,
+) -> Result<u64, EngineError> {
+    let mut bytes = 0;
+    while let Some(block) = download.blocks.recv().await {
+        let block = block?;
+        out.write_all(&block).map_err(&failed)?;
+        bytes += block.len() as u64;
+    }
+    out.flush().map_err(&failed)?;
+    Ok(bytes)
+}

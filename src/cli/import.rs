@@ -1,0 +1,65 @@
+//! `import`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::context::Context;
+use super::error::CliError;
+use super::output::{plain, size};
+use crate::engine::{EngineError, Imported, Run};
+
+/// Make a backup of an archive that `export` wrote
+///
+/// The backup is exactly the one that was exported: its rows are hashed again, and it appears in the
+/// list only if they are those that the archive names. It keeps its id if that is free.
+///
+/// A folder is taken as an unpacked archive or, if its files are those of the older form, as such a
+/// backup. What these files lack is then taken from the database where it has the same row, or made
+/// up; the import says what.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The archive, a folder, or - for an archive on standard input
+    source: PathBuf,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let engine = context.engine_for_writing().await?;
+        let source = &self.source;
+        let import = async |run: &Run| {
+            if source.as_os_str() == "-" {
+                return engine.import_archive(tokio::io::stdin(), run).await;
+            }
+            if source.is_dir() {
+                return engine.import_folder(source, run).await;
+            }
+            engine.import_archive(open(source).await?, run).await
+        };
+        let imported = context.run(import).await?;
+        context.print(&imported, text);
+        Ok(())
+    }
+}
+
+async fn open(path: &Path) -> Result<tokio::fs::File, EngineError> {
+    let doing = || format!("open {}", path.display());
+    tokio::fs::File::open(path).await.map_err(|source| EngineError::Io { doing: doing(), source })
+}
+
+fn text(imported: &Imported) -> String {
+    let info = &imported.backup_info;
+    let mut text = format!(
+        "{}: {}\n{}\n{} of rows, {} added to the store",
+        imported.message,
+        plain(&info.description),
+        super::backup::datasets(info),
+        size(info.size),
+        size(info.added_size)
+    );
+    for note in &imported.notes {
+        text += &format!("\nNote: {}", plain(note));
+    }
+    text
+}

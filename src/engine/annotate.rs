@@ -1,0 +1,112 @@
+//! What people may say of a backup later: another description, a pin, labels. Its content stays.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{BackupInfo, Engine, EngineError};
+use crate::model::{BackupId, State, check_description, check_label};
+
+/// How many labels a backup may have.
+const MAX_LABELS: usize = 64;
+
+/// What is to be changed; what is not given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Annotation {
+    /// What people will call the backup.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Whether every cleanup keeps it.
+    #[serde(default)]
+    pub pinned: Option<bool>,
+    /// Labels to be set, or with null to be taken away; the others stay.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Option<String>>,
+}
+
+/// The backup as it is called now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Annotated {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The metadata.
+    pub backup_info: BackupInfo,
+}
+
+impl Annotation {
+    /// Changes a state accordingly.
+    fn apply(&self, state: &mut State) -> Result<(), String> {
+        if let Some(description) = &self.description {
+            check_description(description)?;
+            state.description = Some(description.clone());
+        }
+        state.pinned = self.pinned.unwrap_or(state.pinned);
+        for (key, value) in &self.labels {
+            if let Some(value) = value {
+                check_label(key, value)?;
+                state.labels.insert(key.clone(), value.clone());
+            } else {
+                state.labels.remove(key);
+            }
+        }
+        if state.labels.len() > MAX_LABELS {
+            return Err(format!("a backup has at most {MAX_LABELS} labels"));
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Changes what is said of a backup.
+    ///
+    /// # Errors
+    /// If there is none with this id, or a text is too long or holds control characters; nothing is
+    /// changed then.
+    pub async fn annotate(
+        &self,
+        id: &BackupId,
+        annotation: &Annotation,
+    ) -> Result<Annotated, EngineError> {
+        let (manifest, mut state) = self.described(id).await?;
+        annotation.apply(&mut state).map_err(EngineError::MalformedAnnotation)?;
+        self.store.save_state(id, &state).await?;
+        Ok(Annotated {
+            status: "success",
+            message: format!("Backup {id} changed"),
+            backup_info: BackupInfo::new(&manifest, &state),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(annotation: &str, state: &mut State) -> Result<(), String> {
+        let annotation: Annotation = serde_json::from_str(annotation).expect("an annotation");
+        annotation.apply(state)
+    }
+
+    #[test]
+    fn only_what_is_given_changes() {
+        let mut state = State::default();
+        apply(r#"{"pinned": true, "labels": {"change": "CHG-1", "site": "fra"}}"#, &mut state)
+            .expect("sound");
+        apply(r#"{"labels": {"change": null, "site": "muc"}}"#, &mut state).expect("sound");
+        assert!(state.pinned && state.description.is_none());
+        assert_eq!(state.labels, BTreeMap::from([("site".to_owned(), "muc".to_owned())]));
+    }
+
+    #[test]
+    fn there_is_an_end_to_labels() {
+        let mut state = State::default();
+        for number in 0..MAX_LABELS {
+            apply(&format!(r#"{{"labels": {{"k{number}": ""}}}}"#), &mut state).expect("sound");
+        }
+        assert!(apply(r#"{"labels": {"one.more": ""}}"#, &mut state).is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! `backup_info.json`: the documented metadata, and what an exact import needs beside it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::BackupInfo;
+use crate::model::{Hash, Manifest, Parameters, State, check_label};
+use crate::tree::split::Splitter;
+
+/// The version of the archive's form.
+pub const ARCHIVE_FORMAT: u32 = 1;
+
+/// How the archive was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The version of its form.
+    pub format: u32,
+    /// How the store cuts its trees: the root hashes in the manifest depend on it.
+    pub leaf_factor: u32,
+    /// As `leaf_factor`, for inner nodes.
+    pub node_factor: u32,
+    /// The SHA-256 of the manifest as JSON without white space.
+    pub manifest_hash: Hash,
+}
+
+/// The longest metadata file that is read.
+pub const MAX_METADATA: u64 = 4 << 20;
+/// The longest description that is taken over. Faces show it with control characters escaped.
+const MAX_DESCRIPTION: usize = 10_000;
+/// The most labels that are taken over.
+const MAX_LABELS: usize = 1_000;
+
+/// What an import needs of the metadata file.
+#[derive(Debug, Deserialize)]
+pub struct Described {
+    /// What people call the backup.
+    pub description: String,
+    /// Whether every cleanup keeps it.
+    #[serde(default)]
+    pub pinned: bool,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    archive: Made,
+    /// What the backup holds.
+    pub manifest: Manifest,
+}
+
+impl Described {
+    /// Reads a metadata file, and refuses what cannot have been exported.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let described: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let Made { format, leaf_factor, node_factor, manifest_hash } = described.archive;
+        if format != ARCHIVE_FORMAT {
+            return Err(format!("it has form {format}, this program knows {ARCHIVE_FORMAT}"));
+        }
+        if leaf_factor == 0 || node_factor == 0 {
+            return Err("a splitter's factor is zero".into());
+        }
+        if hash(&described.manifest) != manifest_hash {
+            return Err("the manifest in it was changed".into());
+        }
+        described.manifest.check()?;
+        let long = described.description.chars().count() > MAX_DESCRIPTION;
+        if long || described.labels.len() > MAX_LABELS {
+            return Err("its description or its labels are too long".into());
+        }
+        described.labels.iter().try_for_each(|(key, value)| check_label(key, value))?;
+        Ok(described)
+    }
+
+    /// How the trees were cut whose roots the manifest names.
+    pub fn splitter(&self) -> Splitter {
+        let Made { leaf_factor, node_factor, .. } = self.archive;
+        Splitter { leaf_factor, node_factor }
+    }
+
+    /// The state that the backup begins with here. What was found out about it elsewhere, that it
+    /// is whole or was restored, is not known of this store.
+    pub fn state(&self) -> State {
+        let given_later = self.description != self.manifest.description;
+        State {
+            description: given_later.then(|| self.description.clone()),
+            pinned: self.pinned,
+            labels: self.labels.clone(),
+            ..State::default()
+        }
+    }
+}
+
+fn hash(manifest: &Manifest) -> Hash {
+    Hash::of(&serde_json::to_vec(manifest).expect("a manifest is plain data"))
+}
+
+/// The metadata file's content.
+#[derive(Debug, Clone, Serialize)]
+struct Written<'m> {
+    #[serde(flatten)]
+    info: BackupInfo,
+    archive: Made,
+    manifest: &'m Manifest,
+}
+
+/// The metadata file.
+pub fn metadata(manifest: &Manifest, state: &State, parameters: &Parameters) -> Vec<u8> {
+    let archive = Made {
+        format: ARCHIVE_FORMAT,
+        leaf_factor: parameters.leaf_factor,
+        node_factor: parameters.node_factor,
+        manifest_hash: hash(manifest),
+    };
+    let written = Written { info: BackupInfo::new(manifest, state), archive, manifest };
+    let mut text = serde_json::to_vec_pretty(&written).expect("metadata is plain data");
+    text.push(b'\n');
+    text
+}

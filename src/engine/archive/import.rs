@@ -1,0 +1,224 @@
+//! Import: an archive becomes the backup that it was made of, proven by its root hashes.
+//!
+//! Its rows are made into trees again, which must be those that the archive's manifest names; only
+//! then is the backup published. Whatever is wrong before leaves chunks that nothing refers to, for
+//! the next sweep.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::AsyncRead;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+
+use super::describe::Described;
+use super::incoming::{Incoming, feed};
+use super::rebuild::{Rebuild, malformed};
+use super::unpack::{self, Unpacking};
+use crate::engine::live::{Captured, Labelled, splitter};
+use crate::engine::run::Meter;
+use crate::engine::sink::IntoStore;
+use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
+use crate::model::{BackupId, Manifest, PartManifest, State};
+use crate::store::{Lock, Mode, Reader, Writer, Written};
+use crate::tree::split::Splitter;
+
+/// How long an import waits for a sweep to end.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The new backup.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Imported {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The backup's id: the archive's, or the next that was free.
+    pub backup_id: BackupId,
+    /// Its metadata.
+    pub backup_info: BackupInfo,
+    /// What is worth knowing: another id, what had to be made up. A sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What is to become a backup; its chunks are in the store.
+pub(super) struct NewBackup {
+    /// The id that it should have.
+    pub id: BackupId,
+    /// Its rows.
+    pub captured: Captured,
+    /// What was written for it.
+    pub written: Written,
+    /// What it says of itself.
+    pub label: Labelled,
+    /// The state that it begins with.
+    pub state: State,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// What a thread needs to make trees in this store.
+struct Workshop {
+    writer: Writer,
+    reader: Reader,
+    newest: Option<Manifest>,
+    splitter: Splitter,
+    meter: Meter,
+    stop: CancellationToken,
+}
+
+/// An archive whose rows are in the store, and proven.
+struct Proven {
+    described: Described,
+    parts: Vec<PartManifest>,
+    writer: Writer,
+}
+
+impl Engine {
+    /// Makes a backup of an archive that [`Engine::export_archive`] made.
+    ///
+    /// # Errors
+    /// [`EngineError::MalformedArchive`] says what is wrong with it; if the store cannot be written.
+    /// The list of backups is then what it was.
+    pub async fn import_archive(
+        &self,
+        archive: impl AsyncRead + Send + Unpin,
+        run: &Run,
+    ) -> Result<Imported, EngineError> {
+        let held = self.store.lock(Lock::Objects, Mode::Shared, "import", PATIENCE).await?;
+        let workshop = self.workshop(run).await?;
+        let _ended = workshop.stop.clone().drop_guard();
+        let (sender, incoming) = Incoming::new();
+        let work = spawn_blocking(move || workshop.archive(incoming));
+        feed(archive, sender).await;
+        let proven = work.await.expect("an import does not panic")?;
+        let imported = self.publish_imported(proven, run).await?;
+        held.release().await;
+        Ok(imported)
+    }
+
+    /// Makes a backup of a folder: an unpacked archive, or a backup of the older form, for which the
+    /// database is needed.
+    ///
+    /// # Errors
+    /// As [`Engine::import_archive`]; if the folder cannot be read.
+    pub async fn import_folder(&self, folder: &Path, run: &Run) -> Result<Imported, EngineError> {
+        let held = self.store.lock(Lock::Objects, Mode::Shared, "import", PATIENCE).await?;
+        let workshop = self.workshop(run).await?;
+        let _ended = workshop.stop.clone().drop_guard();
+        let folder = folder.to_owned();
+        let work = spawn_blocking(move || workshop.folder(&folder));
+        let proven = work.await.expect("an import does not panic")?;
+        let imported = self.publish_imported(proven, run).await?;
+        held.release().await;
+        Ok(imported)
+    }
+
+    async fn workshop(&self, run: &Run) -> Result<Workshop, EngineError> {
+        run.begin(Phase::Importing, None);
+        Ok(Workshop {
+            newest: self.newest().await,
+            writer: self.store.writer().await?,
+            reader: self.store.reader().await?,
+            splitter: splitter(&self.store),
+            meter: run.meter(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    async fn publish_imported(&self, proven: Proven, run: &Run) -> Result<Imported, EngineError> {
+        let Proven { described, parts, writer } = proven;
+        let state = described.state();
+        let manifest = described.manifest;
+        let new = NewBackup {
+            id: manifest.backup_id.clone(),
+            captured: Captured {
+                taken: manifest.instant(),
+                schema: manifest.schema,
+                parts,
+                sequences: manifest.sequences,
+                snapshot: manifest.snapshot,
+            },
+            written: writer.finish().await?,
+            label: Labelled {
+                description: Some(manifest.description),
+                created_by: manifest.created_by,
+                kind: manifest.backup_type,
+            },
+            state,
+            notes: Vec::new(),
+        };
+        self.publish_as(new, run).await
+    }
+
+    /// Publishes an imported backup under its own id, or the next that is free.
+    pub(super) async fn publish_as(
+        &self,
+        new: NewBackup,
+        run: &Run,
+    ) -> Result<Imported, EngineError> {
+        let NewBackup { id, captured, written, label, state, mut notes } = new;
+        if captured.taken > self.now() + chrono::Duration::days(1) {
+            return Err(malformed(format!("backup {id} is from the future")));
+        }
+        let manifest = self.publish_from(id.clone(), &captured, &written, &label, &state).await?;
+        if manifest.backup_id != id {
+            let same = self.store.manifest(&id).await;
+            let same = same.is_ok_and(|other| other.datasets == manifest.datasets);
+            let which = if same { "a backup with the same rows" } else { "another backup" };
+            notes.insert(0, format!("the id {id} is taken by {which}"));
+        }
+        run.begin(Phase::Done, None);
+        Ok(Imported {
+            status: "success",
+            message: format!("Backup {} imported", manifest.backup_id),
+            backup_id: manifest.backup_id.clone(),
+            backup_info: BackupInfo::new(&manifest, &state),
+            notes,
+        })
+    }
+}
+
+impl Workshop {
+    fn archive(self, archive: impl Read) -> Result<Proven, EngineError> {
+        let mut unpacking = Unpacking::new(archive);
+        let mut members = unpacking.members()?;
+        let described = unpack::metadata(&mut members)?;
+        self.prove(described, |rebuild| unpack::datasets(&mut members, rebuild))
+    }
+
+    fn folder(self, folder: &Path) -> Result<Proven, EngineError> {
+        let described = unpack::folder_metadata(folder)?;
+        self.prove(described, |rebuild| unpack::folder_datasets(folder, rebuild))
+    }
+
+    /// Makes the trees of what `read` reads, and proves that they are those of the manifest.
+    fn prove(
+        self,
+        described: Described,
+        read: impl FnOnce(&mut Rebuild<'_>) -> Result<(), EngineError>,
+    ) -> Result<Proven, EngineError> {
+        let manifest = &described.manifest;
+        let rows = manifest.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.rows));
+        self.meter.begin(Phase::Importing, rows);
+        let sinks = match &self.newest {
+            Some(newest) => IntoStore::after(self.writer, self.reader, newest, &manifest.schema),
+            None => IntoStore::new(self.writer),
+        };
+        let mut rebuild = Rebuild {
+            manifest,
+            sinks,
+            splitter: self.splitter,
+            original: described.splitter(),
+            meter: self.meter,
+            stop: self.stop,
+            made: std::collections::BTreeMap::new(),
+        };
+        read(&mut rebuild)?;
+        let (parts, sinks) = rebuild.finish()?;
+        Ok(Proven { described, parts, writer: sinks.into_writer() })
+    }
+}

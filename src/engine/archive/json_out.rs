@@ -1,0 +1,160 @@
+//! Stored rows as JSON objects, in a form that gives the same rows when it is read again.
+
+use std::collections::HashMap;
+
+use super::form::{Beside, JSON_NULLS};
+use crate::engine::EngineError;
+use crate::model::{Part, Table};
+use crate::tree::{fields, unescape};
+
+/// What the provider calls each VPC, by the stored field of its id. Held while a file is written:
+/// some fifty bytes for each VPC, of which a site has thousands.
+pub type ProviderNames = HashMap<Box<[u8]>, String>;
+
+/// How the values of a column are written. A type that is not named here is a string: its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `true` or `false`.
+    Boolean,
+    /// A number, in exactly PostgreSQL's digits; `NaN` and the infinities are strings.
+    Number,
+    /// The value's own text, as it is.
+    Json,
+    /// A string.
+    Text,
+}
+
+impl Form {
+    /// How a column of this type is written.
+    pub fn of(type_name: &str) -> Self {
+        match type_name {
+            "boolean" => Self::Boolean,
+            "smallint" | "integer" | "bigint" | "real" | "double precision" => Self::Number,
+            "json" | "jsonb" => Self::Json,
+            name if name == "numeric" || name.starts_with("numeric(") => Self::Number,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// Writes the rows of one part.
+pub struct RowWriter<'t> {
+    part: &'static Part,
+    table: &'t Table,
+    names: &'t ProviderNames,
+    /// The columns as the table has them: the stored place, `"name": `, the form.
+    columns: Vec<(usize, Vec<u8>, Form)>,
+    /// The names beside the columns, with the place of the column that each comes from.
+    beside: Vec<(Beside, usize)>,
+}
+
+impl<'t> RowWriter<'t> {
+    /// Of rows of this table.
+    pub fn new(part: &'static Part, table: &'t Table, names: &'t ProviderNames) -> Self {
+        let mut places: Vec<_> = (0..table.columns.len()).collect();
+        places.sort_by_key(|&place| table.columns[place].position);
+        let column = |place: usize| {
+            let column = &table.columns[place];
+            (place, label(&column.name), Form::of(&column.type_name))
+        };
+        let source = |beside: &Beside| {
+            // Should a site have a column of this name, the column is what counts.
+            let column = match beside {
+                Beside::ProviderVpcId => "vpc_id",
+                Beside::SubnetCidr => "cidr",
+            };
+            table.column(beside.name()).is_none().then_some((*beside, table.column(column)?))
+        };
+        let beside = Beside::of(part).iter().filter_map(source).collect();
+        Self { part, table, names, columns: places.into_iter().map(column).collect(), beside }
+    }
+
+    /// Appends a row as one JSON object on one line.
+    pub fn write(&self, row: &[u8], out: &mut Vec<u8>) -> Result<(), EngineError> {
+        let fields: Vec<_> = fields(row).collect();
+        let mut json_nulls = Vec::new();
+        out.push(b'{');
+        for (number, (place, label, form)) in self.columns.iter().enumerate() {
+            if number > 0 {
+                out.extend_from_slice(b", ");
+            }
+            out.extend_from_slice(label);
+            let column = self.table.columns[*place].name.as_str();
+            if *form == Form::Json && fields[*place] == b"null" {
+                json_nulls.push(column);
+            }
+            value(*form, fields[*place], out).map_err(|why| self.malformed(column, why))?;
+        }
+        for (beside, place) in &self.beside {
+            self.write_beside(*beside, fields[*place], out)
+                .map_err(|why| self.malformed(beside.name(), why))?;
+        }
+        if !json_nulls.is_empty() {
+            let names = serde_json::to_string(&json_nulls).expect("names are plain data");
+            out.extend_from_slice(format!(", \"{JSON_NULLS}\": {names}").as_bytes());
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    fn write_beside(
+        &self,
+        beside: Beside,
+        field: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), &'static str> {
+        let label = label(beside.name());
+        match beside {
+            Beside::SubnetCidr => {
+                out.extend_from_slice(b", ");
+                out.extend_from_slice(&label);
+                value(Form::Text, field, out)?;
+            }
+            Beside::ProviderVpcId => {
+                if let Some(name) = self.names.get(field) {
+                    out.extend_from_slice(b", ");
+                    out.extend_from_slice(&label);
+                    string(name, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn malformed(&self, column: &str, why: &str) -> EngineError {
+        let why = format!("a value of {column} {why}");
+        EngineError::Snapshot { part: self.part.name, why }
+    }
+}
+
+fn label(name: &str) -> Vec<u8> {
+    let mut label = Vec::new();
+    string(name, &mut label);
+    label.extend_from_slice(b": ");
+    label
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("writing to memory does not fail");
+}
+
+/// Appends the value of a COPY field.
+pub fn value(form: Form, field: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+    if field == b"\\N" {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
+    let raw = unescape(field);
+    let digits = raw.strip_prefix(b"-").unwrap_or(&raw);
+    match form {
+        Form::Boolean => out.extend_from_slice(if &*raw == b"t" { b"true" } else { b"false" }),
+        Form::Json => out.extend_from_slice(&raw),
+        Form::Number if digits.first().is_some_and(u8::is_ascii_digit) => {
+            out.extend_from_slice(&raw);
+        }
+        Form::Number | Form::Text => {
+            string(std::str::from_utf8(&raw).map_err(|_| "is not UTF-8")?, out);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Backups as files that other programs read: out, and in again.
+//!
+//! A dataset file is JSON, made on the way out from the stored rows. An archive is a tar of the four
+//! dataset files and `backup_info.json`, which holds the manifest: an import makes the same trees of
+//! the same rows again, and proves it by their root hashes.
+
+mod describe;
+mod export;
+mod form;
+mod import;
+mod incoming;
+mod json_in;
+mod json_out;
+mod rebuild;
+mod unpack;
+
+pub use export::tar_name;
+pub use import::Imported;

@@ -1,0 +1,123 @@
+//! What a backup changed, in numbers: against the backup before it, for the timeline.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::compare::Side;
+use super::diff::collect;
+use super::{DatasetCounts, Engine, EngineError};
+use crate::model::{BackupId, Dataset, Hash, Manifest};
+use crate::store::Reader;
+
+/// How many rows of each dataset differ.
+pub type Counts = BTreeMap<Dataset, DatasetCounts>;
+
+/// What a backup changed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Changes {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The backup.
+    pub backup_id: BackupId,
+    /// The backup before it; the oldest has none, and all of its rows count as added.
+    pub before: Option<BackupId>,
+    /// By dataset.
+    #[schema(value_type = BTreeMap<Dataset, DatasetCounts>)]
+    pub datasets: Counts,
+}
+
+/// Counts that were asked for lately. Backups never change, so what is here stays right.
+#[derive(Debug, Default)]
+pub(super) struct Counted(Mutex<VecDeque<(Hash, Counts)>>);
+
+/// How many counts are kept: more than a page shows.
+const KEPT: usize = 512;
+
+impl Counted {
+    fn get(&self, key: &Hash) -> Option<Counts> {
+        let kept = self.0.lock().expect("looking does not panic");
+        kept.iter().find(|(known, _)| known == key).map(|(_, counts)| counts.clone())
+    }
+
+    fn keep(&self, key: Hash, counts: Counts) {
+        let mut kept = self.0.lock().expect("keeping does not panic");
+        if kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((key, counts));
+    }
+}
+
+/// Stands for both backups: their trees, and what shape their rows have.
+fn key(old: &Manifest, new: &Manifest) -> Hash {
+    let mut text = Vec::new();
+    for manifest in [old, new] {
+        text.extend(manifest.schema.fingerprint().0);
+        text.extend(manifest.parts.iter().flat_map(|part| part.root.0));
+    }
+    Hash::of(&text)
+}
+
+/// How many rows differ from one backup to another. Reads only what is not the same.
+///
+/// # Errors
+/// [`EngineError::Misfit`] if their tables differ; if a chunk on the way is damaged.
+pub async fn count(old: &Manifest, new: &Manifest, reader: &Reader) -> Result<Counts, EngineError> {
+    let differences = old.schema.misfits(&new.schema);
+    if !differences.is_empty() {
+        let (from, to) = (old.backup_id.to_string(), new.backup_id.to_string());
+        return Err(EngineError::Misfit { from, to, differences });
+    }
+    let side = |manifest: &Manifest| Side { reader: reader.clone(), parts: manifest.parts.clone() };
+    Ok(collect(new.schema.clone(), side(old), side(new), 0).await?.datasets)
+}
+
+fn all_added(manifest: &Manifest) -> Counts {
+    let added = |added| DatasetCounts { added, ..DatasetCounts::default() };
+    manifest.datasets.iter().map(|(dataset, summary)| (*dataset, added(summary.rows))).collect()
+}
+
+impl Engine {
+    /// What a backup changed against the backup before it. Quick when asked again.
+    ///
+    /// # Errors
+    /// If there is none with this id; as [`count`].
+    pub async fn changes(&self, id: &BackupId) -> Result<Changes, EngineError> {
+        let new = self.store.manifest(id).await?;
+        let before = self.store.backups().await?.into_iter().rev().find(|other| other < id);
+        let datasets = match &before {
+            None => all_added(&new),
+            Some(before) => self.counted(&self.store.manifest(before).await?, &new).await?,
+        };
+        Ok(Changes { status: "success", backup_id: id.clone(), before, datasets })
+    }
+
+    async fn counted(&self, old: &Manifest, new: &Manifest) -> Result<Counts, EngineError> {
+        let key = key(old, new);
+        if let Some(counts) = self.counted.get(&key) {
+            return Ok(counts);
+        }
+        let counts = count(old, new, &self.store.reader().await?).await?;
+        self.counted.keep(key, counts.clone());
+        Ok(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_counts_go_first() {
+        let counted = Counted::default();
+        let key = |number: usize| Hash::of(&number.to_be_bytes());
+        for number in 0..=KEPT {
+            counted.keep(key(number), Counts::new());
+        }
+        assert!(counted.get(&key(0)).is_none());
+        assert!(counted.get(&key(1)).is_some() && counted.get(&key(KEPT)).is_some());
+    }
+}

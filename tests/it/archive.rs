@@ -1,0 +1,8 @@
+//! Backups that leave a store as files, and come into another.
+
+mod annotations;
+mod changes;
+mod exact;
+mod files;
+mod hostile;
+mod memory;
