@@ -1,6 +1,6 @@
 /** The real service with its private PostgreSQL and a sample plan, for the time of a test file. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -15,6 +15,10 @@ export interface Service {
   sql: (statement: string) => string;
   /** The program's own verbs, on the same store and database. */
   run: (...words: string[]) => string;
+  /** The database's address, as psql takes it. */
+  url: () => string;
+  /** Turns a byte of each pack over. */
+  damage: () => void;
   stop: () => Promise<void>;
 }
 
@@ -74,6 +78,17 @@ export async function start(...more: string[]): Promise<Service> {
     },
     sql: (statement) => execFileSync('psql', ['-XqAt', '-v', 'ON_ERROR_STOP=1', url(), '-c', statement]).toString().trim(),
     run: (...verb) => execFileSync(binary, ['--store', store, '--database-url', url(), ...verb], { env: environment }).toString(),
+    url,
+    damage() {
+      const packs = readdirSync(join(store, 'packs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.pack'));
+      for (const name of packs) {
+        const path = join(store, 'packs', name);
+        const bytes = readFileSync(path);
+        const middle = Math.floor(bytes.length / 2);
+        bytes[middle] = (bytes[middle] ?? 0) ^ 0xff;
+        writeFileSync(path, bytes);
+      }
+    },
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
