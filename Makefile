@@ -1,18 +1,39 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup demo test lint build bench advisories image-test
+.PHONY: setup demo test lint build page page-test bench advisories image-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
 	scripts/setup.sh
 
-demo: setup
+demo: setup page
 	cargo run --locked --release -- demo
 
-test: setup lint
+test: setup page lint
 	scripts/test.sh
 
-lint:
+# The web page, which the program carries within it: built before the program.
+PAGE = frontend/dist/index.html
+PAGE_SOURCES = $(shell find frontend/src frontend/public -type f) frontend/index.html \
+    frontend/vite.config.ts
+PAGE_LIBRARIES = frontend/node_modules/.package-lock.json
+
+page: $(PAGE)
+
+$(PAGE_LIBRARIES): frontend/package.json frontend/package-lock.json
+	npm --prefix frontend ci
+
+$(PAGE): $(PAGE_LIBRARIES) $(PAGE_SOURCES)
+	npm --prefix frontend run build
+
+# The page's own tests: its parts, then all of it in a browser, before the program that cargo built.
+page-test: page
+	cargo build --locked
+	npm --prefix frontend run test
+	npm --prefix frontend run e2e
+
+lint: $(PAGE_LIBRARIES)
+	npm --prefix frontend run lint
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
@@ -33,7 +54,7 @@ bench: setup
 advisories:
 	cargo deny check advisories
 
-build:
+build: page
 	cargo build --locked --release
 
 # Builds the container image and tries it, with buildah and debootstrap; takes minutes, as root.

@@ -37,12 +37,22 @@ command -v pkg-config >/dev/null || missing+=(pkg-config)
 [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v pip3 >/dev/null || missing+=(python3-pip)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+# The web page is built with Node.js and tested in a browser.
+command -v npm >/dev/null || missing+=(nodejs npm)
+[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+command -v psql >/dev/null || missing+=(postgresql-client)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     as_root apt-get update -qq
     # A settings file that we wrote is kept without a question.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         -o Dpkg::Options::=--force-confold "${missing[@]}"
+fi
+
+if ! node --eval 'const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then
+    echo "error: the web page needs Node.js 20.19 or newer; here is $(node --version)" >&2
+    exit 1
 fi
 
 for tool in cargo-deny cargo-machete; do

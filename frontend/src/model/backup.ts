@@ -1,0 +1,47 @@
+/** What a backup's metadata says to people. */
+import type { Backup } from '@/services/types';
+
+export type Trigger = 'manual' | 'scheduled' | 'pre-restore';
+
+export function triggerOf(backup: Backup): Trigger {
+  if (backup.backup_type === 'pre-restore') return 'pre-restore';
+  return backup.created_by === 'schedule' ? 'scheduled' : 'manual';
+}
+
+export const TRIGGER_NAMES: Record<Trigger, string> = {
+  manual: 'Manual',
+  scheduled: 'Scheduled',
+  'pre-restore': 'Before a restore',
+};
+
+export type Mark = 'corrupt' | 'verified' | 'restore-tested' | 'pinned';
+
+export const MARK_NAMES: Record<Mark, string> = {
+  corrupt: 'Damaged',
+  verified: 'Verified',
+  'restore-tested': 'Restore-tested',
+  pinned: 'Pinned',
+};
+
+export function isVerified(backup: Backup): boolean {
+  return backup.status === 'completed' && backup.verification !== null;
+}
+
+export function marksOf(backup: Backup): Mark[] {
+  const marks: Mark[] = [];
+  if (backup.status === 'corrupt') marks.push('corrupt');
+  if (isVerified(backup)) marks.push('verified');
+  if (backup.restore_tested) marks.push('restore-tested');
+  if (backup.pinned) marks.push('pinned');
+  return marks;
+}
+
+export function rowsIn(backup: Backup): number {
+  return Object.values(backup.datasets).reduce((sum, dataset) => sum + dataset.rows, 0);
+}
+
+/** The backup that a safety backup was taken before the restore of. */
+export function restoredFrom(backup: Backup): string | null {
+  const named = /^Before restore of (\d{8}_\d{6})$/.exec(backup.description);
+  return backup.backup_type === 'pre-restore' ? (named?.[1] ?? null) : null;
+}

@@ -1,0 +1,52 @@
+/** Cells that differ, taken apart: a JSON value key by key, anything else as a whole. */
+import type { CellChange } from '@/services/types';
+
+export interface Difference {
+  /** The column, or `tags.owner` for a key of a JSON column. */
+  name: string;
+  old: string | null;
+  new: string | null;
+}
+
+type Json = Record<string, unknown>;
+
+function object(text: string | null): Json | null {
+  if (!text?.startsWith('{')) return null;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return null;
+  }
+}
+
+function shown(value: unknown): string | null {
+  if (value === undefined) return null;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function insideJson(column: string, old: Json, now: Json): Difference[] {
+  const names = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
+  const all = names.map((name) => ({ name: `${column}.${name}`, old: shown(old[name]), new: shown(now[name]) }));
+  return all.filter((difference) => difference.old !== difference.new);
+}
+
+export function differences(cell: CellChange): Difference[] {
+  const [old, now] = [object(cell.old), object(cell.new)];
+  const bothOrNone = (old || cell.old === null) && (now || cell.new === null);
+  const parts = bothOrNone && (old ?? now) ? insideJson(cell.column, old ?? {}, now ?? {}) : [];
+  return parts.length > 0 ? parts : [{ name: cell.column, old: cell.old, new: cell.new }];
+}
+
+/** PostgreSQL writes booleans as `t` and `f`. */
+export function readable(value: string | null): string {
+  if (value === null) return 'null';
+  return value === '' ? 'empty' : value === 't' ? 'true' : value === 'f' ? 'false' : value;
+}
+
+const TELLING = ['cidr', 'vpc_prefix_cidr', 'ip_address', 'description', 'provider_vpc_id', 'vrf_id', 'label'];
+
+/** What tells a row apart, for a list: "vrf_id prod-vrf, cidr 10.16.0.0/16". */
+export function summary(cells: CellChange[]): string {
+  const telling = TELLING.flatMap((column) => cells.filter((cell) => cell.column === column));
+  return telling.slice(0, 3).map((cell) => readable(cell.new ?? cell.old)).join(' · ');
+}

@@ -1,0 +1,74 @@
+/** Jobs: the steps that each kind goes through, and how far it is. */
+import type { Job, JobKind, Phase, Progress } from '@/services/types';
+
+export interface Step {
+  phase: Phase;
+  name: string;
+  explains: string;
+}
+
+export type StepState = 'waiting' | 'active' | 'done' | 'failed';
+
+const READ: Step = { phase: 'reading', name: 'Read the database', explains: 'One consistent snapshot; the application goes on.' };
+const COMPARE: Step = { phase: 'comparing', name: 'Compare', explains: 'Only rows that differ will be written.' };
+
+export const RESTORE_STEPS: Step[] = [
+  { phase: 'verifying', name: 'Verify the backup', explains: 'Every byte is read and hashed before anything is touched.' },
+  { phase: 'locking', name: 'Lock the tables', explains: 'Writers wait from here on, readers do not.' },
+  { phase: 'reading', name: 'Keep the state before', explains: 'It becomes a backup of its own: the way to undo this.' },
+  COMPARE,
+  { phase: 'applying', name: 'Write the rows', explains: 'In one transaction: all of it, or nothing.' },
+  { phase: 'proving', name: 'Prove the result', explains: 'The rows are read back and must equal the backup.' },
+  { phase: 'committing', name: 'Commit', explains: 'From here it is done, and can be undone.' },
+];
+
+const STEPS: Record<JobKind, Step[]> = {
+  backup: [READ],
+  preview: [READ, COMPARE],
+  diff: [READ, COMPARE],
+  restore: RESTORE_STEPS,
+  verify: [{ phase: 'verifying', name: 'Verify', explains: 'Every byte is read and hashed.' }],
+  cleanup: [{ phase: 'sweeping', name: 'Free space', explains: 'What no backup needs goes.' }],
+  delete: [{ phase: 'sweeping', name: 'Free space', explains: 'What no backup needs goes.' }],
+  import: [READ],
+};
+
+export const JOB_NAMES: Record<JobKind, string> = {
+  backup: 'Backup',
+  restore: 'Restore',
+  preview: 'Preview of a restore',
+  verify: 'Verification',
+  cleanup: 'Cleanup',
+  delete: 'Deletion',
+  import: 'Import',
+  diff: 'Comparison with live',
+};
+
+export function isOver(job: Job): boolean {
+  return job.state !== 'queued' && job.state !== 'running';
+}
+
+/** 0 to 1 within the phase; null where the end is not known. */
+export function share(progress: Progress): number | null {
+  if (progress.phase === 'done') return 1;
+  if (progress.total_bytes) return Math.min(1, progress.bytes / progress.total_bytes);
+  if (progress.total_rows) return Math.min(1, progress.rows / progress.total_rows);
+  return null;
+}
+
+/** Each step of a job with its state; the failed one is that at which it stopped. */
+export function stepsOf(job: Job): (Step & { state: StepState })[] {
+  const steps = STEPS[job.kind];
+  const at = job.state === 'succeeded' ? steps.length : steps.findIndex((step) => step.phase === job.progress.phase);
+  const broken = isOver(job) && job.state !== 'succeeded';
+  return steps.map((step, place) => {
+    if (place < at) return { ...step, state: 'done' };
+    if (place > at && !(broken && at < 0 && place === 0)) return { ...step, state: 'waiting' };
+    return { ...step, state: broken ? 'failed' : 'active' };
+  });
+}
+
+export function stepName(job: Job): string {
+  if (job.state === 'queued') return 'Waiting for its turn';
+  return STEPS[job.kind].find((step) => step.phase === job.progress.phase)?.name ?? 'Starting';
+}

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { backup, job, prefix } from '@/testing/samples';
+import { marksOf, restoredFrom, triggerOf } from './backup';
+import { differences, readable, summary } from './cells';
+import { ALL_CHANGES, matchingChanges } from './changes';
+import { command, restoreCommand } from './command';
+import { bytes, counted, listed, ratio, step } from './format';
+import { monthLabels, WEEKS, year } from './heat';
+import { share, stepsOf } from './job';
+import { asQuery, asWords, fromRetention, TEN_NEWEST } from './retention';
+import { ago, dayKey, dayName, instant, instantOfId, span, until } from './time';
+import { EVERYTHING, lines, matching } from './timeline';
+
+describe('numbers', () => {
+  it('are written as people read them', () => {
+    expect([bytes(0), bytes(1023), bytes(1536), bytes(26.3 * 2 ** 20), bytes(5e12)]).toEqual(['0 B', '1023 B', '1.50 KiB', '26.3 MiB', '4.55 TiB']);
+    expect([counted(1, 'row'), counted(2000, 'row'), ratio(10.64), ratio(1234)]).toEqual(['1 row', '2,000 rows', '10.6 : 1', '1,234 : 1']);
+    expect([listed([]), listed(['a']), listed(['a', 'b', 'c'])]).toEqual(['', 'a', 'a, b and c']);
+  });
+
+  it('divide an axis at powers of two', () => {
+    expect([step(100), step(2 ** 20)]).toEqual([32, 2 ** 18]);
+  });
+});
+
+describe('times', () => {
+  const now = new Date('2025-09-20T14:34:22Z');
+
+  it('without a zone are UTC', () => {
+    expect(instant('2025-09-20T14:30:22.123456').toISOString()).toBe('2025-09-20T14:30:22.123Z');
+    expect(instantOfId('20250920_143022').toISOString()).toBe('2025-09-20T14:30:22.000Z');
+  });
+
+  it('are told from now', () => {
+    expect([ago(now, now), ago(new Date('2025-09-20T14:30:22Z'), now), until(new Date('2025-09-20T15:30:22Z'), now)]).toEqual(['just now', '4 minutes ago', 'in 56 minutes']);
+    expect([span(1), span(3600), span(86_400 * 400)]).toEqual(['1 second', '1 hour', '1 year']);
+  });
+
+  it('fall on days with names', () => {
+    expect(dayKey(now, 'UTC')).toBe('2025-09-20');
+    expect([dayName('2025-09-20', now, 'UTC'), dayName('2025-09-19', now, 'UTC'), dayName('2025-09-01', now, 'UTC')]).toEqual(['Today', 'Yesterday', 'Monday, 1 September 2025']);
+  });
+});
+
+describe('backups', () => {
+  it('tell what triggered them', () => {
+    const by = (more: object) => triggerOf(backup('20250920_143022', more));
+    expect([by({}), by({ created_by: 'schedule' }), by({ backup_type: 'pre-restore' })]).toEqual(['manual', 'scheduled', 'pre-restore']);
+  });
+
+  it('bear their marks, damage first and never beside “verified”', () => {
+    const hurt = backup('20250920_143022', { status: 'corrupt', pinned: true, restore_tested: true });
+    expect(marksOf(hurt)).toEqual(['corrupt', 'restore-tested', 'pinned']);
+    expect(marksOf(backup('20250920_143022'))).toEqual(['verified']);
+  });
+
+  it('that were taken before a restore name what was restored', () => {
+    const safety = backup('20250920_143022', { backup_type: 'pre-restore', description: 'Before restore of 20250919_000000' });
+    expect(restoredFrom(safety)).toBe('20250919_000000');
+  });
+});
+
+describe('the timeline', () => {
+  const all = [backup('20250920_143022', { description: 'Before VLAN import' }), backup('20250920_010000', { created_by: 'schedule' }), backup('20250919_230000', { pinned: true, labels: { change: 'CHG-1' } })];
+  const ids = (filter: object) => matching(all, { ...EVERYTHING, ...filter }, 'UTC').map((one) => one.backup_id);
+
+  it('puts a line before each day', () => {
+    expect(lines(all, 'UTC').map((line) => line.key)).toEqual(['day 2025-09-20', '20250920_143022', '20250920_010000', 'day 2025-09-19', '20250919_230000']);
+    expect(lines(all, 'UTC')[0]).toMatchObject({ backups: 2 });
+  });
+
+  it('is searched word by word, in labels, too', () => {
+    expect(ids({ text: 'import vlan' })).toEqual(['20250920_143022']);
+    expect(ids({ text: 'chg-1' })).toEqual(['20250919_230000']);
+    expect(ids({ text: 'nothing' })).toEqual([]);
+  });
+
+  it('is filtered by trigger, mark and day together', () => {
+    expect(ids({ triggers: ['scheduled'] })).toEqual(['20250920_010000']);
+    expect(ids({ marks: ['pinned'] })).toEqual(['20250919_230000']);
+    expect(ids({ day: '2025-09-20', triggers: ['manual'] })).toEqual(['20250920_143022']);
+  });
+
+  it('shows a year of weeks that ends today', () => {
+    const weeks = year(all, new Date('2025-09-20T12:00:00Z'), 'UTC');
+    const days = weeks.flat();
+    expect(weeks).toHaveLength(WEEKS);
+    expect(days.find((day) => day.day === '2025-09-20')).toMatchObject({ backups: 2, level: 4, future: false });
+    expect(days.filter((day) => day.future).map((day) => day.day)).toEqual(['2025-09-21']);
+    expect(monthLabels(weeks).map((label) => label.name)).toContain('Jan');
+  });
+});
+
+describe('changes', () => {
+  const touch = { ...prefix('prod-vrf', '10.3.0.0/16', 'changed'), cells: [{ column: 'updated_at', old: '1', new: '2' }] };
+  const all = [prefix('prod-vrf', '10.1.0.0/16'), prefix('lab-vrf', '10.2.0.0/16', 'removed'), touch];
+
+  it('hide rows that were only touched unless asked', () => {
+    expect(matchingChanges(all, ALL_CHANGES)).toHaveLength(2);
+    expect(matchingChanges(all, { ...ALL_CHANGES, touched: true })).toHaveLength(3);
+  });
+
+  it('are found by key and by value, and by kind', () => {
+    expect(matchingChanges(all, { ...ALL_CHANGES, text: '10.2.0.0/16' })).toHaveLength(1);
+    expect(matchingChanges(all, { ...ALL_CHANGES, kinds: ['added'] })).toHaveLength(1);
+  });
+
+  it('take JSON cells apart, key by key', () => {
+    const cell = { column: 'tags', old: '{"owner": "netops", "site": "a"}', new: '{"owner": "cloud", "site": "a"}' };
+    expect(differences(cell)).toEqual([{ name: 'tags.owner', old: 'netops', new: 'cloud' }]);
+    expect(differences({ column: 'tags', old: null, new: '{}' })).toEqual([{ name: 'tags', old: null, new: '{}' }]);
+    expect(differences({ column: 'tags', old: '{broken', new: '{}' })).toHaveLength(1);
+  });
+
+  it('are readable', () => {
+    expect([readable(null), readable('t'), readable('f'), readable(''), readable('x')]).toEqual(['null', 'true', 'false', 'empty', 'x']);
+    expect(summary(prefix('prod-vrf', '10.1.0.0/16').cells)).toBe('10.1.0.0/16 · prod-vrf');
+  });
+});
+
+describe('jobs', () => {
+  it('tell how far they are', () => {
+    const { progress } = job('a');
+    expect([share(progress), share({ ...progress, total_bytes: null }), share({ ...progress, phase: 'done' })]).toEqual([0.5, null, 1]);
+  });
+
+  it('go through their steps, and stop at the one that failed', () => {
+    const restore = job('a', { kind: 'restore', progress: { ...job('a').progress, phase: 'applying' } });
+    expect(stepsOf(restore).map((step) => step.state)).toEqual(['done', 'done', 'done', 'done', 'active', 'waiting', 'waiting']);
+    expect(stepsOf({ ...restore, state: 'failed' })[4]?.state).toBe('failed');
+    expect(stepsOf({ ...restore, state: 'succeeded' }).every((step) => step.state === 'done')).toBe(true);
+  });
+});
+
+describe('commands', () => {
+  it('are what a shell takes', () => {
+    expect(command('history', 'prefix', "it's a key")).toBe(String.raw`ipam-rewind history prefix 'it'\''s a key'`);
+    expect(restoreCommand('20250920_143022', { datasets: ['vrfs', 'vpcs'], vrf: 'prod-vrf', safety: false })).toBe('ipam-rewind restore 20250920_143022 --dataset vrfs --dataset vpcs --vrf prod-vrf --no-safety-backup');
+  });
+
+  it('keep what the rules keep', () => {
+    const keep = fromRetention({ last: 5, hourly: 0, daily: 7, weekly: 0, monthly: 0, yearly: 0, within: null, pre_restore_within: null });
+    expect(asQuery(keep)).toEqual({ keep: 5, keep_daily: 7 });
+    expect(asWords(keep)).toEqual(['5', '--keep-daily', '7']);
+    expect(fromRetention(null)).toEqual(TEN_NEWEST);
+  });
+});

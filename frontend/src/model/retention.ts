@@ -1,0 +1,44 @@
+/** What a cleanup is to keep. */
+import type { CleanupQuery, Reason, Retention } from '@/services/types';
+
+export interface Keep {
+  keep: number;
+  keep_hourly: number;
+  keep_daily: number;
+  keep_weekly: number;
+  keep_monthly: number;
+  keep_yearly: number;
+  keep_within: string;
+}
+
+/** The documented default: the ten newest. */
+export const TEN_NEWEST: Keep = { keep: 10, keep_hourly: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, keep_within: '' };
+
+export const REASONS: Record<Reason, string> = {
+  pinned: 'pinned',
+  last: 'among the newest',
+  hourly: 'newest of its hour',
+  daily: 'newest of its day',
+  weekly: 'newest of its week',
+  monthly: 'newest of its month',
+  yearly: 'newest of its year',
+  within: 'young enough',
+};
+
+export function fromRetention(retention: Retention | null): Keep {
+  if (!retention) return { ...TEN_NEWEST };
+  const { last, hourly, daily, weekly, monthly, yearly, within } = retention;
+  return { keep: last, keep_hourly: hourly, keep_daily: daily, keep_weekly: weekly, keep_monthly: monthly, keep_yearly: yearly, keep_within: within ?? '' };
+}
+
+/** Zeros are left out, but for the first: no rule at all means ten. */
+export function asQuery(keep: Keep): CleanupQuery {
+  const rules = Object.entries(keep).filter(([name, value]) => name === 'keep' || (value !== 0 && value !== ''));
+  return Object.fromEntries(rules) as CleanupQuery;
+}
+
+export function asWords(keep: Keep): string[] {
+  const { keep: last, ...rules } = asQuery(keep);
+  const flags = Object.entries(rules).flatMap(([name, value]) => [`--${name.replaceAll('_', '-')}`, String(value)]);
+  return [String(last), ...flags];
+}

@@ -1,0 +1,30 @@
+/** The page's addresses. Each state that one comes back to has one. */
+import { createRouter, createWebHistory } from 'vue-router';
+import TimelinePage from './pages/TimelinePage.vue';
+
+const TITLE = 'Backup & Restore';
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    { path: '/', name: 'timeline', component: TimelinePage, meta: { title: 'Timeline' } },
+    { path: '/backups/:id', name: 'backup', component: TimelinePage, props: true, meta: { title: 'Backup' } },
+    { path: '/restore/:id', name: 'restore', component: () => import('./pages/RestorePage.vue'), props: true, meta: { title: 'Restore' } },
+    { path: '/compare/:from?/:to?', name: 'compare', component: () => import('./pages/ComparePage.vue'), props: true, meta: { title: 'Compare' } },
+    { path: '/history', name: 'history', component: () => import('./pages/HistoryPage.vue'), props: ({ query }) => ({ table: query.table, rowKey: query.key }), meta: { title: 'History of a row' } },
+    { path: '/cleanup', name: 'cleanup', component: () => import('./pages/CleanupPage.vue'), meta: { title: 'Clean up' } },
+    { path: '/statistics', name: 'statistics', component: () => import('./pages/StatisticsPage.vue'), meta: { title: 'Statistics' } },
+    { path: '/activity', name: 'activity', component: () => import('./pages/ActivityPage.vue'), meta: { title: 'Activity' } },
+    { path: '/:path(.*)*', name: 'nowhere', component: () => import('./pages/NowherePage.vue'), meta: { title: 'Not found' } },
+  ],
+  scrollBehavior(to, from, saved) {
+    // Opening a backup's details leaves the timeline where it is.
+    const inPlace = ['timeline', 'backup'];
+    if (inPlace.includes(String(to.name)) && inPlace.includes(String(from.name))) return false;
+    return saved ?? { top: 0 };
+  },
+});
+
+router.afterEach((to) => {
+  document.title = `${String(to.meta.title)} · ${TITLE} · ipam-rewind`;
+});

@@ -1,0 +1,57 @@
+/** The service's calls, by name. Long work is started as a job and followed by its events. */
+import { answer, client, send } from './http';
+import type { Accepted, BackupPatch, CleanupQuery, Dataset, DiffReport, Job, PreviewQuery, RestoreQuery } from './types';
+
+const of = (backup_id: string) => ({ path: { backup_id } });
+const headers = { Prefer: 'respond-async' };
+
+/** The job that a call with `Prefer: respond-async` is answered with. */
+async function started(call: Promise<{ data?: unknown }>): Promise<Job> {
+  return ((await call).data as Accepted).job;
+}
+
+export const api = {
+  session: () => answer(client.GET('/api/session')),
+  health: () => answer(client.GET('/api/health')),
+  schedule: () => answer(client.GET('/api/schedule')),
+  backups: () => answer(client.GET('/api/backups')),
+  details: (id: string) => answer(client.GET('/api/backup/{backup_id}', { params: of(id) })),
+  changes: (id: string) => answer(client.GET('/api/backup/{backup_id}/changes', { params: of(id) })),
+  describe: (id: string, body: BackupPatch) => answer(client.PATCH('/api/backup/{backup_id}', { params: of(id), body })),
+  history: (table: string, key: string) => answer(client.GET('/api/history/{table}/{key}', { params: { path: { table, key } } })),
+  statistics: () => answer(client.GET('/api/statistics')),
+  sizes: async () => (await answer(client.GET('/api/statistics/history'))).sizes,
+  jobs: async (limit = 50) => (await answer(client.GET('/api/jobs', { params: { query: { limit } } }))).jobs,
+  job: async (job_id: string) => (await answer(client.GET('/api/jobs/{job_id}', { params: { path: { job_id } } }))).job,
+  audit: async (limit = 200) => (await answer(client.GET('/api/audit', { params: { query: { limit } } }))).entries,
+  diff: async (from: string, to: string, limit: number) =>
+    (await answer(client.GET('/api/diff/{from}/{to}', { params: { path: { from, to }, query: { limit } } }))) as DiffReport,
+};
+
+export const jobs = {
+  backup: (description: string) =>
+    started(client.POST('/api/backup', { params: { query: description ? { description } : {} }, headers })),
+  restore: (id: string, query: RestoreQuery) => started(client.POST('/api/restore/{backup_id}', { params: { ...of(id), query }, headers })),
+  preview: (id: string, query: PreviewQuery) => started(client.POST('/api/preview/{backup_id}', { params: { ...of(id), query }, headers })),
+  diff: (from: string, to: string, limit: number) =>
+    started(client.GET('/api/diff/{from}/{to}', { params: { path: { from, to }, query: { limit } }, headers })),
+  verify: (backups: string[]) => started(client.POST('/api/verify', { body: { backups }, headers })),
+  cleanup: (query: CleanupQuery) => started(client.POST('/api/cleanup', { params: { query }, headers })),
+  remove: (id: string, dry_run: boolean) =>
+    started(client.DELETE('/api/backup/{backup_id}', { params: { ...of(id), query: { dry_run } }, headers })),
+  cancel: (job_id: string) => answer(client.POST('/api/jobs/{job_id}/cancel', { params: { path: { job_id } } })),
+  async import(archive: Blob): Promise<Job> {
+    const type = { ...headers, 'Content-Type': 'application/x-tar' };
+    const response = await send('/api/import', { method: 'POST', body: archive, headers: type });
+    return ((await response.json()) as Accepted).job;
+  },
+};
+
+const part = encodeURIComponent;
+
+/** Where the files are that can be downloaded. */
+export const files = {
+  dataset: (id: string, dataset: Dataset) => `/api/backup/${part(id)}/files/${dataset}`,
+  archive: (id: string) => `/api/backup/${part(id)}/archive`,
+  diff: (from: string, to: string, format: 'csv' | 'json') => `/api/diff/${part(from)}/${part(to)}?format=${format}`,
+};
