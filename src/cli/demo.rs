@@ -1,5 +1,7 @@
 //! `demo`
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use clap::{Args, Parser};
 use sqlx::{Connection, PgConnection};
@@ -14,13 +16,16 @@ use crate::engine::EngineError;
 /// See it all at work, on a private PostgreSQL with a sample address plan
 ///
 /// Starts a PostgreSQL of its own, loads a plan, takes a backup, makes a realistic mess, shows what
-/// differs, rewinds, and shows that nothing differs any more. Touches nothing else, and leaves
-/// nothing behind.
+/// differs, rewinds, and shows that nothing differs any more. On a terminal it then opens the web
+/// page on it all, until Ctrl-C. Touches nothing else, and leaves nothing behind.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// How many prefixes the plan has
     #[arg(long, default_value_t = 5_000)]
     prefixes: u64,
+    /// End without the page
+    #[arg(long)]
+    no_page: bool,
 }
 
 impl Arguments {
@@ -30,19 +35,28 @@ impl Arguments {
         let options = Options { durable: false, ..Options::default() };
         let server =
             PrivatePostgres::start(options).await.context("cannot start a private PostgreSQL")?;
-        let told = tokio::select! {
-            told = self.tell(context, &server) => told,
-            _ = tokio::signal::ctrl_c() => Err(EngineError::Interrupted.into()),
-        };
+        let shown = self.show(context, &server).await;
         server.stop().await.context("cannot stop the private PostgreSQL")?;
-        told
+        shown
     }
 
-    async fn tell(&self, context: &Context, server: &PrivatePostgres) -> Result<(), CliError> {
+    async fn show(&self, context: &Context, server: &PrivatePostgres) -> Result<(), CliError> {
         let url = server.create_plan_database("ipam").await.context("cannot make the database")?;
         let folder = tempfile::tempdir().context("cannot make a folder for the store")?;
         let context = context.elsewhere(folder.path().display().to_string(), url.clone());
-        let mut plan = PgConnection::connect(&url).await.context("cannot connect")?;
+        tokio::select! {
+            told = self.tell(&context, &url) => told?,
+            _ = tokio::signal::ctrl_c() => return Err(EngineError::Interrupted.into()),
+        }
+        if self.no_page || !std::io::stdout().is_terminal() {
+            return Ok(());
+        }
+        step("The page");
+        verb(&context, &["serve", "--listen", "127.0.0.1:0", "--open"]).await
+    }
+
+    async fn tell(&self, context: &Context, url: &str) -> Result<(), CliError> {
+        let mut plan = PgConnection::connect(url).await.context("cannot connect")?;
         let size = PlanSize { prefixes: self.prefixes };
         let rows = sample::load(&mut plan, size).await.context("cannot load the sample plan")?;
         output::text(&format!(
@@ -50,7 +64,7 @@ impl Arguments {
             rows.vrfs, rows.vpcs, rows.associations, rows.manual, rows.subnets, rows.public_ips
         ));
         step("A restore point before the big import");
-        verb(&context, &["backup", "Before the big import"]).await?;
+        verb(context, &["backup", "Before the big import"]).await?;
         let before = context.engine().await?.list().await?.backups.remove(0).info.backup_id;
 
         step("The import goes wrong, and so does the attempt to mend it");
@@ -62,15 +76,15 @@ impl Arguments {
             ));
         }
         step("What differs now");
-        verb(&context, &["diff", before.as_str(), "--limit", "3"]).await?;
+        verb(context, &["diff", before.as_str(), "--limit", "3"]).await?;
         step("Rewind");
-        verb(&context, &["restore", before.as_str(), "--yes"]).await?;
+        verb(context, &["restore", before.as_str(), "--yes"]).await?;
         step("What differs after the rewind");
-        verb(&context, &["diff", before.as_str()]).await?;
+        verb(context, &["diff", before.as_str()]).await?;
         step("The timeline, and what it costs");
-        verb(&context, &["list"]).await?;
-        verb(&context, &["verify"]).await?;
-        verb(&context, &["stats"]).await
+        verb(context, &["list"]).await?;
+        verb(context, &["verify"]).await?;
+        verb(context, &["stats"]).await
     }
 }
 

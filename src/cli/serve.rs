@@ -50,6 +50,9 @@ pub struct Arguments {
     /// How many prefixes the sample plan has
     #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
     prefixes: u64,
+    /// Open the page in the browser of whoever sits here
+    #[arg(long)]
+    open: bool,
     /// How long running jobs may take to finish when the service is asked to end, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
@@ -97,6 +100,9 @@ impl Arguments {
         let service = service.context("cannot start")?;
         service.upkeep().keep_to_plan();
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
+        if self.open {
+            show_page(context, address);
+        }
         let hosts = self.access.hosts(address);
         let settings = Settings { hosts, origins, ..Settings::default() };
         let app = api::router(service.clone(), settings);
@@ -123,5 +129,12 @@ impl Arguments {
         // Whoever keeps a connection open for no reason is not waited for.
         let _ = tokio::time::timeout(LAST_WORDS, listening).await;
         Ok(())
+    }
+}
+
+/// A machine without a browser is no failure: the address was said.
+fn show_page(context: &Context, address: SocketAddr) {
+    if let Err(error) = open::that_detached(format!("http://{address}")) {
+        context.say(&format!("No browser could be opened here: {error}"));
     }
 }
