@@ -10,7 +10,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBui
 use utoipa::openapi::{Schema, Type};
 
 use super::answer::Accepted;
-use super::router;
+use super::router::{self, Settings};
 use crate::engine::Problem;
 
 const PROBLEM: &str = "application/problem+json";
@@ -40,7 +40,7 @@ pub struct Frame;
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    let mut document = router::calls().into_openapi();
+    let mut document = router::calls(Settings::default()).into_openapi();
     finish(&mut document);
     document
 }
@@ -107,7 +107,7 @@ fn may_be_null(schema: &RefOr<Schema>) -> bool {
 fn any_of(schema: &mut Schema) {
     if let Schema::OneOf(one) = schema {
         let items = std::mem::take(&mut one.items).into_iter();
-        let any = items.fold(AnyOfBuilder::new(), |any, item| any.item(item));
+        let any = items.fold(AnyOfBuilder::new(), AnyOfBuilder::item);
         *schema = any.description(one.description.clone()).build().into();
     }
 }

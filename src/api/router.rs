@@ -40,13 +40,15 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// Calls that may be under way at a time.
     pub calls_at_a_time: usize,
+    /// How long a call that is no job may take.
+    pub patience: Duration,
     /// Bytes that an archive may have.
     pub largest_upload: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { calls_at_a_time: 256, largest_upload: 4 << 30 }
+        Self { calls_at_a_time: 256, patience: Duration::from_secs(30), largest_upload: 4 << 30 }
     }
 }
 
@@ -93,9 +95,10 @@ fn long() -> OpenApiRouter<Service> {
 }
 
 /// All calls, with their descriptions.
-pub fn calls() -> OpenApiRouter<Service> {
+pub fn calls(settings: Settings) -> OpenApiRouter<Service> {
+    let not_too_long = from_fn_with_state(settings.patience, not_too_long);
     OpenApiRouter::with_openapi(Frame::openapi())
-        .merge(quick().route_layer(from_fn(not_too_long)))
+        .merge(quick().route_layer(not_too_long))
         .merge(long())
         .merge(pending())
 }
@@ -104,7 +107,7 @@ pub fn calls() -> OpenApiRouter<Service> {
 pub fn router(service: Service, settings: Settings) -> Router {
     let room = Arc::new(Semaphore::new(settings.calls_at_a_time));
     let document = openapi::document();
-    let (calls, _) = calls().split_for_parts();
+    let (calls, _) = calls(settings).split_for_parts();
     let told = document.clone();
     let calls = calls
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Interruption};
-use super::embedded::Embedded;
+use super::embedded::{Embedded, Home};
 use super::error::CliError;
 use super::output;
 use crate::api::{self, Settings};
@@ -46,7 +46,8 @@ pub struct Arguments {
     /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
     /// store is named, its backups beside it); without a folder, all is gone afterwards
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
-    embedded: Option<Option<PathBuf>>,
+    #[arg(default_missing_value = "", value_parser = Home::parse)]
+    embedded: Option<Home>,
     /// How many prefixes the sample plan has
     #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
     prefixes: u64,
@@ -68,10 +69,10 @@ impl Arguments {
             output::text(&api::document_text());
             return Ok(());
         }
-        let Some(folder) = &self.embedded else {
+        let Some(home) = &self.embedded else {
             return self.serve_there(context).await;
         };
-        let embedded = Embedded::start(folder.as_deref(), self.prefixes).await?;
+        let embedded = Embedded::start(home.folder(), self.prefixes).await?;
         let served = self.serve_there(&embedded.context(context)).await;
         embedded.stop().await?;
         served
