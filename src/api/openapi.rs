@@ -2,6 +2,7 @@
 //! the two together, and `ipam-rewind serve --print-openapi` writes it anew.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::path::Operation;
@@ -10,7 +11,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBui
 use utoipa::openapi::{Schema, Type};
 
 use super::answer::Accepted;
-use super::router::{self, Settings};
+use super::router;
 use crate::engine::Problem;
 
 const PROBLEM: &str = "application/problem+json";
@@ -40,7 +41,7 @@ pub struct Frame;
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    let mut document = router::calls(Settings::default()).into_openapi();
+    let mut document = router::calls(Duration::MAX).into_openapi();
     finish(&mut document);
     document
 }

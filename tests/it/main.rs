@@ -11,5 +11,6 @@ mod golden;
 mod history;
 mod layering;
 mod restore_cases;
+mod service;
 mod store;
 mod support;

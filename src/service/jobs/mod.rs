@@ -101,6 +101,14 @@ impl Jobs {
         self.table().newest_first().take(limit).map(Job::in_short).collect()
     }
 
+    /// How many jobs wait, and how many are under way.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        let table = self.table();
+        let count = |state| table.newest_first().filter(|job| job.state == state).count() as u64;
+        (count(JobState::Queued), count(JobState::Running))
+    }
+
     /// Waits until the job is over.
     ///
     /// # Errors
