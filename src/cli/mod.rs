@@ -98,7 +98,7 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     Token(token::Arguments),
     Demo(demo::Arguments),
 }
