@@ -26,6 +26,7 @@ pub struct Asked {
     #[param(default = 100, maximum = 1000)]
     limit: Option<usize>,
     /// Every row, as a download; `Accept: text/csv` asks for CSV, too.
+    #[param(inline)]
     format: Option<Format>,
 }
 

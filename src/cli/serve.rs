@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, interruption};
+use super::context::{Context, Interruption};
 use super::embedded::Embedded;
 use super::error::CliError;
 use super::output;
@@ -85,19 +85,25 @@ impl Arguments {
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
+        let interruption = Interruption::expected().context("cannot listen for signals")?;
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
-        self.serve(listener, service).await
+        self.serve(listener, service, interruption).await
     }
 
     /// Answers until the program is asked to end; then nothing new, and an orderly end.
-    async fn serve(&self, listener: TcpListener, service: Service) -> Result<(), CliError> {
+    async fn serve(
+        &self,
+        listener: TcpListener,
+        service: Service,
+        mut interruption: Interruption,
+    ) -> Result<(), CliError> {
         let grace = Duration::from_secs(self.grace);
         let (asked, over) = (CancellationToken::new(), CancellationToken::new());
         let app = api::router(service.clone(), Settings::default());
         let served = axum::serve(listener, app);
         let served = served.with_graceful_shutdown(asked.clone().cancelled_owned());
         let end = async {
-            interruption().await;
+            interruption.came().await;
             tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
             asked.cancel();
             service.shut_down(grace).await;
