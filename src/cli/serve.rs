@@ -108,7 +108,7 @@ impl Arguments {
         }
         let hosts = self.access.hosts(address);
         let largest_upload = self.max_upload.saturating_mul(1 << 20);
-        let settings = Settings { hosts, origins, largest_upload, ..Settings::default() };
+        let settings = Settings { largest_upload, hosts, origins, ..Settings::default() };
         let app = api::router(service.clone(), settings);
         self.serve(listener, app, service, interruption).await
     }
