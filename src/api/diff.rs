@@ -2,16 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Caller, Viewer};
 use super::answer::carry_out;
+use super::download;
 use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::openapi::{OfBackup, OfJob};
-use crate::engine::{DiffReport, Point, Run};
+use crate::engine::{DiffReport, Point, RowForm, Run};
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};
 
@@ -23,18 +25,51 @@ pub struct Asked {
     /// Changed rows of each dataset to list.
     #[param(default = 100, maximum = 1000)]
     limit: Option<usize>,
+    /// Every row, as a download; `Accept: text/csv` asks for CSV, too.
+    #[param(inline)]
+    format: Option<Format>,
+}
+
+/// The form of a download.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// A line for each cell that differs.
+    Csv,
+    /// A JSON object for each row that differs, one on each line.
+    Json,
+}
+
+impl Asked {
+    fn form(&self, headers: &HeaderMap) -> Option<RowForm> {
+        let accepts_csv = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.trim_start().starts_with("text/csv"));
+        match self.format {
+            Some(Format::Json) => Some(RowForm::JsonLines),
+            Some(Format::Csv) => Some(RowForm::Csv),
+            None => accepts_csv.then_some(RowForm::Csv),
+        }
+    }
 }
 
 /// Which rows differ between two points
 ///
-/// A point is a backup or `live`. What involves the live database is a job, and needs an operator.
+/// A point is a backup or `live`. Lists the first rows of each dataset, or gives all of them as a
+/// download. What involves the live database is a job, and needs an operator.
 #[utoipa::path(
     get, path = "/api/diff/{from}/{to}", tag = "compare", operation_id = "compare",
     params(
         ("from" = String, Path, description = "A backup, or `live`", pattern = r"^(\d{8}_\d{6}|live)$"),
         ("to" = String, Path, description = "A backup, or `live`", pattern = r"^(\d{8}_\d{6}|live)$"),
         Asked, Prefer),
-    responses((status = 200, description = "What differs", body = DiffReport), OfBackup, OfJob)
+    responses((status = 200, description = "What differs", content(
+            (DiffReport = "application/json"),
+            (String = "text/csv"),
+            (String = "application/jsonl"),
+        )), OfBackup, OfJob)
 )]
 pub async fn diff(
     caller: Caller<Viewer>,
@@ -42,13 +77,22 @@ pub async fn diff(
     Path((from, to)): Path<(String, String)>,
     Query(asked): Query<Asked>,
     prefer: Prefer,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (from, to): (Point, Point) = (from.parse()?, to.parse()?);
     let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
-    if from != Point::Live && to != Point::Live {
+    let live = from == Point::Live || to == Point::Live;
+    if live {
+        caller.must_be(Role::Operator)?;
+    }
+    if let Some(form) = asked.form(&headers) {
+        let room = download::room()?;
+        let rows = service.engine().changed_rows(&from, &to, form, &Run::new()).await?;
+        return Ok(download::response(rows, room));
+    }
+    if !live {
         let report = service.engine().diff(&from, &to, limit, &Run::new()).await?;
         return Ok(Json(report).into_response());
     }
-    caller.must_be(Role::Operator)?;
     carry_out(&service, caller.order(Work::Diff(from, to, limit)), prefer).await
 }

@@ -21,8 +21,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a call that is no job may take.
 const TIME_FOR_A_CALL: Duration = Duration::from_secs(30);
 
-/// The page and the API: nothing from any other host.
-const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
+/// The page and the API: nothing from any other host. Charts set styles as attributes.
+const POLICY: &str = "default-src 'self'; style-src-attr 'unsafe-inline'; \
     img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::{Json, Router, routing};
+use axum::{Extension, Json, Router, routing};
 use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,19 +19,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::extract::LARGEST_BODY;
 use super::guard::{self, Hosts, Origins};
 use super::hygiene::{
     REQUEST_ID, RandomId, broken_down, logged, not_too_long, not_too_many, plain_request_id,
     security_headers,
 };
 use super::openapi::{self, Frame};
-use super::{audit, backup, cleanup, diff, docs, events, health, history, jobs, metrics, page};
-use super::{pending, preview, ready, restore, schedule, session, size_history};
+use super::{audit, backup, cleanup, diff, docs, events, health, history, import, jobs, metrics};
+use super::{page, preview, ready, restore, schedule, session, size_history};
 use super::{statistics, verify};
 use crate::service::Service;
 
-/// What a JSON body may take.
-const JSON_BYTES: usize = 64 * 1024;
 /// How long a body may stand still while it comes in.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -40,6 +39,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// Calls that may be under way at a time.
     pub calls_at_a_time: usize,
+    /// Bytes that an archive may have.
+    pub largest_upload: u64,
     /// The names under which the service may be called.
     pub hosts: Hosts,
     /// The pages that may change something.
@@ -49,7 +50,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let hosts = Hosts::new(([127, 0, 0, 1], 0).into(), &[]);
-        Self { calls_at_a_time: 256, hosts, origins: Origins::default() }
+        let origins = Origins::default();
+        Self { calls_at_a_time: 256, largest_upload: 4 << 30, hosts, origins }
     }
 }
 
@@ -57,7 +59,10 @@ impl Default for Settings {
 fn quick() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(backup::list::list))
-        .routes(routes!(backup::details::details, pending::edit))
+        .routes(routes!(backup::details::details, backup::edit::edit))
+        .routes(routes!(backup::changes::changes))
+        .routes(routes!(backup::file::file))
+        .routes(routes!(backup::archive::archive))
         .routes(routes!(history::history))
         .routes(routes!(statistics::statistics))
         .routes(routes!(jobs::list::list))
@@ -71,20 +76,12 @@ fn quick() -> OpenApiRouter<Service> {
         .routes(routes!(metrics::metrics))
 }
 
-/// Calls whose handlers follow.
-fn pending() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(pending::changes))
-        .routes(routes!(pending::file))
-        .routes(routes!(pending::archive))
-        .routes(routes!(pending::import))
-}
-
 /// Calls that wait for a job, and streams.
 fn long() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(backup::create::create))
         .routes(routes!(backup::delete::delete))
+        .routes(routes!(import::import))
         .routes(routes!(restore::restore))
         .routes(routes!(preview::preview))
         .routes(routes!(verify::verify))
@@ -100,7 +97,6 @@ pub fn calls() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .merge(quick().route_layer(from_fn(not_too_long)))
         .merge(long())
-        .merge(pending())
 }
 
 /// The whole service over HTTP.
@@ -111,7 +107,8 @@ pub fn router(service: Service, settings: Settings) -> Router {
     let told = document.clone();
     let calls = calls
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
-        .layer(DefaultBodyLimit::max(JSON_BYTES))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(Extension(settings.clone()))
         .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
         .layer(from_fn_with_state(room, not_too_many))
         .with_state(service.clone());
@@ -134,7 +131,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
                 .layer(from_fn_with_state(service.clone(), guard::identify))
                 .layer(from_fn_with_state(service, guard::audited))
                 .layer(from_fn_with_state(hosts, guard::known_host))
-                .layer(cors)
+                .option_layer(cors)
                 .layer(from_fn_with_state(origins, guard::own_origin)),
         )
 }

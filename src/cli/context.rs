@@ -1,6 +1,7 @@
 //! What every verb works with: the global options, the engine, progress, Ctrl-C.
 
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::CliError;
 use super::{DEFAULT_STORE, Global, output, progress, prompt};
@@ -124,13 +125,32 @@ impl Context {
 }
 
 /// Returns when the program is asked to end.
-pub async fn interruption() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+async fn interruption() {
+    match Interruption::expected() {
+        Ok(mut interruption) => interruption.came().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// SIGTERM and Ctrl-C, which from now on do not end the program by themselves.
+#[derive(Debug)]
+pub struct Interruption {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Interruption {
+    /// Begins to listen.
+    pub fn expected() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns when one of them has come.
+    pub async fn came(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

@@ -43,9 +43,10 @@ impl CliError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::NobodyToAsk | Self::Token(TokenError::Name(_)) => 2,
+            Self::NobodyToAsk | Self::Token(TokenError::Name(_)) | Self::DatabaseUrlFile { .. } => {
+                2
+            }
             Self::Declined | Self::Demo(_) | Self::Token(_) | Self::Unwell => 1,
-            Self::DatabaseUrlFile { .. } => 2,
             Self::DamageFound => 4,
             Self::Engine(error) => match error.kind() {
                 Kind::Failed | Kind::SchemaMismatch => 1,

@@ -6,6 +6,7 @@ use crate::model::{Age, Policy};
 
 /// What to keep beside the newest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[expect(clippy::struct_field_names, reason = "they are called as the options are")]
 pub struct KeepRules {
     /// Also keep the newest of each of the last N hours that have a backup
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]

@@ -100,7 +100,7 @@ enum Verb {
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
     Health(health::Arguments),
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     Token(token::Arguments),
     Demo(demo::Arguments),
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, interruption};
+use super::context::{Context, Interruption};
 use super::embedded::Embedded;
 use super::error::CliError;
 use super::output;
@@ -92,29 +92,31 @@ impl Arguments {
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
+        let interruption = Interruption::expected().context("cannot listen for signals")?;
         let service = Service::start_with(engine, state, plan).await;
         let service = service.context("cannot start")?;
         service.upkeep().keep_to_plan();
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
         let hosts = self.access.hosts(address);
         let settings = Settings { hosts, origins, ..Settings::default() };
-        self.serve(listener, service, settings).await
+        let app = api::router(service.clone(), settings);
+        self.serve(listener, app, service, interruption).await
     }
 
     /// Answers until the program is asked to end; then nothing new, and an orderly end.
     async fn serve(
         &self,
         listener: TcpListener,
+        app: axum::Router,
         service: Service,
-        settings: Settings,
+        mut interruption: Interruption,
     ) -> Result<(), CliError> {
         let grace = Duration::from_secs(self.grace);
         let stop = CancellationToken::new();
         let metrics = service.metrics().clone();
-        let app = api::router(service.clone(), settings);
         let most = self.access.max_connections;
         let listening = tokio::spawn(api::listen(listener, app, most, metrics, stop.clone()));
-        interruption().await;
+        interruption.came().await;
         tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
         stop.cancel();
         service.shut_down(grace).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{BackupInfo, Engine, EngineError};
 use crate::model::{BackupId, State, check_description, check_label};
@@ -11,7 +12,7 @@ use crate::model::{BackupId, State, check_description, check_label};
 const MAX_LABELS: usize = 64;
 
 /// What is to be changed; what is not given stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Annotation {
     /// What people will call the backup.
@@ -26,7 +27,7 @@ pub struct Annotation {
 }
 
 /// The backup as it is called now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Annotated {
     /// Always `success`.
     pub status: &'static str,
@@ -70,9 +71,17 @@ impl Engine {
         id: &BackupId,
         annotation: &Annotation,
     ) -> Result<Annotated, EngineError> {
-        let (manifest, mut state) = self.described(id).await?;
-        annotation.apply(&mut state).map_err(EngineError::MalformedAnnotation)?;
-        self.store.save_state(id, &state).await?;
+        let manifest = self.store.manifest(id).await?;
+        let mut applied = Ok(());
+        let state = self.store.change_state(id, |state| {
+            let mut changed = state.clone();
+            applied = annotation.apply(&mut changed);
+            if applied.is_ok() {
+                *state = changed;
+            }
+        });
+        let state = state.await?;
+        applied.map_err(EngineError::MalformedAnnotation)?;
         Ok(Annotated {
             status: "success",
             message: format!("Backup {id} changed"),

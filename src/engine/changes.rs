@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::compare::Side;
 use super::diff::collect;
@@ -15,7 +16,7 @@ use crate::store::Reader;
 pub type Counts = BTreeMap<Dataset, DatasetCounts>;
 
 /// What a backup changed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Changes {
     /// Always `success`.
     pub status: &'static str,
@@ -24,6 +25,7 @@ pub struct Changes {
     /// The backup before it; the oldest has none, and all of its rows count as added.
     pub before: Option<BackupId>,
     /// By dataset.
+    #[schema(value_type = BTreeMap<Dataset, DatasetCounts>)]
     pub datasets: Counts,
 }
 

@@ -63,6 +63,8 @@ struct Inner {
     place: String,
     parameters: Parameters,
     index: Mutex<Option<(Listing, Arc<Index>)>>,
+    /// Held while a state is read, changed and written.
+    states: tokio::sync::Mutex<()>,
     runtime: tokio::runtime::Handle,
     /// The folder of a store that is thrown away.
     _scratch: Option<scratch::Scratch>,

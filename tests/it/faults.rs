@@ -8,5 +8,5 @@ mod interrupted;
 mod killed;
 mod refused;
 mod relay;
-mod running;
+pub mod running;
 mod together;

@@ -5,14 +5,16 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, and the modules that it may import.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("tree", &["model"]),
     ("store", &["model", "tree"]),
     ("postgres", &["model", "tree"]),
     ("embedded", &[]),
     ("engine", &["model", "tree", "store", "postgres"]),
-    ("cli", &["model", "engine", "embedded"]),
+    ("service", &["model", "store", "engine"]),
+    ("api", &["model", "store", "engine", "service"]),
+    ("cli", &["model", "store", "engine", "embedded", "service", "api"]),
 ];
 
 /// The modules that the files below this folder import.
@@ -43,6 +45,18 @@ fn imports_point_one_way() {
             let own = import == module;
             assert!(own || allowed.contains(&import.as_str()), "{module} uses crate::{import}");
         }
+    }
+}
+
+#[test]
+fn of_the_command_line_only_serving_knows_the_api() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    for entry in fs::read_dir(folder).expect("the module's folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("source text");
+        let may = ["serve.rs", "demo.rs"].contains(&name.as_str());
+        assert!(may || !text.contains("crate::api"), "{name} uses crate::api");
     }
 }
 

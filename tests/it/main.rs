@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that all of them share one private PostgreSQL.
 
+mod api;
 mod archive;
 mod cli;
 mod embedded;

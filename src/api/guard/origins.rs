@@ -2,7 +2,7 @@
 //! those that were named.
 
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 /// The pages of others that may use the API.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Origins {
             return true;
         }
         let Some(origin) = headers.get(header::ORIGIN) else {
-            let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+            let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
             return !matches!(site, Some(b"cross-site" | b"same-site"));
         };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

@@ -65,29 +65,23 @@ pub async fn listen(
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        match accepted {
-            Ok((stream, peer)) => match connections.take_place() {
-                Some((place, crowded)) => {
-                    metrics.connection(if crowded {
-                        "accepted_for_an_idle_one"
-                    } else {
-                        "accepted"
-                    });
-                    let answering =
-                        Answering { router: router.clone(), place: Arc::new(place), peer };
-                    tasks.spawn(converse(stream, answering, stop.clone()));
-                }
-                None => {
-                    metrics.connection("refused");
-                    // Into an empty buffer; who cannot take it is told nothing.
-                    let _ = stream.try_write(FULL);
-                }
-            },
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!("a connection could not be taken: {error}");
                 tokio::time::sleep(BREATH).await;
+                continue;
             }
-        }
+        };
+        let Some((place, crowded)) = connections.take_place() else {
+            metrics.connection("refused");
+            // Into an empty buffer; who cannot take it is told nothing.
+            let _ = stream.try_write(FULL);
+            continue;
+        };
+        metrics.connection(if crowded { "accepted_for_an_idle_one" } else { "accepted" });
+        let answering = Answering { router: router.clone(), place: Arc::new(place), peer };
+        tasks.spawn(converse(stream, answering, stop.clone()));
     }
     drop(listener);
     tasks.close();

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::io::AsyncRead;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::describe::Described;
 use super::incoming::{Incoming, feed};
@@ -30,7 +31,7 @@ use crate::tree::split::Splitter;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The new backup.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Imported {
     /// Always `success`.
     pub status: &'static str,

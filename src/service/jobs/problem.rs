@@ -29,6 +29,7 @@ fn public_detail(error: &EngineError) -> String {
         EngineError::Store(StoreError::SweptMeanwhile(_) | StoreError::LeaseLost(_)) => {
             error.to_string()
         }
+        EngineError::Io { .. } => "a file failed; the service's log says more".into(),
         EngineError::Store(_) => "the store failed; the service's log says why".into(),
         // What the database says is about its rows and settings.
         _ => error.chain().join(": "),

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::job::{JobKind, Trigger};
 use crate::engine::{
-    BackupCreated, BackupRequest, CleanupReport, Deleted, DiffReport, Engine, EngineError, Point,
-    Preview, RestoreOptions, Restored, Run, VerifyReport,
+    BackupCreated, BackupRequest, CleanupReport, Deleted, DiffReport, Engine, EngineError,
+    Imported, Point, Preview, RestoreOptions, Restored, Run, VerifyReport,
 };
 use crate::model::{BackupId, Policy};
 
@@ -25,6 +25,8 @@ pub enum Work {
     Cleanup(Policy),
     /// Delete a backup.
     Delete(BackupId),
+    /// Make a backup of this archive.
+    Import(tokio::fs::File),
     /// Compare two points; lists so many rows of each dataset.
     Diff(Point, Point, usize),
 }
@@ -58,6 +60,8 @@ pub enum Outcome {
     Cleanup(CleanupReport),
     /// Of a deletion.
     Delete(Deleted),
+    /// Of an import.
+    Import(Box<Imported>),
     /// Of a comparison.
     Diff(DiffReport),
 }
@@ -73,6 +77,7 @@ impl Work {
             Self::Verify(_) => JobKind::Verify,
             Self::Cleanup(_) => JobKind::Cleanup,
             Self::Delete(_) => JobKind::Delete,
+            Self::Import(_) => JobKind::Import,
             Self::Diff(..) => JobKind::Diff,
         }
     }
@@ -103,6 +108,9 @@ impl Work {
             Self::Verify(ids) => Outcome::Verify(engine.verify(&ids, run).await?),
             Self::Cleanup(policy) => Outcome::Cleanup(engine.cleanup(&policy, false, run).await?),
             Self::Delete(id) => Outcome::Delete(engine.delete(&id, run).await?),
+            Self::Import(archive) => {
+                Outcome::Import(Box::new(engine.import_archive(archive, run).await?))
+            }
             Self::Diff(from, to, limit) => {
                 Outcome::Diff(engine.diff(&from, &to, limit, run).await?)
             }

@@ -80,7 +80,9 @@ impl Upkeep {
             && let Ok(overview) = self.overview().await
         {
             let good = overview.newest_good.as_ref().map(|(id, _)| id.to_string());
-            notices.iter_mut().for_each(|notice| notice.last_good_backup.clone_from(&good));
+            for notice in &mut notices {
+                notice.last_good_backup.clone_from(&good);
+            }
         }
         notices
     }

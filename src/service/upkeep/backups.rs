@@ -28,9 +28,6 @@ impl Upkeep {
     pub async fn back_up_if_due(&self) -> bool {
         let _alone = self.0.backing_up.lock().await;
         let now = self.now();
-        if self.record().handled_until.is_none() {
-            self.note(|record| record.handled_until = Some(now)).await;
-        }
         let handled = self.record().handled(now);
         if self.0.plan.timetable.due(handled, now).is_none() {
             return false;

@@ -7,6 +7,7 @@
 mod aftermath;
 mod backups;
 mod health;
+mod measures;
 mod proofs;
 mod status;
 
@@ -21,11 +22,10 @@ pub use health::{Check, Checks, Condition, Health, LastBackup};
 pub use status::{RetentionStatus, ScheduleStatus, VerificationStatus};
 
 use super::cached::Cached;
-use super::disk::DiskSpace;
 use super::jobs::{Job, JobKind, Jobs, Order, Trigger, Work};
 use super::overview::Overview;
 use super::schedule::{Record, Round, Timetable};
-use super::sizes::{Size, SizeHistory, full_in_days};
+use super::sizes::SizeHistory;
 use super::webhook::{Target, Webhook};
 use super::{Audit, Metrics, ServiceError, StateFolder, files};
 use crate::engine::{Clock, Engine, EngineError};
@@ -149,6 +149,11 @@ impl Upkeep {
             self.metrics().last_success(JobKind::Backup, seconds(*made));
         }
         self.measure().await;
+        if self.record().handled_until.is_none() {
+            // On the first day nothing was missed.
+            let now = self.now();
+            self.note(|record| record.handled_until = Some(now)).await;
+        }
         self.0.tasks.spawn(self.clone().follow_jobs(self.0.jobs.now()));
     }
 
@@ -182,76 +187,20 @@ impl Upkeep {
         &self.0.metrics
     }
 
-    /// The text that Prometheus reads, as of now.
-    pub async fn metrics_text(&self) -> String {
-        let (queued, running) = self.0.jobs.counts();
-        self.metrics().job_counts(queued, running);
-        if let Some(disk) = self.disk() {
-            self.metrics().disk(&disk);
-        }
-        if let Ok(overview) = self.overview().await {
-            let oldest = overview.oldest_proof().unwrap_or_else(|| self.now());
-            self.metrics().proofs(seconds(oldest), overview.damaged);
-        }
-        self.metrics().text()
-    }
-
     /// The audit log.
     #[must_use]
     pub fn audit(&self) -> &Audit {
         &self.0.audit
     }
 
-    /// The sizes that the store had.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub async fn sizes(&self) -> Result<Vec<Size>, ServiceError> {
-        let upkeep = self.clone();
-        let read = tokio::task::spawn_blocking(move || upkeep.0.sizes.all()).await;
-        read.expect("reading does not panic")
-            .map_err(|source| ServiceError::State { path: self.0.state.path().to_owned(), source })
-    }
-
-    /// The disk that the store is on, if it is a folder.
-    #[must_use]
-    pub fn disk(&self) -> Option<DiskSpace> {
-        DiskSpace::of(self.0.engine.store().folder()?).ok()
-    }
-
-    /// In how many days the disk will be full, if that can be told.
-    pub async fn full_in_days(&self) -> Option<u64> {
-        full_in_days(&self.sizes().await.ok()?, self.disk()?.available_bytes)
-    }
-
     /// All backups at a glance; what other processes did may be seen a minute late.
     pub(super) async fn overview(&self) -> Result<Arc<Overview>, Arc<EngineError>> {
         let look = async { Overview::of(&self.0.engine).await.map(Arc::new).map_err(Arc::new) };
-        self.0.overview.get(look).await
-    }
-
-    /// Notes how large the store is.
-    async fn measure(&self) {
-        let measured = async {
-            let list = self.0.engine.list().await?;
-            let totals = self.0.engine.store().totals().await?;
-            Ok::<_, EngineError>(Size {
-                at: self.now(),
-                backups: list.count,
-                stored_bytes: totals.stored_bytes,
-                logical_bytes: list.backups.iter().map(|backup| backup.info.size).sum(),
-            })
-        };
-        let size = match measured.await {
-            Ok(size) => size,
-            Err(error) => return tracing::warn!("the store cannot be measured: {error}"),
-        };
-        self.metrics().size(&size);
-        let upkeep = self.clone();
-        let added = tokio::task::spawn_blocking(move || upkeep.0.sizes.add(size)).await;
-        if let Err(error) = added.expect("writing does not panic") {
-            tracing::warn!("the store's size cannot be noted: {error}");
+        let seen = self.0.overview.get(look).await;
+        if seen.is_err() {
+            self.0.overview.forget().await;
         }
+        seen
     }
 
     /// Has something done that was scheduled.

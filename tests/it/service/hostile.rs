@@ -163,6 +163,30 @@ async fn heads_that_come_byte_by_byte_are_given_up_and_hold_up_nobody() {
 }
 
 #[tokio::test]
+async fn a_body_that_comes_byte_by_byte_is_given_up() {
+    let program = Program::at(None);
+    let serving = Serving::start(&program, &[]);
+    let mut stream = connect(&serving).await;
+    let head = "POST /api/verify HTTP/1.1\r\nHost: localhost\r\n\
+        Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    let begun = Instant::now();
+    while begun.elapsed() < DEADLINE {
+        match timeout(Duration::from_millis(300), stream.read_exact(&mut answer)).await {
+            Ok(read) => {
+                read.expect("an answer");
+                break;
+            }
+            // Another byte while nothing is said; the other side may have stopped listening.
+            Err(_) => drop(stream.write_all(b" ").await),
+        }
+    }
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    still_works(&serving).await;
+}
+
+#[tokio::test]
 async fn thousands_of_idle_connections_keep_nobody_out() {
     let crowd = 2500;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("told");

@@ -1,6 +1,7 @@
 //! A database of its own for every test, copied from a template in one private PostgreSQL that
 //! the whole test process shares.
 
+pub mod app;
 pub mod clockwork;
 mod cluster;
 pub mod cycle;

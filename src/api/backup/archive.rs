@@ -1,0 +1,31 @@
+//! `GET /api/backup/{backup_id}/archive`
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::api::access::{Caller, Viewer};
+use crate::api::download;
+use crate::api::error::ApiError;
+use crate::api::extract::Path;
+use crate::api::openapi::OfBackup;
+use crate::engine::Run;
+use crate::model::BackupId;
+use crate::service::Service;
+
+/// The whole backup as a tar archive, as a download
+///
+/// An import makes the same backup of it again.
+#[utoipa::path(
+    get, path = "/api/backup/{backup_id}/archive", tag = "backups", operation_id = "download_archive",
+    params(("backup_id" = BackupId, Path, description = "The backup")),
+    responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"), OfBackup)
+)]
+pub async fn archive(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+    Path(id): Path<BackupId>,
+) -> Result<Response, ApiError> {
+    let room = download::room()?;
+    let archive = service.engine().export_archive(&id, &Run::new()).await?;
+    Ok(download::response(archive, room))
+}

@@ -1,0 +1,32 @@
+//! `GET /api/backup/{backup_id}/files/{dataset}`
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::api::access::{Caller, Viewer};
+use crate::api::download;
+use crate::api::error::ApiError;
+use crate::api::extract::Path;
+use crate::api::openapi::OfBackup;
+use crate::engine::Run;
+use crate::model::{BackupId, Dataset};
+use crate::service::Service;
+
+/// A dataset file, as a download
+#[utoipa::path(
+    get, path = "/api/backup/{backup_id}/files/{dataset}", tag = "backups", operation_id = "download_dataset",
+    params(
+        ("backup_id" = BackupId, Path, description = "The backup"),
+        ("dataset" = Dataset, Path, description = "The dataset"),
+    ),
+    responses((status = 200, description = "The file", body = Object, content_type = "application/json"), OfBackup)
+)]
+pub async fn file(
+    _: Caller<Viewer>,
+    State(service): State<Service>,
+    Path((id, dataset)): Path<(BackupId, Dataset)>,
+) -> Result<Response, ApiError> {
+    let room = download::room()?;
+    let file = service.engine().export_dataset(&id, dataset, &Run::new()).await?;
+    Ok(download::response(file, room))
+}

@@ -1,0 +1,79 @@
+//! `POST /api/import`
+
+use std::io;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use futures::StreamExt;
+use tokio::fs::File;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+
+use super::access::{Admin, Caller};
+use super::answer::carry_out;
+use super::error::ApiError;
+use super::extract::Prefer;
+use super::openapi::OfJob;
+use super::router::Settings;
+use crate::engine::Imported;
+use crate::service::jobs::Work;
+use crate::service::{Service, ServiceError};
+
+/// The kinds of body that are taken for an archive.
+const KINDS: [&str; 2] = ["application/x-tar", "application/octet-stream"];
+
+/// Take over a backup from an archive
+///
+/// Its rows are made into the same trees again, which must be those that the archive names: what
+/// was changed on the way is refused.
+#[utoipa::path(
+    post, path = "/api/import", tag = "backups", operation_id = "import_archive", params(Prefer),
+    request_body(content = Vec<u8>, content_type = "application/x-tar"),
+    responses((status = 200, description = "Taken over", body = Imported), OfJob)
+)]
+pub async fn import(
+    caller: Caller<Admin>,
+    State(service): State<Service>,
+    Extension(settings): Extension<Settings>,
+    prefer: Prefer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    refuse_other_kinds(&headers)?;
+    let archive = spool(&service, body, settings.largest_upload).await?;
+    carry_out(&service, caller.order(Work::Import(archive)), prefer).await
+}
+
+fn refuse_other_kinds(headers: &HeaderMap) -> Result<(), ApiError> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+        return Ok(());
+    }
+    let words = format!("an archive is to be sent as {}", KINDS[0]);
+    Err(ApiError::UnsupportedMediaType(words))
+}
+
+/// Keeps the whole body in a file that has no name and goes with its last user: a client that
+/// hangs up later does not break the job, and nothing stays behind.
+async fn spool(service: &Service, body: Body, most: u64) -> Result<File, ApiError> {
+    let folder = service.state().path();
+    let failed = |source: io::Error| ServiceError::State { path: folder.to_owned(), source };
+    let mut file = File::from_std(tempfile::tempfile_in(folder).map_err(failed)?);
+    let mut blocks = body.into_data_stream();
+    let mut bytes = 0;
+    while let Some(block) = blocks.next().await {
+        let broken = |error| ApiError::Malformed(format!("the body did not come whole: {error}"));
+        let block = block.map_err(broken)?;
+        bytes += block.len() as u64;
+        if bytes > most {
+            return Err(ApiError::TooLarge(format!("an archive may have {most} bytes here")));
+        }
+        file.write_all(&block).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)?;
+    file.rewind().await.map_err(failed)?;
+    Ok(file)
+}

@@ -1,0 +1,14 @@
+//! The API: the tests mirror its paths.
+
+mod backups;
+mod diff;
+mod events;
+mod hygiene;
+mod jobs;
+mod openapi;
+mod page;
+mod problems;
+mod restore;
+mod schemathesis;
+mod serve;
+mod upkeep;

@@ -1,0 +1,76 @@
+//! `/api/restore`, `/api/preview`
+
+use super::backups::keys;
+use crate::support::app::App;
+use crate::support::sample_database;
+
+const MISHAP: &str = "UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'";
+
+#[tokio::test]
+async fn a_restore_answers_with_the_documented_body_and_can_be_undone() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let before = database.dump().await;
+    database.sql(MISHAP).await;
+    let wrong = database.dump().await;
+
+    let body = app.post(&format!("/api/restore/{id}")).await.ok();
+    assert_eq!(keys(&body), ["status", "message", "backup_id", "restore_results", "timestamp"]);
+    let results = &body["restore_results"];
+    let vrfs = serde_json::json!({"inserted": 0, "updated": 1, "deleted": 0, "unchanged": 9});
+    assert_eq!((&results["vrfs"], &results["proven"]), (&vrfs, &true.into()));
+    assert_eq!(database.dump().await["vrf"], before["vrf"]);
+    let info = app.get(&format!("/api/backup/{id}")).await.ok()["backup_info"].clone();
+    assert_eq!(info["restore_tested"], true);
+
+    let safety = results["safety_backup"].as_str().expect("a safety backup");
+    app.post(&format!("/api/restore/{safety}")).await.ok();
+    assert_eq!(database.dump().await["vrf"], wrong["vrf"]);
+}
+
+#[tokio::test]
+async fn a_preview_says_what_a_restore_would_change_and_changes_nothing() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    database.sql(MISHAP).await;
+    let before = database.dump().await;
+    let preview = app.post(&format!("/api/preview/{id}?dataset=vrfs,prefixes&limit=3")).await.ok();
+    assert_eq!(preview["datasets"]["vrfs"]["updated"], 1);
+    assert_eq!(preview["changes"][0]["key"], "prod-vrf");
+    assert!(database.dump().await == before);
+}
+
+#[tokio::test]
+async fn a_part_can_be_restored_and_the_safety_backup_left_out() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    database.sql(MISHAP).await;
+    let path = format!("/api/restore/{id}?dataset=vpcs&safety_backup=false");
+    let body = app.post(&path).await.ok();
+    assert_eq!(body["restore_results"]["vrfs"]["updated"], 0);
+    assert!(body["restore_results"]["safety_backup"].is_null());
+    assert_eq!(app.get("/api/backups").await.ok()["count"], 1);
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused_with_what_is_damaged() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let before = database.dump().await;
+    app.damage();
+    let problem = app.post(&format!("/api/restore/{id}")).await.problem(422, "damaged");
+    assert!(!problem["problems"].as_array().expect("what is damaged").is_empty());
+    let told = problem.to_string();
+    assert!(
+        !told.contains(app.folder.path().to_str().expect("text")),
+        "a path of the host: {told}"
+    );
+    assert!(database.dump().await == before);
+    let found = app.post_json("/api/verify", "{}").await.ok();
+    assert_eq!(found["status"], "damaged");
+    assert_eq!(app.get("/api/backups").await.ok()["backups"][0]["status"], "corrupt");
+}

@@ -1,0 +1,119 @@
+//! `/api/verify`, `/api/cleanup`, `/api/statistics`; archives out and in; annotations.
+
+use axum::body::Body;
+use axum::http::Request;
+use ipam_rewind::api::Settings;
+
+use crate::support::app::App;
+use crate::support::sample_database;
+
+fn upload(kind: &str, bytes: Vec<u8>) -> Request<Body> {
+    Request::post("/api/import").header("content-type", kind).body(bytes.into()).expect("a request")
+}
+
+#[tokio::test]
+async fn a_verification_of_some_or_of_all_finds_everything_right() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let (first, second) = (app.backup().await, app.backup().await);
+    let one = app.post_json("/api/verify", &format!(r#"{{"backups": ["{first}"]}}"#)).await.ok();
+    assert_eq!(one["status"], "success");
+    assert_eq!(one["backups"].as_array().map(Vec::len), Some(1));
+    let all = app.post_json("/api/verify", "{}").await.ok();
+    assert_eq!(all["backups"][1]["backup_id"], second.as_str());
+    let unknown = r#"{"backups": ["20250101_000000"]}"#;
+    app.post_json("/api/verify", unknown).await.problem(404, "no_such_backup");
+}
+
+#[tokio::test]
+async fn a_cleanup_is_previewed_and_then_does_what_it_said() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    for _ in 0..3 {
+        app.backup().await;
+    }
+    let would = app.post("/api/cleanup?keep=1&dry_run=true").await.ok();
+    assert_eq!(
+        (&would["dry_run"], would["deleted"].as_array().map(Vec::len)),
+        (&true.into(), Some(2))
+    );
+    assert_eq!(app.get("/api/backups").await.ok()["count"], 3);
+    let did = app.post("/api/cleanup?keep=1").await.ok();
+    assert_eq!(did["deleted"], would["deleted"]);
+    assert_eq!(app.get("/api/backups").await.ok()["count"], 1);
+}
+
+#[tokio::test]
+async fn the_statistics_tell_the_store_and_its_disk() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    app.backup().await;
+    let body = app.get("/api/statistics").await.ok();
+    assert_eq!((&body["backups"], body["costs"].as_array().map(Vec::len)), (&1.into(), Some(1)));
+    assert!(body["disk"]["total_bytes"].as_u64() > body["disk"]["available_bytes"].as_u64());
+}
+
+#[tokio::test]
+async fn an_archive_goes_out_and_comes_in_as_the_same_backup() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let archive = app.get(&format!("/api/backup/{id}/archive")).await;
+    assert_eq!(archive.header("content-type"), "application/x-tar");
+    assert!(archive.header("content-disposition").contains(&id));
+    let roots = app.get(&format!("/api/backup/{id}")).await.ok()["backup_info"]["datasets"].clone();
+
+    let elsewhere = App::with(None, Settings::default()).await;
+    let body = elsewhere.call(upload("application/x-tar", archive.bytes.clone())).await.ok();
+    assert_eq!((&body["status"], &body["backup_id"]), (&"success".into(), &id.as_str().into()));
+    assert_eq!(body["backup_info"]["datasets"], roots);
+    assert!(body["notes"].is_array());
+    let again = elsewhere.call(upload("application/octet-stream", archive.bytes)).await.ok();
+    assert_ne!(again["backup_id"], id.as_str(), "two backups never share an id");
+}
+
+#[tokio::test]
+async fn what_is_no_archive_or_too_large_is_refused() {
+    let small = Settings { largest_upload: 1000, ..Settings::default() };
+    let app = App::with(None, small).await;
+    let wrong = upload("application/x-tar", b"nonsense".repeat(100));
+    app.call(wrong).await.problem(422, "malformed_archive");
+    app.call(upload("application/json", b"{}".to_vec()))
+        .await
+        .problem(415, "unsupported_media_type");
+    app.call(upload("application/x-tar", vec![0; 1001])).await.problem(413, "too_large");
+    assert_eq!(app.get("/api/backups").await.ok()["count"], 0);
+}
+
+#[tokio::test]
+async fn a_dataset_file_is_a_download() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let file = app.get(&format!("/api/backup/{id}/files/vrfs")).await;
+    let name = format!("attachment; filename=\"vrfs_export_{id}.json\"");
+    assert_eq!(file.header("content-disposition"), name);
+    let body = file.ok();
+    assert_eq!(body["export_info"]["count"], 10);
+    assert_eq!(body["vrfs"].as_array().map(Vec::len), Some(10));
+    app.get(&format!("/api/backup/{id}/files/ips")).await.problem(400, "malformed_request");
+}
+
+#[tokio::test]
+async fn description_pin_and_labels_are_changed_and_what_is_not_given_stays() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let patch = async |body: &str| {
+        let request = Request::patch(format!("/api/backup/{id}"));
+        let request = request.header("content-type", "application/json");
+        app.call(request.body(body.to_owned().into()).expect("a request")).await
+    };
+    patch(r#"{"description": "Known good", "labels": {"change": "CHG-1"}}"#).await.ok();
+    let info = patch(r#"{"pinned": true}"#).await.ok()["backup_info"].clone();
+    assert_eq!((&info["description"], &info["pinned"]), (&"Known good".into(), &true.into()));
+    assert_eq!(info["labels"], serde_json::json!({"change": "CHG-1"}));
+    patch(r#"{"pined": true}"#).await.problem(400, "malformed_request");
+    patch(r#"{"description": ""}"#).await.problem(400, "malformed_request");
+    assert_eq!(app.post("/api/cleanup?keep=0").await.ok()["kept"][0]["backup_id"], id.as_str());
+}
