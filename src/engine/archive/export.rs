@@ -18,6 +18,8 @@ use crate::tree::{Cursor, Layout, fields, unescape};
 
 /// What every member of a tar is a multiple of.
 const TAR_BLOCK: u64 = 512;
+/// What a tar ends with.
+const TAR_END: [u8; 1024] = [0; 1024];
 
 /// What the archive of a backup is called.
 #[must_use]
@@ -72,7 +74,7 @@ impl Engine {
             }
             let members = sizes.iter().map(|(_, size)| *size).chain([info.len() as u64]);
             let members = members.map(|size| TAR_BLOCK + size.next_multiple_of(TAR_BLOCK));
-            file.begin(Some(members.sum::<u64>() + 2 * TAR_BLOCK));
+            file.begin(Some(members.sum::<u64>() + TAR_END.len() as u64));
             let out = &mut file.out;
             head(&rows.manifest, "backup_info.json", info.len() as u64, out);
             out.buffer.extend_from_slice(&info);
@@ -82,7 +84,7 @@ impl Engine {
                 rows.write(dataset, &names, out)?;
                 pad(size, out);
             }
-            out.buffer.extend_from_slice(&[0; 2 * TAR_BLOCK as usize]);
+            out.buffer.extend_from_slice(&TAR_END);
             Ok(())
         })
         .await

@@ -32,11 +32,11 @@ impl<R: Read> Unpacking<R> {
     /// Its members, as they come.
     pub fn members(&mut self) -> Result<Members<'_, R>, EngineError> {
         // Raw: names of any length, which other headers may bring, would have to be kept in memory.
-        Ok(self.archive.entries().map_err(unreadable)?.raw(true))
+        Ok(self.archive.entries().map_err(|error| unreadable(&error))?.raw(true))
     }
 }
 
-fn unreadable(error: io::Error) -> EngineError {
+fn unreadable(error: &io::Error) -> EngineError {
     malformed(format!("it cannot be read as a tar archive: {error}"))
 }
 
@@ -45,7 +45,7 @@ fn next_file<'a, R: Read>(
     members: &mut Members<'a, R>,
 ) -> Result<Option<(String, tar::Entry<'a, R>)>, EngineError> {
     for member in members {
-        let member = member.map_err(unreadable)?;
+        let member = member.map_err(|error| unreadable(&error))?;
         match member.header().entry_type() {
             EntryType::Regular => {
                 let path = String::from_utf8_lossy(&member.header().path_bytes()).into_owned();

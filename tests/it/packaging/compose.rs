@@ -147,7 +147,7 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
 
     let check = words(&service["healthcheck"]["test"]);
     assert_eq!(check[..2], ["CMD", "ipam-rewind"]);
-    let health = |url: &str| program.run(&[&check[2], "--url", url]);
+    let health = |url: &str| program.run(&[check[2].as_str(), "--url", url]);
     let well = health(&url);
     assert_eq!(well.code, 0, "{}{}", well.out, well.err);
     assert!(well.out.contains("ok  database"), "{}", well.out);
