@@ -39,6 +39,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Settings {
     /// Calls that may be under way at a time.
     pub calls_at_a_time: usize,
+    /// How long a call that is no job may take.
+    pub patience: Duration,
     /// Bytes that an archive may have.
     pub largest_upload: u64,
     /// The names under which the service may be called.
@@ -51,7 +53,13 @@ impl Default for Settings {
     fn default() -> Self {
         let hosts = Hosts::new(([127, 0, 0, 1], 0).into(), &[]);
         let origins = Origins::default();
-        Self { calls_at_a_time: 256, largest_upload: 4 << 30, hosts, origins }
+        Self {
+            calls_at_a_time: 256,
+            patience: Duration::from_secs(30),
+            largest_upload: 4 << 30,
+            hosts,
+            origins,
+        }
     }
 }
 
@@ -92,10 +100,11 @@ fn long() -> OpenApiRouter<Service> {
         .routes(routes!(events::events))
 }
 
-/// All calls, with their descriptions.
-pub fn calls() -> OpenApiRouter<Service> {
+/// All calls, with their descriptions; those that are no jobs are given up after this time.
+pub fn calls(patience: Duration) -> OpenApiRouter<Service> {
+    let not_too_long = from_fn_with_state(patience, not_too_long);
     OpenApiRouter::with_openapi(Frame::openapi())
-        .merge(quick().route_layer(from_fn(not_too_long)))
+        .merge(quick().route_layer(not_too_long))
         .merge(long())
 }
 
@@ -103,7 +112,7 @@ pub fn calls() -> OpenApiRouter<Service> {
 pub fn router(service: Service, settings: Settings) -> Router {
     let room = Arc::new(Semaphore::new(settings.calls_at_a_time));
     let document = openapi::document();
-    let (calls, _) = calls().split_for_parts();
+    let (calls, _) = calls(settings.patience).split_for_parts();
     let told = document.clone();
     let calls = calls
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())

@@ -20,6 +20,9 @@ pub enum CliError {
     /// A verification found damage; its report is printed already.
     #[error("damage was found")]
     DamageFound,
+    /// A service says that it fails; its answer is printed already.
+    #[error("the service is not well")]
+    Unwell,
     /// The file with the database's address.
     #[error("cannot read the database's address from {}: {source}", path.display())]
     DatabaseUrlFile {
@@ -43,7 +46,7 @@ impl CliError {
             Self::NobodyToAsk | Self::Token(TokenError::Name(_)) | Self::DatabaseUrlFile { .. } => {
                 2
             }
-            Self::Declined | Self::Demo(_) | Self::Token(_) => 1,
+            Self::Declined | Self::Demo(_) | Self::Token(_) | Self::Unwell => 1,
             Self::DamageFound => 4,
             Self::Engine(error) => match error.kind() {
                 Kind::Failed | Kind::SchemaMismatch => 1,

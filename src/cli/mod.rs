@@ -12,6 +12,7 @@ mod embedded;
 mod error;
 mod exit;
 mod export;
+mod health;
 mod history;
 mod import;
 mod keep_rules;
@@ -98,6 +99,7 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
+    Health(health::Arguments),
     Serve(Box<serve::Arguments>),
     Token(token::Arguments),
     Demo(demo::Arguments),
@@ -127,6 +129,7 @@ impl Verb {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
+            Self::Health(arguments) => arguments.run(context).await,
             Self::Serve(arguments) => arguments.run(context).await,
             Self::Token(arguments) => arguments.run(context),
             Self::Demo(arguments) => arguments.run(context).await,

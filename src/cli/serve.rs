@@ -1,7 +1,6 @@
 //! `serve`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Interruption};
-use super::embedded::Embedded;
+use super::embedded::{Embedded, Home};
 use super::error::CliError;
 use super::output;
 use super::serve_options::{AccessOptions, PlanOptions};
@@ -46,13 +45,17 @@ pub struct Arguments {
     /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
     /// store is named, its backups beside it); without a folder, all is gone afterwards
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
-    embedded: Option<Option<PathBuf>>,
+    #[arg(default_missing_value = "", value_parser = Home::parse)]
+    embedded: Option<Home>,
     /// How many prefixes the sample plan has
     #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
     prefixes: u64,
     /// How long running jobs may take to finish when the service is asked to end, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
+    /// How large an archive may be that is sent for import, in MiB
+    #[arg(long, default_value_t = 4096, value_name = "MIB")]
+    max_upload: u64,
     /// How the log on standard error looks
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -72,10 +75,10 @@ impl Arguments {
             output::text(&api::document_text());
             return Ok(());
         }
-        let Some(folder) = &self.embedded else {
+        let Some(home) = &self.embedded else {
             return self.serve_there(context).await;
         };
-        let embedded = Embedded::start(folder.as_deref(), self.prefixes).await?;
+        let embedded = Embedded::start(home.folder(), self.prefixes).await?;
         let served = self.serve_there(&embedded.context(context)).await;
         embedded.stop().await?;
         served
@@ -98,7 +101,8 @@ impl Arguments {
         service.upkeep().keep_to_plan();
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
         let hosts = self.access.hosts(address);
-        let settings = Settings { hosts, origins, ..Settings::default() };
+        let largest_upload = self.max_upload.saturating_mul(1 << 20);
+        let settings = Settings { largest_upload, hosts, origins, ..Settings::default() };
         let app = api::router(service.clone(), settings);
         self.serve(listener, app, service, interruption).await
     }

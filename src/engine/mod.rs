@@ -34,7 +34,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use annotate::{Annotated, Annotation};
-pub use archive::{Imported, tar_name};
+pub use archive::{Imported, check_archive_metadata, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
 pub use changed_rows::RowForm;
 pub use changes::{Changes, Counts};

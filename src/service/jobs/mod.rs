@@ -41,6 +41,7 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// Told whenever `jobs.json` should be written anew.
     to_save: Arc<Notify>,
+    /// The jobs that run, and who writes them down.
     tasks: TaskTracker,
 }
 
@@ -68,7 +69,8 @@ impl Jobs {
             tasks: TaskTracker::new(),
         }));
         memory::save(&jobs).await?;
-        tokio::spawn(memory::keep_saving(jobs.0.to_save.clone(), Arc::downgrade(&jobs.0)));
+        let saving = memory::keep_saving(jobs.0.to_save.clone(), Arc::downgrade(&jobs.0));
+        jobs.0.tasks.spawn(saving);
         Ok(jobs)
     }
 
