@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::HttpBody;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use utoipa::IntoParams;
@@ -68,7 +67,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if request.body().size_hint().lower() > LARGEST_BODY as u64 {
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|bytes: u64| bytes > LARGEST_BODY as u64) {
             return Err(ApiError::TooLarge(format!("a body has at most {LARGEST_BODY} bytes")));
         }
         let whole = timeout(BODY_PATIENCE, Json::from_request(request, state)).await;

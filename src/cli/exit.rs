@@ -27,6 +27,10 @@ pub fn conclude(context: &Context, done: Result<(), CliError>) -> ExitCode {
                 output::note(&format!("hint: {hint}"));
             }
         }
+        CliError::Token(failure) => {
+            let why = std::error::Error::source(failure).map(|why| format!("\n  because: {why}"));
+            output::error(&format!("{failure}{}", why.unwrap_or_default()));
+        }
         CliError::Demo(failure) => output::error(&format!("{failure:#}")),
         other => output::error(&other.to_string()),
     }

@@ -1,12 +1,14 @@
 //! Who is let in: the tokens, and what is known of a caller.
 
 mod throttle;
+mod token;
 mod tokens;
 
 use chrono::{DateTime, Duration, Utc};
 
 pub use throttle::Throttle;
-pub use tokens::{Secret, Token, TokenError, Tokens};
+pub use token::{Secret, Token};
+pub use tokens::{TokenError, Tokens};
 
 use super::Role;
 

@@ -1,6 +1,5 @@
 //! Bearer tokens: made, listed, revoked, recognized. Only their hashes are kept.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -10,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Identity;
+use super::{Identity, Secret, Token};
 use crate::model::{Age, Hash};
 use crate::service::{Role, files};
 
@@ -18,25 +17,6 @@ const FILE: &str = "tokens.json";
 
 /// Names that the program gives itself.
 const RESERVED: [&str; 3] = ["local", "schedule", "system"];
-
-/// A token as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Token {
-    /// What its holder is called.
-    pub name: String,
-    /// What its holder may do.
-    pub role: Role,
-    /// SHA-256 of the token's text.
-    pub sha256: Hash,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// From when on it is worth nothing.
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-/// The text of a token, told once.
-#[derive(Clone)]
-pub struct Secret(String);
 
 /// Why the tokens are not what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -82,34 +62,6 @@ type Stamp = (u64, i64, i64, u64);
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     tokens: Vec<Token>,
-}
-
-impl Secret {
-    fn random() -> Self {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        Self(format!("ipr_{}", hex::encode(bytes)))
-    }
-
-    /// The text; whoever has it has the token's role.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl Token {
-    /// Whether it is worth nothing any more.
-    #[must_use]
-    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
-    }
 }
 
 fn check_name(name: &str) -> Result<(), TokenError> {

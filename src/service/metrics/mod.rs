@@ -1,15 +1,18 @@
 //! What Prometheus is told. `docs/operations.md` says what each name means.
 
+mod labels;
+
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use labels::{JobLabels, Kind, KindAndOutcome, Outcome, RequestLabels, Word};
 
 use super::disk::DiskSpace;
 use super::jobs::{Job, JobKind, JobState, Trigger};
@@ -18,46 +21,6 @@ use super::webhook::Delivery;
 
 /// Seconds that jobs take: from an empty plan to a restore of millions of rows.
 const DURATIONS: [f64; 10] = [0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
-
-/// A word out of a few.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Word(&'static str);
-
-impl EncodeLabelValue for Word {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
-        self.0.encode(encoder)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct JobLabels {
-    kind: Word,
-    trigger: Word,
-    outcome: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindAndOutcome {
-    kind: Word,
-    outcome: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
-    kind: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    outcome: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    method: Word,
-    route: String,
-    status: u16,
-}
 
 type Seconds = Gauge<f64, AtomicU64>;
 type Number = Gauge<i64, AtomicI64>;
