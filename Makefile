@@ -1,6 +1,6 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup demo test lint build page page-test bench advisories
+.PHONY: setup demo test lint build page page-test bench advisories image-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
@@ -56,3 +56,7 @@ advisories:
 
 build: page
 	cargo build --locked --release
+
+# Builds the container image and tries it, with buildah and debootstrap; takes minutes, as root.
+image-test:
+	scripts/test-image.sh

@@ -11,13 +11,14 @@ use ipam_rewind::tree::{LeafGroup, Node};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("node", node),
     ("leaf", leaf),
     ("pack", pack),
     ("index", index),
     ("manifest", manifest),
     ("store", store),
+    ("archive", archive),
 ];
 
 /// An inner node. One that is read must be written back as it was.
@@ -54,4 +55,9 @@ pub fn manifest(bytes: &[u8]) {
 /// The store's parameters.
 pub fn store(bytes: &[u8]) {
     let _ = parse::store(bytes);
+}
+
+/// The metadata of an archive.
+pub fn archive(bytes: &[u8]) {
+    let _ = ipam_rewind::engine::check_archive_metadata(bytes);
 }

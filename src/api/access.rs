@@ -7,6 +7,8 @@ use axum::http::request::Parts;
 use tower_http::request_id::RequestId;
 
 use super::error::ApiError;
+use super::guard::Known;
+use crate::service::access::{Identity, NotLetIn};
 use crate::service::jobs::{Order, Trigger, Work};
 use crate::service::{Role, Service};
 
@@ -89,12 +91,9 @@ impl<R: Needs> FromRequestParts<Service> for Caller<R> {
     async fn from_request_parts(parts: &mut Parts, _: &Service) -> Result<Self, ApiError> {
         let id = parts.extensions.get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok());
-        let caller = Self {
-            name: LOCAL.to_owned(),
-            role: Role::Admin,
-            request_id: id.map(str::to_owned),
-            needs: PhantomData,
-        };
+        let known = parts.extensions.get::<Known>().map(|Known(known)| known.clone());
+        let Identity { name, role } = known.unwrap_or(Err(NotLetIn::NoToken))?;
+        let caller = Self { name, role, request_id: id.map(str::to_owned), needs: PhantomData };
         caller.must_be(R::ROLE)?;
         Ok(caller)
     }

@@ -62,7 +62,8 @@ impl Asked {
             weekly: self.keep_weekly,
             monthly: self.keep_monthly,
             yearly: self.keep_yearly,
-            within: self.keep_within.map(Age::duration),
+            within: self.keep_within,
+            pre_restore_within: None,
         }
     }
 }

@@ -3,19 +3,21 @@
 //! | status | code | who acts |
 //! | --- | --- | --- |
 //! | 400 | `malformed_request` | the caller: what was asked makes no sense |
-//! | 401, 403 | `unauthenticated`, `forbidden` | the caller: a token, or one that may do more |
+//! | 401, 403 | `unauthenticated`, `forbidden`, `foreign_origin` | the caller: a token, or one that may do more |
 //! | 404 | `no_such_backup`, `no_such_job`, `no_such_call` | the caller |
 //! | 405, 413, 415 | `method_not_allowed`, `too_large`, `unsupported_media_type` | the caller |
 //! | 409 | `busy`, `not_cancellable`, `cancelled` | the caller, later |
+//! | 421 | `unknown_host` | the caller, or whoever runs the service: `--allowed-host` |
 //! | 422 | `damaged`, `schema_mismatch` | whoever looks after the store or the database |
-//! | 429 | `too_many_jobs` | the caller, later |
+//! | 429 | `too_many_jobs`, `too_many_attempts` | the caller, later |
 //! | 500 | `failed` | whoever reads the log; the caller is told no more |
-//! | 503 | `database_unreachable`, `not_permitted`, `interrupted`, `shutting_down`, `overloaded`, `timed_out` | whoever runs the service |
+//! | 503 | `database_unreachable`, `not_permitted`, `interrupted`, `shutting_down`, `overloaded`, `timed_out`, `tokens_unreadable` | whoever runs the service |
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::engine::{EngineError, Kind, Problem};
+use crate::service::access::NotLetIn;
 use crate::service::jobs::public_problem;
 use crate::service::{Role, ServiceError};
 
@@ -34,6 +36,17 @@ pub enum ApiError {
     /// What was asked makes no sense.
     #[error("{0}")]
     Malformed(String),
+    /// The caller is not known.
+    #[error(transparent)]
+    NotLetIn(#[from] NotLetIn),
+    /// The request was sent to a name that is not the service's own.
+    #[error(
+        "this service is not called by that name; whoever runs it may allow it (--allowed-host)"
+    )]
+    UnknownHost,
+    /// A page of others wants to change something.
+    #[error("a page of another origin may not change anything here")]
+    ForeignOrigin,
     /// The caller may not do this.
     #[error("this needs the role {needed:?}; {name} has {role:?}")]
     Forbidden {
@@ -77,6 +90,17 @@ impl ApiError {
             Self::Service(error) => problem_of_service(error),
             Self::Job(problem) => (**problem).clone(),
             Self::Malformed(_) => new(400, "malformed_request", "The request is malformed"),
+            Self::NotLetIn(NotLetIn::NoToken | NotLetIn::UnknownToken) => {
+                new(401, "unauthenticated", "Who are you?")
+            }
+            Self::NotLetIn(NotLetIn::TooManyUnknownTokens(_)) => {
+                new(429, "too_many_attempts", "Too many attempts")
+            }
+            Self::NotLetIn(NotLetIn::Unreadable) => {
+                new(503, "tokens_unreadable", "Nobody can be let in")
+            }
+            Self::UnknownHost => new(421, "unknown_host", "Not meant for this service"),
+            Self::ForeignOrigin => new(403, "foreign_origin", "Not allowed"),
             Self::Forbidden { .. } => new(403, "forbidden", "Not allowed"),
             Self::NoSuchCall => new(404, "no_such_call", "No such call"),
             Self::MethodNotAllowed => new(405, "method_not_allowed", "No such method"),
@@ -104,7 +128,7 @@ fn problem_of_service(error: &ServiceError) -> Problem {
         }
         ServiceError::TooManyJobs(_) => new(429, "too_many_jobs", "Too many jobs wait"),
         ServiceError::ShuttingDown => new(503, "shutting_down", "The service is shutting down"),
-        ServiceError::State { .. } | ServiceError::StateInUse(_) => {
+        ServiceError::State { .. } | ServiceError::StateInUse(_) | ServiceError::Tokens(_) => {
             let detail = "the service cannot use its state folder; its log says why";
             Problem::new(500, "failed", "It failed", detail)
         }
@@ -138,5 +162,10 @@ pub fn response(problem: &Problem) -> Response {
     if matches!(problem.status, 429 | 503) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
+    if problem.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    // For the audit log.
+    response.extensions_mut().insert(problem.clone());
     response
 }

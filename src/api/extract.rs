@@ -1,17 +1,26 @@
 //! What comes with a request, parsed at the edge: whatever cannot be understood is answered as a
 //! problem, before any handler runs.
 
+use std::time::Duration;
+
 use axum::Json;
+use axum::body::HttpBody;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, Type};
 
 use super::error::ApiError;
+
+/// What a JSON body may take.
+pub const LARGEST_BODY: usize = 64 * 1024;
+/// How long a JSON body may take to come in, all of it.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The query of the request. One that says anything unknown is refused: `?dryrun=true` must not
 /// pass for a wish to delete.
@@ -59,10 +68,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(refused) => Err(refused.into()),
+        if request.body().size_hint().lower() > LARGEST_BODY as u64 {
+            return Err(ApiError::TooLarge(format!("a body has at most {LARGEST_BODY} bytes")));
         }
+        let whole = timeout(BODY_PATIENCE, Json::from_request(request, state)).await;
+        let Json(body) = whole.map_err(|_| ApiError::TimedOut(BODY_PATIENCE.as_secs()))??;
+        Ok(Self(body))
     }
 }
 

@@ -18,9 +18,6 @@ use super::error::ApiError;
 /// The header that names a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// How long a call that is no job may take.
-const TIME_FOR_A_CALL: Duration = Duration::from_secs(30);
-
 /// The page and the API: nothing from any other host. Charts set styles as attributes.
 const POLICY: &str = "default-src 'self'; style-src-attr 'unsafe-inline'; \
     img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
@@ -103,17 +100,47 @@ pub async fn not_too_many(
 }
 
 /// Gives up a call that takes too long. Not for jobs: those have their own end.
-pub async fn not_too_long(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(TIME_FOR_A_CALL, next.run(request)).await {
+pub async fn not_too_long(
+    State(patience): State<Duration>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match tokio::time::timeout(patience, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ApiError::TimedOut(TIME_FOR_A_CALL.as_secs()).into_response(),
+        Err(_) => ApiError::TimedOut(patience.as_secs()).into_response(),
     }
 }
 
 /// A handler that breaks down is answered like any other failure.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over so")]
 pub fn broken_down(panic: Box<dyn Any + Send>) -> axum::http::Response<Body> {
     let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
     tracing::error!("a handler panicked: {}", words.unwrap_or_default());
     ApiError::Panicked.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, routing};
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    async fn breaks_down() {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_problem_that_tells_nothing() {
+        let router = Router::new().route("/", routing::get(breaks_down));
+        let router = router.layer(CatchPanicLayer::custom(broken_down));
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 1000).await.expect("a body");
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        assert!(body.contains("\"failed\"") && !body.contains("on purpose"), "{body}");
+    }
 }

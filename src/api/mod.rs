@@ -3,6 +3,7 @@
 
 mod access;
 mod answer;
+mod audit;
 mod backup;
 mod cleanup;
 mod diff;
@@ -11,18 +12,27 @@ mod download;
 mod error;
 mod events;
 mod extract;
+mod guard;
+mod health;
 mod history;
 mod hygiene;
 mod import;
 mod jobs;
+mod listen;
+mod metrics;
 mod openapi;
 mod page;
-mod pending;
 mod preview;
+mod ready;
 mod restore;
 mod router;
+mod schedule;
+mod session;
+mod size_history;
 mod statistics;
 mod verify;
 
+pub use guard::{Hosts, MalformedOrigin, Origins};
+pub use listen::listen;
 pub use openapi::{document, document_text};
 pub use router::{Settings, router};

@@ -2,6 +2,7 @@
 //! the two together, and `ipam-rewind serve --print-openapi` writes it anew.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::path::Operation;
@@ -40,7 +41,7 @@ pub struct Frame;
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    let mut document = router::calls().into_openapi();
+    let mut document = router::calls(Duration::MAX).into_openapi();
     finish(&mut document);
     document
 }
@@ -107,7 +108,7 @@ fn may_be_null(schema: &RefOr<Schema>) -> bool {
 fn any_of(schema: &mut Schema) {
     if let Schema::OneOf(one) = schema {
         let items = std::mem::take(&mut one.items).into_iter();
-        let any = items.fold(AnyOfBuilder::new(), |any, item| any.item(item));
+        let any = items.fold(AnyOfBuilder::new(), AnyOfBuilder::item);
         *schema = any.description(one.description.clone()).build().into();
     }
 }

@@ -19,34 +19,47 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::extract::LARGEST_BODY;
+use super::guard::{self, Hosts, Origins};
 use super::hygiene::{
     REQUEST_ID, RandomId, broken_down, logged, not_too_long, not_too_many, plain_request_id,
     security_headers,
 };
 use super::openapi::{self, Frame};
-use super::{
-    backup, cleanup, diff, docs, events, history, import, jobs, page, pending, preview, restore,
-};
+use super::{audit, backup, cleanup, diff, docs, events, health, history, import, jobs, metrics};
+use super::{page, preview, ready, restore, schedule, session, size_history};
 use super::{statistics, verify};
 use crate::service::Service;
 
-/// What a JSON body may take.
-const JSON_BYTES: usize = 64 * 1024;
 /// How long a body may stand still while it comes in.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the router lets through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Calls that may be under way at a time.
     pub calls_at_a_time: usize,
+    /// How long a call that is no job may take.
+    pub patience: Duration,
     /// Bytes that an archive may have.
     pub largest_upload: u64,
+    /// The names under which the service may be called.
+    pub hosts: Hosts,
+    /// The pages that may change something.
+    pub origins: Origins,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { calls_at_a_time: 256, largest_upload: 4 << 30 }
+        let hosts = Hosts::new(([127, 0, 0, 1], 0).into(), &[]);
+        let origins = Origins::default();
+        Self {
+            calls_at_a_time: 256,
+            patience: Duration::from_secs(30),
+            largest_upload: 4 << 30,
+            hosts,
+            origins,
+        }
     }
 }
 
@@ -62,18 +75,13 @@ fn quick() -> OpenApiRouter<Service> {
         .routes(routes!(statistics::statistics))
         .routes(routes!(jobs::list::list))
         .routes(routes!(jobs::details::details))
-}
-
-/// Calls whose handlers follow.
-fn pending() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(pending::sizes))
-        .routes(routes!(pending::schedule))
-        .routes(routes!(pending::audit))
-        .routes(routes!(pending::session))
-        .routes(routes!(pending::health))
-        .routes(routes!(pending::ready))
-        .routes(routes!(pending::metrics))
+        .routes(routes!(size_history::size_history))
+        .routes(routes!(schedule::schedule))
+        .routes(routes!(audit::audit))
+        .routes(routes!(session::session))
+        .routes(routes!(health::health))
+        .routes(routes!(ready::ready))
+        .routes(routes!(metrics::metrics))
 }
 
 /// Calls that wait for a job, and streams.
@@ -92,27 +100,29 @@ fn long() -> OpenApiRouter<Service> {
         .routes(routes!(events::events))
 }
 
-/// All calls, with their descriptions.
-pub fn calls() -> OpenApiRouter<Service> {
+/// All calls, with their descriptions; those that are no jobs are given up after this time.
+pub fn calls(patience: Duration) -> OpenApiRouter<Service> {
+    let not_too_long = from_fn_with_state(patience, not_too_long);
     OpenApiRouter::with_openapi(Frame::openapi())
-        .merge(quick().route_layer(from_fn(not_too_long)))
+        .merge(quick().route_layer(not_too_long))
         .merge(long())
-        .merge(pending())
 }
 
 /// The whole service over HTTP.
 pub fn router(service: Service, settings: Settings) -> Router {
     let room = Arc::new(Semaphore::new(settings.calls_at_a_time));
     let document = openapi::document();
-    let (calls, _) = calls().split_for_parts();
+    let (calls, _) = calls(settings.patience).split_for_parts();
     let told = document.clone();
     let calls = calls
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
-        .layer(DefaultBodyLimit::max(JSON_BYTES))
-        .layer(Extension(settings))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(Extension(settings.clone()))
         .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
         .layer(from_fn_with_state(room, not_too_many))
-        .with_state(service);
+        .with_state(service.clone());
+    let cors = guard::cors(&settings.origins);
+    let (hosts, origins) = (Arc::new(settings.hosts), Arc::new(settings.origins));
     Router::new()
         .merge(calls)
         .route("/api/openapi.json", routing::get(async move || Json(told)))
@@ -126,7 +136,12 @@ pub fn router(service: Service, settings: Settings) -> Router {
                 .layer(PropagateRequestIdLayer::new(REQUEST_ID))
                 .layer(from_fn(security_headers))
                 .layer(CompressionLayer::new().compress_when(compressed()))
-                .layer(CatchPanicLayer::custom(broken_down)),
+                .layer(CatchPanicLayer::custom(broken_down))
+                .layer(from_fn_with_state(service.clone(), guard::identify))
+                .layer(from_fn_with_state(service, guard::audited))
+                .layer(from_fn_with_state(hosts, guard::known_host))
+                .option_layer(cors)
+                .layer(from_fn_with_state(origins, guard::own_origin)),
         )
 }
 

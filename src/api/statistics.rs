@@ -17,7 +17,7 @@ pub struct Disk {
     #[serde(flatten)]
     space: DiskSpace,
     /// When it will be full if the store goes on growing as it did; none where that cannot be told.
-    full_in_days: Option<f64>,
+    full_in_days: Option<u64>,
 }
 
 /// The store and its disk in numbers.
@@ -40,6 +40,7 @@ pub async fn statistics(
     State(service): State<Service>,
 ) -> Result<Json<Statistics>, ApiError> {
     let store = service.engine().stats().await?;
-    let disk = service.disk().map(|space| Disk { space, full_in_days: None });
+    let full_in_days = service.upkeep().full_in_days().await;
+    let disk = service.upkeep().disk().map(|space| Disk { space, full_in_days });
     Ok(Json(Statistics { store, disk }))
 }

@@ -21,8 +21,8 @@ impl Context {
 
     /// The same surroundings for another store and database; the demo's.
     pub fn elsewhere(&self, store: String, database_url: String) -> Self {
-        let database_url = Some(database_url);
-        Self { global: Global { database_url, store, ..self.global.clone() } }
+        let (database_url, database_url_file) = (Some(database_url), None);
+        Self { global: Global { database_url, database_url_file, store, ..self.global.clone() } }
     }
 
     /// The store that was named, or nothing if it is the default one.
@@ -47,14 +47,27 @@ impl Context {
 
     /// An engine over a store that is there.
     pub async fn engine(&self) -> Result<Engine, CliError> {
-        let database = self.global.database_url.clone();
-        Ok(Engine::open(&self.global.store, database).await?)
+        Ok(Engine::open(&self.global.store, self.database()?).await?)
     }
 
     /// An engine over a store that is made if it is not there.
     pub async fn engine_for_writing(&self) -> Result<Engine, CliError> {
-        let database = self.global.database_url.clone();
-        Ok(Engine::open_or_create(&self.global.store, database).await?)
+        Ok(Engine::open_or_create(&self.global.store, self.database()?).await?)
+    }
+
+    /// Where the store is.
+    pub fn store(&self) -> &str {
+        &self.global.store
+    }
+
+    /// The database's address: from the file, if one was named.
+    fn database(&self) -> Result<Option<String>, CliError> {
+        let Some(path) = &self.global.database_url_file else {
+            return Ok(self.global.database_url.clone());
+        };
+        let unreadable = |source| CliError::DatabaseUrlFile { path: path.clone(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Ok(Some(text.trim().to_owned()))
     }
 
     /// Runs a use case: shows its progress, and ends it cleanly on Ctrl-C.

@@ -10,6 +10,34 @@ use super::error::CliError;
 use crate::embedded::sample::{self, PlanSize};
 use crate::embedded::{Options, PrivatePostgres};
 
+/// Where a private PostgreSQL lives.
+#[derive(Debug, Clone)]
+pub enum Home {
+    /// In a folder that goes with it.
+    Passing,
+    /// In this folder, which stays.
+    Kept(PathBuf),
+}
+
+impl Home {
+    /// A folder's path, or nothing.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "parsers of arguments may fail; this one does not"
+    )]
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Ok(if text.is_empty() { Self::Passing } else { Self::Kept(text.into()) })
+    }
+
+    /// The folder that stays.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Passing => None,
+            Self::Kept(folder) => Some(folder),
+        }
+    }
+}
+
 /// The server, its database, and where the backups go if nothing else is said.
 pub struct Embedded {
     server: PrivatePostgres,

@@ -1,6 +1,9 @@
 //! Why a verb did not do what it was asked, and which exit code that is.
 
+use std::path::PathBuf;
+
 use crate::engine::{EngineError, Kind};
+use crate::service::access::TokenError;
 
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,20 @@ pub enum CliError {
     /// A verification found damage; its report is printed already.
     #[error("damage was found")]
     DamageFound,
+    /// A service says that it fails; its answer is printed already.
+    #[error("the service is not well")]
+    Unwell,
+    /// The file with the database's address.
+    #[error("cannot read the database's address from {}: {source}", path.display())]
+    DatabaseUrlFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The tokens.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The private PostgreSQL of the demo.
     #[error(transparent)]
     Demo(#[from] anyhow::Error),
@@ -26,8 +43,10 @@ impl CliError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Self::NobodyToAsk => 2,
-            Self::Declined | Self::Demo(_) => 1,
+            Self::NobodyToAsk | Self::Token(TokenError::Name(_)) | Self::DatabaseUrlFile { .. } => {
+                2
+            }
+            Self::Declined | Self::Demo(_) | Self::Token(_) | Self::Unwell => 1,
             Self::DamageFound => 4,
             Self::Engine(error) => match error.kind() {
                 Kind::Failed | Kind::SchemaMismatch => 1,

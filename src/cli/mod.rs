@@ -12,17 +12,23 @@ mod embedded;
 mod error;
 mod exit;
 mod export;
+mod health;
 mod history;
 mod import;
+mod keep_rules;
 mod list;
 mod output;
 mod progress;
 mod prompt;
 mod restore;
 mod serve;
+mod serve_options;
+mod state;
 mod stats;
+mod token;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -53,9 +59,13 @@ const DEFAULT_STORE: &str = "/app/backups";
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
 struct Global {
-    /// The database, as postgres://user@host/database
+    /// The database, as postgres://user@host/database. What stands here can be read in the process
+    /// list; a password belongs into the variable or into a file
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
+    /// A file that holds the database's address, instead of --database-url
+    #[arg(long, global = true, value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
     /// The store: a folder, or s3://bucket/prefix
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
     #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
@@ -89,7 +99,9 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
-    Serve(serve::Arguments),
+    Health(health::Arguments),
+    Serve(Box<serve::Arguments>),
+    Token(token::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -117,7 +129,9 @@ impl Verb {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
+            Self::Health(arguments) => arguments.run(context).await,
             Self::Serve(arguments) => arguments.run(context).await,
+            Self::Token(arguments) => arguments.run(context),
             Self::Demo(arguments) => arguments.run(context).await,
         }
     }

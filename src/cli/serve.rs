@@ -1,7 +1,6 @@
 //! `serve`
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,12 +9,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Interruption};
-use super::embedded::Embedded;
+use super::embedded::{Embedded, Home};
 use super::error::CliError;
 use super::output;
+use super::serve_options::{AccessOptions, PlanOptions};
+use super::state::StateOption;
 use crate::api::{self, Settings};
+use crate::service::access::Tokens;
 use crate::service::{Service, StateFolder};
-use crate::store::Store;
 
 /// After the time that running jobs get, how long connections may still take to close.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -39,26 +40,32 @@ pub struct Arguments {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
-    /// The folder of what the service keeps beside the store [default: STORE/service, or
-    /// ~/.local/state/ipam-rewind if the store is no folder]
-    #[arg(long, env = "STATE_DIRECTORY", value_name = "DIR")]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateOption,
     /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
     /// store is named, its backups beside it); without a folder, all is gone afterwards
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
-    embedded: Option<Option<PathBuf>>,
+    #[arg(default_missing_value = "", value_parser = Home::parse)]
+    embedded: Option<Home>,
     /// How many prefixes the sample plan has
     #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
     prefixes: u64,
     /// How long running jobs may take to finish when the service is asked to end, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
+    /// How large an archive may be that is sent for import, in MiB
+    #[arg(long, default_value_t = 4096, value_name = "MIB")]
+    max_upload: u64,
     /// How the log on standard error looks
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// Print the OpenAPI document and end
     #[arg(long)]
     print_openapi: bool,
+    #[command(flatten)]
+    plan: PlanOptions,
+    #[command(flatten)]
+    access: AccessOptions,
 }
 
 impl Arguments {
@@ -68,69 +75,57 @@ impl Arguments {
             output::text(&api::document_text());
             return Ok(());
         }
-        let Some(folder) = &self.embedded else {
+        let Some(home) = &self.embedded else {
             return self.serve_there(context).await;
         };
-        let embedded = Embedded::start(folder.as_deref(), self.prefixes).await?;
+        let embedded = Embedded::start(home.folder(), self.prefixes).await?;
         let served = self.serve_there(&embedded.context(context)).await;
         embedded.stop().await?;
         served
     }
 
     async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
+        let plan = self.plan.plan()?;
+        let origins = self.access.origins()?;
         let engine = context.engine_for_writing().await?;
-        let folder = self.state.clone().unwrap_or_else(|| default_state(engine.store()));
+        let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
-        let service = Service::start(engine, state).await.context("cannot start")?;
+        let open = Tokens::in_folder(&folder).all()?.is_empty();
+        self.access.refuse_anonymous(self.listen, open)?;
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         let interruption = Interruption::expected().context("cannot listen for signals")?;
+        let service = Service::start_with(engine, state, plan).await;
+        let service = service.context("cannot start")?;
+        service.upkeep().keep_to_plan();
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
-        self.serve(listener, service, interruption).await
+        let hosts = self.access.hosts(address);
+        let largest_upload = self.max_upload.saturating_mul(1 << 20);
+        let settings = Settings { largest_upload, hosts, origins, ..Settings::default() };
+        let app = api::router(service.clone(), settings);
+        self.serve(listener, app, service, interruption).await
     }
 
     /// Answers until the program is asked to end; then nothing new, and an orderly end.
     async fn serve(
         &self,
         listener: TcpListener,
+        app: axum::Router,
         service: Service,
         mut interruption: Interruption,
     ) -> Result<(), CliError> {
         let grace = Duration::from_secs(self.grace);
-        let (asked, over) = (CancellationToken::new(), CancellationToken::new());
-        let app = api::router(service.clone(), Settings::default());
-        let served = axum::serve(listener, app);
-        let served = served.with_graceful_shutdown(asked.clone().cancelled_owned());
-        let end = async {
-            interruption.came().await;
-            tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
-            asked.cancel();
-            service.shut_down(grace).await;
-            over.cancel();
-        };
-        let served = async {
-            // Whoever keeps a connection open for no reason is not waited for.
-            let too_long = async {
-                over.cancelled().await;
-                tokio::time::sleep(LAST_WORDS).await;
-            };
-            tokio::select! {
-                served = served.into_future() => served,
-                () = too_long => Ok(()),
-            }
-        };
-        let (served, ()) = tokio::join!(served, end);
-        Ok(served.context("cannot serve")?)
+        let stop = CancellationToken::new();
+        let metrics = service.metrics().clone();
+        let most = self.access.max_connections;
+        let listening = tokio::spawn(api::listen(listener, app, most, metrics, stop.clone()));
+        interruption.came().await;
+        tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
+        stop.cancel();
+        service.shut_down(grace).await;
+        // Whoever keeps a connection open for no reason is not waited for.
+        let _ = tokio::time::timeout(LAST_WORDS, listening).await;
+        Ok(())
     }
-}
-
-/// `service` in the store's folder, else the place where programs keep their state.
-fn default_state(store: &Store) -> PathBuf {
-    if let Some(folder) = store.folder() {
-        return folder.join("service");
-    }
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or(home);
-    state.unwrap_or_else(|| PathBuf::from(".")).join("ipam-rewind")
 }

@@ -71,9 +71,17 @@ impl Engine {
         id: &BackupId,
         annotation: &Annotation,
     ) -> Result<Annotated, EngineError> {
-        let (manifest, mut state) = self.described(id).await?;
-        annotation.apply(&mut state).map_err(EngineError::MalformedAnnotation)?;
-        self.store.save_state(id, &state).await?;
+        let manifest = self.store.manifest(id).await?;
+        let mut applied = Ok(());
+        let state = self.store.change_state(id, |state| {
+            let mut changed = state.clone();
+            applied = annotation.apply(&mut changed);
+            if applied.is_ok() {
+                *state = changed;
+            }
+        });
+        let state = state.await?;
+        applied.map_err(EngineError::MalformedAnnotation)?;
         Ok(Annotated {
             status: "success",
             message: format!("Backup {id} changed"),

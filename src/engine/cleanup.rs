@@ -128,8 +128,11 @@ impl Engine {
     /// Who stays and who goes. A backup that cannot be read stays: it is damaged, not old.
     async fn judge(&self, policy: &Policy) -> Result<(Vec<Judged>, Vec<Judged>), EngineError> {
         let listed = self.list().await?.backups;
-        let candidate = |id: &BackupId, pinned| Candidate { id: id.clone(), pinned };
-        let candidates = listed.iter().map(|b| candidate(&b.info.backup_id, b.info.pinned));
+        let candidates = listed.iter().map(|listed| Candidate {
+            id: listed.info.backup_id.clone(),
+            kind: listed.info.backup_type,
+            pinned: listed.info.pinned,
+        });
         let judged = |decision: Decision| {
             let backup = listed.iter().find(|backup| backup.info.backup_id == decision.id);
             Judged {

@@ -18,6 +18,7 @@ mod history;
 mod live;
 mod preview;
 mod prove;
+mod reach;
 mod restore;
 mod results;
 mod rows;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use annotate::{Annotated, Annotation};
-pub use archive::{Imported, tar_name};
+pub use archive::{Imported, check_archive_metadata, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
 pub use changed_rows::RowForm;
 pub use changes::{Changes, Counts};
@@ -109,6 +110,12 @@ impl Engine {
         (self.clock)()
     }
 
+    /// Whether a database was named.
+    #[must_use]
+    pub fn has_database(&self) -> bool {
+        self.database.is_some()
+    }
+
     fn database(&self) -> Result<&str, EngineError> {
         self.database.as_deref().ok_or(EngineError::NoDatabase)
     }
@@ -136,6 +143,8 @@ mod tests {
         spawnable(engine.stats());
         spawnable(engine.list());
         spawnable(engine.details(id));
+        spawnable(engine.reach_database());
+        spawnable(engine.try_writing());
         spawnable(engine.changes(id));
         spawnable(engine.annotate(id, &Annotation::default()));
         spawnable(engine.changed_rows(&Point::Live, &Point::Live, RowForm::Csv, run));

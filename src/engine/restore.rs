@@ -248,12 +248,12 @@ impl Engine {
 
     async fn note_restore(&self, manifest: &Manifest) -> Result<(), EngineError> {
         let id = &manifest.backup_id;
-        let note = async {
-            let mut state = self.store.state(id).await?;
+        let now = rfc3339(self.now());
+        let noted = self.store.change_state(id, |state| {
             state.restore_tested = true;
-            state.last_restore = Some(rfc3339(self.now()));
-            self.store.save_state(id, &state).await
-        };
-        note.await.map_err(|source| EngineError::NotNoted { id: id.clone(), source })
+            state.last_restore = Some(now);
+        });
+        let noted = noted.await.map(drop);
+        noted.map_err(|source| EngineError::NotNoted { id: id.clone(), source })
     }
 }

@@ -117,11 +117,8 @@ impl Engine {
         let damage: Vec<_> = damage.iter().filter(hurts).map(sentence).collect();
         let verified_at = rfc3339(self.now());
         // A state that cannot be read or written must not hide what was found.
-        let noted = async {
-            let mut state = self.store.state(id).await?;
-            state.verification = Some(Verification { verified_at, damage: damage.clone() });
-            self.store.save_state(id, &state).await
-        };
+        let verification = Verification { verified_at, damage: damage.clone() };
+        let noted = self.store.change_state(id, |state| state.verification = Some(verification));
         if let Err(error) = noted.await {
             tracing::warn!("could not note the verification of {id}: {error}");
         }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::BackupId;
+use super::{Age, BackupId, BackupKind};
 
 /// What to keep. A backup that any rule keeps is kept; a pinned one always is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// The newest, whatever their age.
     pub last: usize,
@@ -24,7 +24,11 @@ pub struct Policy {
     /// The newest of each of so many years that have one.
     pub yearly: usize,
     /// All younger than this, counted from the newest backup.
-    pub within: Option<Duration>,
+    pub within: Option<Age>,
+    /// What restores kept before they began: all younger than this, counted from the newest backup.
+    /// They then have a rule of their own, and the rules above neither keep nor count them. Without
+    /// it they are backups like any other.
+    pub pre_restore_within: Option<Age>,
 }
 
 /// A backup as the policy sees it.
@@ -32,13 +36,15 @@ pub struct Policy {
 pub struct Candidate {
     /// Its id.
     pub id: BackupId,
+    /// Why it was made.
+    pub kind: BackupKind,
     /// Pinned ones stay.
     pub pinned: bool,
 }
 
 /// Why a backup is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Somebody pinned it.
     Pinned,
@@ -56,6 +62,8 @@ pub enum Reason {
     Yearly,
     /// Young enough.
     Within,
+    /// Kept by a restore not long ago.
+    PreRestore,
 }
 
 /// What the policy says of one backup: it stays if there is a reason.
@@ -94,6 +102,13 @@ impl Policy {
         Self { last: count, ..Self::default() }
     }
 
+    /// Whether any rule keeps backups that are not what a restore put aside.
+    #[must_use]
+    pub fn keeps_any(&self) -> bool {
+        let young = self.within.is_some_and(|age| age > Age::days(0));
+        young || self.last > 0 || self.periods().iter().any(|(count, ..)| *count > 0)
+    }
+
     fn periods(&self) -> [Period; 5] {
         [
             (self.hourly, "%Y%m%d%H", Reason::Hourly),
@@ -109,23 +124,37 @@ impl Policy {
     pub fn decide(&self, mut candidates: Vec<Candidate>) -> Vec<Decision> {
         candidates.sort_by(|a, b| b.id.cmp(&a.id));
         let newest = candidates.first().map(|candidate| candidate.id.second());
+        let younger = |time: DateTime<Utc>, age: Age| {
+            newest.is_some_and(|newest| newest - time <= age.duration())
+        };
         let mut periods = self.periods().map(|(left, format, reason)| Kept {
             left,
             format,
             reason,
             seen: BTreeSet::new(),
         });
-        let decide = |(place, candidate): (usize, Candidate)| {
+        let mut place = 0;
+        let decide = |candidate: Candidate| {
             let time = candidate.id.second();
-            let young = |age: Duration| newest.is_some_and(|newest| newest - time <= age);
             let mut reasons = Vec::new();
             reasons.extend(candidate.pinned.then_some(Reason::Pinned));
-            reasons.extend((place < self.last).then_some(Reason::Last));
-            reasons.extend(periods.iter_mut().filter_map(|p| p.keeps(time).then_some(p.reason)));
-            reasons.extend(self.within.is_some_and(young).then_some(Reason::Within));
+            match self.pre_restore_within {
+                Some(age) if candidate.kind == BackupKind::PreRestore => {
+                    reasons.extend(younger(time, age).then_some(Reason::PreRestore));
+                }
+                _ => {
+                    place += 1;
+                    let young = self.within.is_some_and(|age| younger(time, age));
+                    reasons.extend((place <= self.last).then_some(Reason::Last));
+                    reasons.extend(
+                        periods.iter_mut().filter_map(|p| p.keeps(time).then_some(p.reason)),
+                    );
+                    reasons.extend(young.then_some(Reason::Within));
+                }
+            }
             Decision { id: candidate.id, reasons }
         };
-        candidates.into_iter().enumerate().map(decide).collect()
+        candidates.into_iter().map(decide).collect()
     }
 }
 
@@ -134,8 +163,12 @@ mod tests {
     use super::*;
 
     fn candidates(ids: &[&str]) -> Vec<Candidate> {
-        let parse = |id: &&str| Candidate { id: id.parse().expect("an id"), pinned: false };
-        ids.iter().map(parse).collect()
+        let candidate = |id: &&str| Candidate {
+            id: id.parse().expect("an id"),
+            kind: BackupKind::Full,
+            pinned: false,
+        };
+        ids.iter().map(candidate).collect()
     }
 
     fn kept(policy: &Policy, candidates: Vec<Candidate>) -> Vec<String> {
@@ -166,12 +199,34 @@ mod tests {
     #[test]
     fn the_age_counts_from_the_newest_so_a_stopped_clock_loses_nothing() {
         let all = candidates(&["20250101_000000", "20250101_120000", "20250102_000000"]);
-        let policy = Policy { within: Some(Duration::hours(12)), ..Policy::default() };
+        let policy = Policy { within: "12h".parse().ok(), ..Policy::default() };
         assert_eq!(kept(&policy, all), ["20250102_000000", "20250101_120000"]);
+    }
+
+    #[test]
+    fn what_restores_kept_ages_out_by_itself_and_takes_no_place_of_others() {
+        let mut all = candidates(&[
+            "20250101_000000",
+            "20250102_000000",
+            "20250103_000000",
+            "20250104_000000",
+            "20250105_000000",
+        ]);
+        for place in [1, 3] {
+            all[place].kind = BackupKind::PreRestore;
+        }
+        let policy = Policy { pre_restore_within: Some(Age::days(2)), ..Policy::last(2) };
+        let kept_now = ["20250105_000000", "20250104_000000", "20250103_000000"];
+        assert_eq!(kept(&policy, all.clone()), kept_now);
+        all[1].pinned = true;
+        assert_eq!(kept(&policy, all.clone()).len(), 4);
+        assert_eq!(kept(&Policy::last(2), all)[1], "20250104_000000");
     }
 
     #[test]
     fn no_rule_keeps_nothing() {
         assert!(kept(&Policy::default(), candidates(&["20250101_000000"])).is_empty());
+        let aside = Policy { pre_restore_within: Some(Age::days(30)), ..Policy::default() };
+        assert!(!aside.keeps_any() && Policy::last(1).keeps_any());
     }
 }

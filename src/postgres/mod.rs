@@ -5,6 +5,7 @@ mod catalog;
 mod copy_out;
 mod error;
 mod locks;
+mod older;
 mod session;
 mod sql;
 
@@ -12,4 +13,5 @@ pub use apply::{Applied, Apply, Selection, Staging};
 pub use catalog::{OutsideReference, existing_tables, refuse_incomplete};
 pub use error::server_words;
 pub use error::{DatabaseError, Trouble};
+pub use older::MadeUp;
 pub use session::{Session, Terminator};

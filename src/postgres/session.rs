@@ -216,6 +216,14 @@ impl Session {
         })
     }
 
+    /// Takes leave of the server.
+    ///
+    /// # Errors
+    /// If the connection is lost; the server then notices by itself.
+    pub async fn close(self) -> Result<(), DatabaseError> {
+        self.connection.close().await.trying("take leave of the database")
+    }
+
     /// Ends the transaction without effect.
     ///
     /// # Errors

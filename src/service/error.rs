@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::access::TokenError;
 use super::jobs::{Job, JobId};
 
 /// What can go wrong around the use cases.
@@ -18,6 +19,9 @@ pub enum ServiceError {
     /// Another process keeps its state there.
     #[error("another service uses the state folder {}", .0.display())]
     StateInUse(PathBuf),
+    /// The tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// The text is no job id.
     #[error("not a job id: {0:?}")]
     MalformedJobId(String),

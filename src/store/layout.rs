@@ -10,6 +10,8 @@ pub const STORE: &str = "store.json";
 pub const DAMAGED: &str = "damaged.json";
 /// Packs that nothing reached when a sweep last looked.
 pub const DOOMED: &str = "doomed.json";
+/// Written and removed, to see whether the store can be written.
+pub const TRIAL: &str = "trial";
 /// The folder of the packs.
 pub const PACKS: &str = "packs";
 /// The folder of the index.

@@ -142,6 +142,25 @@ impl Store {
             .map_err(|error| StoreError::StateDamaged { id: id.clone(), what: error.to_string() })
     }
 
+    /// Changes a backup's state: what others in this process change meanwhile is not lost.
+    ///
+    /// # Errors
+    /// As [`Self::state`]; if the object store fails. It is then as it was.
+    pub async fn change_state(
+        &self,
+        id: &BackupId,
+        change: impl FnOnce(&mut State) + Send,
+    ) -> Result<State, StoreError> {
+        let _alone = self.0.states.lock().await;
+        let before = self.state(id).await?;
+        let mut state = before.clone();
+        change(&mut state);
+        if state != before {
+            self.save_state(id, &state).await?;
+        }
+        Ok(state)
+    }
+
     /// Replaces a backup's state, whole or not at all.
     ///
     /// # Errors

@@ -63,6 +63,8 @@ struct Inner {
     place: String,
     parameters: Parameters,
     index: Mutex<Option<(Listing, Arc<Index>)>>,
+    /// Held while a state is read, changed and written.
+    states: tokio::sync::Mutex<()>,
     runtime: tokio::runtime::Handle,
     /// The folder of a store that is thrown away.
     _scratch: Option<scratch::Scratch>,
@@ -85,6 +87,16 @@ impl Store {
     #[must_use]
     pub fn folder(&self) -> Option<&std::path::Path> {
         self.0.objects.folder.as_deref()
+    }
+
+    /// Writes a small object and takes it away again.
+    ///
+    /// # Errors
+    /// If that does not work.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        let path = object_store::path::Path::from(layout::TRIAL);
+        self.objects().put(&path, "may be removed\n".into()).await?;
+        self.objects().remove(&path).await
     }
 
     fn objects(&self) -> &Objects {

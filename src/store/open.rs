@@ -87,6 +87,7 @@ impl Store {
             place,
             parameters,
             index: Mutex::default(),
+            states: tokio::sync::Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             _scratch: scratch,
         }))

@@ -6,3 +6,4 @@ mod exact;
 mod files;
 mod hostile;
 mod memory;
+mod older;

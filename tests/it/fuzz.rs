@@ -1,6 +1,7 @@
 //! A bounded run of every fuzz target, on real stored bytes with a few of them changed.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use crate::support::program::Program;
@@ -61,13 +62,25 @@ fn files_below(folder: &Path, found: &mut Vec<Vec<u8>>) {
     }
 }
 
+/// The metadata of an archive.
+fn first_member(archive: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Archive::new(archive);
+    let mut members = archive.entries().expect("an archive");
+    let mut text = Vec::new();
+    let mut first = members.next().expect("a member").expect("sound");
+    first.read_to_end(&mut text).expect("read");
+    text
+}
+
 #[tokio::test]
 async fn no_parser_of_stored_bytes_panics_whatever_they_are() {
     let database = sample_database().await;
     let program = Program::on(&database);
-    program.backup();
+    let id = program.backup();
     let mut seeds = vec![Vec::new()];
     files_below(program.store(), &mut seeds);
+    let archive = program.command(&["export", &id, "--output", "-"]).output().expect("it runs");
+    seeds.push(first_member(&archive.stdout));
     // Chunks, as they are before they are packed.
     let packs: Vec<_> =
         seeds.iter().filter(|seed| seed.starts_with(b"IPRWPK01")).cloned().collect();

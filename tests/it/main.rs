@@ -10,6 +10,8 @@ mod fuzz;
 mod golden;
 mod history;
 mod layering;
+mod packaging;
 mod restore_cases;
+mod service;
 mod store;
 mod support;

@@ -92,6 +92,14 @@ impl Described {
     }
 }
 
+/// Whether this may be the metadata file of an archive.
+///
+/// # Errors
+/// Says why not.
+pub fn check_archive_metadata(text: &[u8]) -> Result<(), String> {
+    Described::parse(text).map(|_| ())
+}
+
 fn hash(manifest: &Manifest) -> Hash {
     Hash::of(&serde_json::to_vec(manifest).expect("a manifest is plain data"))
 }

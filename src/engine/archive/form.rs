@@ -54,7 +54,7 @@ pub fn type_name(dataset: Dataset) -> &'static str {
 }
 
 /// What the file counts: the name of each count, and the part whose rows it counts.
-fn counts(dataset: Dataset) -> &'static [(&'static str, &'static str)] {
+pub fn counts(dataset: Dataset) -> &'static [(&'static str, &'static str)] {
     match dataset {
         Dataset::Vrfs => &[("count", "vrfs")],
         Dataset::Prefixes => &[("count", "prefixes")],

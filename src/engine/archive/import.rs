@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::describe::Described;
 use super::incoming::{Incoming, feed};
+use super::older_files::OlderBackup;
 use super::rebuild::{Rebuild, malformed};
 use super::unpack::{self, Unpacking};
 use crate::engine::live::{Captured, Labelled, splitter};
@@ -107,6 +108,11 @@ impl Engine {
     /// As [`Engine::import_archive`]; if the folder cannot be read.
     pub async fn import_folder(&self, folder: &Path, run: &Run) -> Result<Imported, EngineError> {
         let held = self.store.lock(Lock::Objects, Mode::Shared, "import", PATIENCE).await?;
+        if let Some(older) = OlderBackup::find(folder)? {
+            let imported = self.import_older(older, run).await?;
+            held.release().await;
+            return Ok(imported);
+        }
         let workshop = self.workshop(run).await?;
         let _ended = workshop.stop.clone().drop_guard();
         let folder = folder.to_owned();

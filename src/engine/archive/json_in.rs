@@ -109,7 +109,7 @@ fn field(form: Form, raw: &str) -> Option<Vec<u8>> {
 }
 
 /// Appends a text as PostgreSQL's COPY writes it.
-fn escape(text: &str, out: &mut Vec<u8>) {
+pub fn escape(text: &str, out: &mut Vec<u8>) {
     for &byte in text.as_bytes() {
         let letter = match byte {
             b'\\' => b'\\',

@@ -11,8 +11,12 @@ mod import;
 mod incoming;
 mod json_in;
 mod json_out;
+mod older;
+mod older_files;
+mod older_ids;
 mod rebuild;
 mod unpack;
 
+pub use describe::check_archive_metadata;
 pub use export::tar_name;
 pub use import::Imported;

@@ -120,7 +120,8 @@ pub fn malformed(what: impl Into<String>) -> EngineError {
     EngineError::MalformedArchive(what.into())
 }
 
-fn unreadable(dataset: Dataset, error: &serde_json::Error) -> EngineError {
+/// The file of a dataset is not what it should be.
+pub fn unreadable(dataset: Dataset, error: &serde_json::Error) -> EngineError {
     malformed(format!("the file of {dataset} cannot be read: {error}"))
 }
 

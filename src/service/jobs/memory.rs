@@ -61,13 +61,18 @@ pub async fn save(jobs: &Jobs) -> Result<(), ServiceError> {
     write.await.expect("writing does not panic").map_err(failed)
 }
 
-/// Writes the jobs down whenever one begins or ends, as long as there are any.
+/// Writes the jobs down whenever one begins or ends, until nothing can change any more. Nobody else
+/// does, so what is older is never written over what is newer.
 pub async fn keep_saving(to_save: Arc<Notify>, jobs: Weak<Inner>) {
     loop {
         to_save.notified().await;
-        let Some(inner) = jobs.upgrade() else { return };
-        if let Err(error) = save(&Jobs(inner)).await {
+        let Some(jobs) = jobs.upgrade().map(Jobs) else { return };
+        let last = jobs.are_over();
+        if let Err(error) = save(&jobs).await {
             tracing::warn!("the jobs could not be written down: {error}");
+        }
+        if last {
+            return;
         }
     }
 }

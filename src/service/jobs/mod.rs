@@ -41,6 +41,7 @@ struct Inner {
     changes: watch::Sender<u64>,
     /// Told whenever `jobs.json` should be written anew.
     to_save: Arc<Notify>,
+    /// The jobs that run, and who writes them down.
     tasks: TaskTracker,
 }
 
@@ -68,7 +69,8 @@ impl Jobs {
             tasks: TaskTracker::new(),
         }));
         memory::save(&jobs).await?;
-        tokio::spawn(memory::keep_saving(jobs.0.to_save.clone(), Arc::downgrade(&jobs.0)));
+        let saving = memory::keep_saving(jobs.0.to_save.clone(), Arc::downgrade(&jobs.0));
+        jobs.0.tasks.spawn(saving);
         Ok(jobs)
     }
 
@@ -97,6 +99,14 @@ impl Jobs {
     #[must_use]
     pub fn latest(&self, limit: usize) -> Vec<Job> {
         self.table().newest_first().take(limit).map(Job::in_short).collect()
+    }
+
+    /// How many jobs wait, and how many are under way.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        let table = self.table();
+        let count = |state| table.newest_first().filter(|job| job.state == state).count() as u64;
+        (count(JobState::Queued), count(JobState::Running))
     }
 
     /// Waits until the job is over.

@@ -1,6 +1,8 @@
 //! What is said of a failure to whoever is not at this machine: never a path of the host, and of an
 //! inner failure nothing but that there was one; the log has the rest.
 
+use serde_json::Value;
+
 use crate::engine::{EngineError, Kind, Problem};
 use crate::store::StoreError;
 
@@ -36,6 +38,19 @@ fn public_detail(error: &EngineError) -> String {
     }
 }
 
+/// Takes the store's folder out of what a body says, for example in the notes of a sweep that met
+/// an object it could not remove.
+pub fn without_folder(body: &mut Value, folder: &str) {
+    match body {
+        Value::String(text) if text.contains(folder) => *text = text.replace(folder, "(the store)"),
+        Value::Array(values) => values.iter_mut().for_each(|value| without_folder(value, folder)),
+        Value::Object(values) => {
+            values.values_mut().for_each(|value| without_folder(value, folder));
+        }
+        _ => {}
+    }
+}
+
 /// A job that somebody ended.
 pub fn cancelled() -> Problem {
     Problem::new(409, "cancelled", "Cancelled", "the job was cancelled; nothing was changed")
@@ -51,4 +66,16 @@ pub fn cut_off() -> Problem {
 pub fn broken() -> Problem {
     let detail = "an inner failure; nothing is half-done, and the service's log says more";
     Problem::new(500, "failed", "It failed", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_tells_the_store_but_not_where_it_is() {
+        let mut body = serde_json::json!({"notes": ["cannot remove /app/backups/packs/1"], "n": 1});
+        without_folder(&mut body, "/app/backups");
+        assert_eq!(body["notes"][0], "cannot remove (the store)/packs/1");
+    }
 }

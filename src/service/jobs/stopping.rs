@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::Jobs;
 use super::job::{Job, JobId, JobState};
 use super::problem::{cancelled, cut_off};
 use super::table::Ended;
-use super::{Jobs, memory};
 use crate::service::ServiceError;
 
 /// A running job is to end.
@@ -68,6 +68,7 @@ impl Jobs {
             // One that began just now is among the running ones.
             let _ = self.end_waiting(job.job_id);
         }
+        self.0.to_save.notify_one();
         if tokio::time::timeout(grace, self.0.tasks.wait()).await.is_err() {
             let unfinished = self.table().unfinished();
             for id in unfinished {
@@ -78,9 +79,6 @@ impl Jobs {
         }
         // Those who follow see that nothing more will come.
         self.told();
-        if let Err(error) = memory::save(self).await {
-            tracing::warn!("the jobs could not be written down: {error}");
-        }
     }
 
     fn end_waiting(&self, id: JobId) -> Result<(), ServiceError> {

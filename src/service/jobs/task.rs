@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::job::{JobId, JobState};
 use super::meter::Meter;
-use super::problem::{broken, public_problem};
+use super::problem::{broken, public_problem, without_folder};
 use super::stopping::{Stop, problem_of};
 use super::table::{Begun, Ended};
 use super::{Jobs, Outcome};
@@ -52,7 +52,10 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
     match follow(jobs, begun, &run).await {
         End::Done(Ok(outcome)) => {
             tracing::info!("succeeded");
-            let body = serde_json::to_value(outcome).expect("bodies are plain data");
+            let mut body = serde_json::to_value(outcome).expect("bodies are plain data");
+            if let Some(folder) = jobs.0.engine.store().folder() {
+                without_folder(&mut body, &folder.to_string_lossy());
+            }
             (Ended::Well(body), None)
         }
         End::Done(Err(error)) => {
@@ -82,7 +85,11 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            done = &mut work => return done.map_or(End::Panicked, End::Done),
+            done = &mut work => {
+                let now = *progress.borrow();
+                note(jobs, job.job_id, &meter.read(&now), false);
+                return done.map_or(End::Panicked, End::Done);
+            }
             Some(Stop { state, answer }) = stops.recv() => {
                 // The work is not polled meanwhile, so this stays true until it is dropped.
                 if !run.is_committing() && may_end(job.kind.can_be_ended(), state) {

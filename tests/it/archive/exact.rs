@@ -76,7 +76,7 @@ async fn comes_back(disturbance: &str, database: crate::support::TestDatabase, a
 }
 
 const MESS: &str = "DELETE FROM vpc_prefix_association; UPDATE prefix SET parent_prefix_id = NULL;
-    DELETE FROM prefix WHERE source = 'manual'; DELETE FROM vrf WHERE vrf_id LIKE '%l%';
+    DELETE FROM prefix WHERE source = 'manual';
     UPDATE vpc SET tags = '{}'";
 
 #[tokio::test]

@@ -73,12 +73,13 @@ async fn an_archive_that_was_changed_says_where() {
         ("not those that were exported (1 of 2)", |m| {
             let text = String::from_utf8(m[1].2.clone()).expect("text");
             let rows: Vec<_> = text.lines().collect();
-            m[1].2 = [rows[0], &rows[1].replace("},", "}"), rows[3]].join("\n").into_bytes();
+            let one = [rows[0], rows[1], rows[2].trim_end_matches(','), rows[4]];
+            m[1].2 = one.join("\n").into_bytes();
         }),
         ("rows did not come in key order", |m| change(m, 1, "\"prod-vrf\"", "\"z\"")),
         ("lacks the column description", |m| change(m, 1, "description", "beschreibung")),
         ("is not of its type", |m| change(m, 1, "true", "1")),
-        ("twice in a row", |m| change(m, 1, "\"tags\"", "\"vrf_id\"")),
+        ("twice in a row", |m| change(m, 1, "\"description\"", "\"vrf_id\"")),
         ("the manifest in it was changed", |m| change(m, 0, "\"next\": 1", "\"next\": 7")),
         ("its first file is", |m| m.swap(0, 1)),
         ("the file of vpcs is missing", |m| drop(m.remove(3))),
@@ -147,7 +148,7 @@ async fn bytes_changed_anywhere_never_make_another_backup() {
     let elsewhere = cycle.elsewhere().await;
     let original = cycle.engine.store().manifest(&id).await.expect("the manifest");
     let mut number: u64 = 1;
-    for _ in 0..150 {
+    for _ in 0..60 {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let mut changed = sound.clone();
         let place = usize::try_from(number >> 20).expect("64 bits") % changed.len();

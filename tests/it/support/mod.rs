@@ -2,11 +2,13 @@
 //! the whole test process shares.
 
 pub mod app;
+pub mod clockwork;
 mod cluster;
 pub mod cycle;
 mod dump;
 pub mod program;
 pub mod s3;
+pub mod serving;
 
 use std::collections::BTreeMap;
 

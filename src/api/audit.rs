@@ -1,0 +1,45 @@
+//! `GET /api/audit`
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::{Admin, Caller};
+use super::error::ApiError;
+use super::extract::{Query, at_most};
+use crate::service::Service;
+use crate::service::audit::Entry;
+
+/// How many to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// How many entries to list.
+    #[param(default = 100, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+/// The newest entries of the audit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuditLog {
+    /// Always `success`.
+    status: &'static str,
+    /// Newest first.
+    entries: Vec<Entry>,
+}
+
+/// Who did what, newest first
+#[utoipa::path(
+    get, path = "/api/audit", tag = "service", operation_id = "get_audit_log", params(Asked),
+    responses((status = 200, description = "The newest entries", body = AuditLog))
+)]
+pub async fn audit(
+    _: Caller<Admin>,
+    State(service): State<Service>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<AuditLog>, ApiError> {
+    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
+    Ok(Json(AuditLog { status: "success", entries: service.audit_entries(limit).await? }))
+}

@@ -1,0 +1,41 @@
+//! Before any handler: who calls, under which name, from which page, and what is written down of it.
+
+mod audited;
+mod cors;
+mod hosts;
+mod identity;
+mod origins;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+pub use audited::audited;
+pub use cors::cors;
+pub use hosts::Hosts;
+pub use identity::{Known, identify};
+pub use origins::{MalformedOrigin, Origins};
+
+use super::error::ApiError;
+
+/// Turns away what was sent to another name.
+pub async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    if hosts.allow(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    ApiError::UnknownHost.into_response()
+}
+
+/// Turns away what a page of others wants to change.
+pub async fn own_origin(
+    State(origins): State<Arc<Origins>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if origins.allow(request.method(), request.headers()) {
+        return next.run(request).await;
+    }
+    ApiError::ForeignOrigin.into_response()
+}

@@ -1,0 +1,171 @@
+//! The door: takes connections, bounded in number and in patience, and answers on them.
+//!
+//! What a client that means ill can do before anybody knows who it is ends here: heads that come
+//! byte by byte, answers that are never taken, connections that are only held.
+
+mod connections;
+mod files;
+mod patient;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
+use axum::{BoxError, Router};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceExt};
+
+use crate::service::Metrics;
+use connections::{Busy, Connections, Place};
+use patient::Patient;
+
+/// A request's head, and the time between two requests, may take so long.
+const HEAD: Duration = Duration::from_secs(10);
+/// A client may take nothing of its answer for so long.
+const STALL: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+const LONGEST_HEAD: usize = 32 * 1024;
+/// Bytes that a client's system takes off our hands at once.
+const SHORT: u64 = 16 * 1024;
+/// How long to wait before taking the next connection after the system refused one.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// What a client is told for whom there is no place.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
+    content-length: 148\r\n\r\n\
+    {\"type\":\"about:blank\",\"title\":\"Too many connections\",\"status\":503,\
+    \"detail\":\"every connection is in use; try again in a moment\",\"code\":\"overloaded\"}\n";
+
+/// Answers on this socket until told to stop, then lets requests under way come to their end.
+pub async fn listen(
+    listener: TcpListener,
+    router: Router,
+    most_connections: usize,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
+    let connections = Connections::at_most(files::room_for(most_connections));
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!("a connection could not be taken: {error}");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let Some((place, crowded)) = connections.take_place() else {
+            metrics.connection("refused");
+            // Into an empty buffer; who cannot take it is told nothing.
+            let _ = stream.try_write(FULL);
+            continue;
+        };
+        metrics.connection(if crowded { "accepted_for_an_idle_one" } else { "accepted" });
+        let answering = Answering { router: router.clone(), place: Arc::new(place), peer };
+        tasks.spawn(converse(stream, answering, stop.clone()));
+    }
+    drop(listener);
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// One connection from its begin to its end.
+async fn converse(stream: TcpStream, answering: Answering, stop: CancellationToken) {
+    // A small answer is not to wait for more.
+    let _ = stream.set_nodelay(true);
+    let evicted = answering.place.evicted();
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD);
+    let io = TokioIo::new(Patient::new(stream, STALL));
+    let connection = builder.serve_connection(io, TowerToHyperService::new(answering));
+    let mut connection = std::pin::pin!(connection);
+    let mut evicted = std::pin::pin!(evicted);
+    let mut stopping = std::pin::pin!(stop.cancelled().fuse());
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!("a connection ended early: {error}");
+                }
+                return;
+            }
+            () = evicted.as_mut() => return,
+            () = stopping.as_mut() => connection.as_mut().graceful_shutdown(),
+        }
+    }
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+struct Answering {
+    router: Router,
+    place: Arc<Place>,
+    peer: SocketAddr,
+}
+
+impl<B> Service<Request<B>> for Answering
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let busy = self.place.busy();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let router = self.router.clone();
+        async move { Ok(until_sent(busy, router.oneshot(request).await?)) }.boxed()
+    }
+}
+
+/// A long answer keeps its connection busy until it is sent.
+fn until_sent(busy: Busy, response: Response) -> Response {
+    if response.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT) {
+        return response;
+    }
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |part| {
+            let _busy = &busy;
+            part
+        }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refusal_says_how_long_it_is() {
+        let text = std::str::from_utf8(FULL).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+        serde_json::from_str::<serde_json::Value>(body).expect("JSON");
+    }
+}

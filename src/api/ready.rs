@@ -1,0 +1,24 @@
+//! `GET /api/ready`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::service::Service;
+use crate::service::upkeep::Health;
+
+/// Whether the service may be sent requests
+///
+/// For load balancers: the store can be written and the database answers.
+#[utoipa::path(
+    get, path = "/api/ready", tag = "service", operation_id = "get_readiness", security(()),
+    responses(
+        (status = 200, description = "It may", body = Health),
+        (status = 503, description = "It may not; `checks` says why", body = Health),
+    )
+)]
+pub async fn ready(State(service): State<Service>) -> (StatusCode, Json<Health>) {
+    let health = service.upkeep().health().await;
+    let ready = health.is_ready();
+    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+}

@@ -1,0 +1,17 @@
+//! `GET /api/schedule`
+
+use axum::Json;
+use axum::extract::State;
+
+use super::access::{Caller, Viewer};
+use crate::service::Service;
+use crate::service::upkeep::ScheduleStatus;
+
+/// What the service does by itself, and when
+#[utoipa::path(
+    get, path = "/api/schedule", tag = "service", operation_id = "get_schedule",
+    responses((status = 200, description = "The schedule and its last run", body = ScheduleStatus))
+)]
+pub async fn schedule(_: Caller<Viewer>, State(service): State<Service>) -> Json<ScheduleStatus> {
+    Json(service.upkeep().schedule().await)
+}

@@ -1,0 +1,63 @@
+//! `health`
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::Value;
+
+use super::context::Context;
+use super::error::CliError;
+use super::output::plain;
+
+/// How long a service that is well takes at most.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+
+/// The longest answer that is read.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Ask a running service whether it is well: for containers and other watchers
+///
+/// Ends with 1 if it does not answer or says that it fails, and says why.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Where the service is
+    #[arg(long, default_value = "http://127.0.0.1:8000", value_name = "URL")]
+    url: String,
+}
+
+impl Arguments {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        let health = self.ask().await?;
+        context.print(&health, text);
+        if health["status"] == "failing" { Err(CliError::Unwell) } else { Ok(()) }
+    }
+
+    async fn ask(&self) -> anyhow::Result<Value> {
+        // Whatever stands between this machine and others has no say in it.
+        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
+        let url = format!("{}/api/health", self.url.trim_end_matches('/'));
+        let answer = client.get(&url).send().await;
+        let mut answer = answer.with_context(|| format!("nothing answers at {url}"))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(block) = answer.chunk().await.context("the answer breaks off")? {
+            body.extend_from_slice(&block);
+            anyhow::ensure!(body.len() <= MAX_ANSWER, "what answers at {url} is another service");
+        }
+        anyhow::ensure!(status.is_success(), "{url} answers {status}");
+        serde_json::from_slice(&body)
+            .with_context(|| format!("what answers at {url} is another service"))
+    }
+}
+
+fn text(health: &Value) -> String {
+    let word = |value: &Value| plain(value.as_str().unwrap_or_default());
+    let mut text = word(&health["status"]);
+    for (name, check) in health["checks"].as_object().into_iter().flatten() {
+        let mark = if check["ok"] == true { "ok " } else { "NOT" };
+        text += &format!("\n{mark} {}: {}", plain(name), word(&check["detail"]));
+    }
+    text
+}

@@ -1,0 +1,54 @@
+//! The retention rules beside "the newest N"; `cleanup` and `serve` share them.
+
+use clap::Args;
+
+use crate::model::{Age, Policy};
+
+/// What to keep beside the newest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[expect(clippy::struct_field_names, reason = "they are called as the options are")]
+pub struct KeepRules {
+    /// Also keep the newest of each of the last N hours that have a backup
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_hourly: usize,
+    /// Also keep the newest of each of the last N days that have a backup
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_daily: usize,
+    /// Also keep the newest of each of the last N weeks that have a backup
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_weekly: usize,
+    /// Also keep the newest of each of the last N months that have a backup
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_monthly: usize,
+    /// Also keep the newest of each of the last N years that have a backup
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep_yearly: usize,
+    /// Also keep all that are younger than this, counted from the newest (36h, 14d, 8w)
+    #[arg(long, value_name = "AGE")]
+    keep_within: Option<Age>,
+    /// Keep what restores put aside for this long, counted from the newest backup, and count it
+    /// nowhere else [default: serve 30d; cleanup treats it like any other backup]
+    #[arg(long, value_name = "AGE")]
+    keep_pre_restore: Option<Age>,
+}
+
+impl KeepRules {
+    /// Whether any rule was given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The policy of these rules and the newest `last`.
+    pub fn policy(&self, last: usize) -> Policy {
+        Policy {
+            last,
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            yearly: self.keep_yearly,
+            within: self.keep_within,
+            pre_restore_within: self.keep_pre_restore,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What `serve` does by itself, whom it lets in and whom it tells: the options, and what they mean.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+
+use super::keep_rules::KeepRules;
+use crate::api::{Hosts, Origins};
+use crate::model::{Age, Policy};
+use crate::service::schedule::Timetable;
+use crate::service::upkeep::Plan;
+use crate::service::webhook::Target;
+
+/// How long a scheduled cleanup keeps what restores put aside, unless told otherwise.
+const KEEP_PRE_RESTORE_DAYS: u16 = 30;
+
+/// The variable with the secret that notices are signed with.
+const WEBHOOK_SECRET: &str = "WEBHOOK_SECRET";
+
+/// What the service does by itself.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "By itself")]
+pub struct PlanOptions {
+    /// When to back up, as a cron expression ("0 * * * *" is each full hour); may be repeated
+    #[arg(long, value_name = "CRON")]
+    schedule: Vec<String>,
+    /// The time zone of the schedule, for example Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    time_zone: String,
+    /// After each scheduled backup keep the N newest and what the other rules keep, delete the
+    /// rest; pinned backups stay. Without any of these rules nothing is deleted
+    #[arg(long, value_name = "N")]
+    keep_last: Option<usize>,
+    #[command(flatten)]
+    rules: KeepRules,
+    /// Prove each backup again within this time, one after the other (7d, 4w)
+    #[arg(long, value_name = "AGE")]
+    verify_within: Option<Age>,
+    /// Tell this address of failures, and of the first good backup after them; notices are signed
+    /// if the variable WEBHOOK_SECRET is set
+    #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
+    webhook: Option<String>,
+}
+
+/// Whom the service lets in.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+pub struct AccessOptions {
+    /// A name under which the service may be called, beside localhost and the address that it
+    /// listens on; may be repeated
+    #[arg(long, value_name = "NAME")]
+    allowed_host: Vec<String>,
+    /// The origin of a page of others that may use the API (https://noc.example); may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
+    /// Let everybody do everything who can reach an address that is not this machine's own alone.
+    /// Without it, such an address is refused as long as there are no tokens
+    #[arg(long)]
+    allow_anonymous_on_any_address: bool,
+    /// Connections at a time; when all are taken, the one idle longest makes room
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub max_connections: usize,
+}
+
+impl PlanOptions {
+    /// What is to be done.
+    pub fn plan(&self) -> anyhow::Result<Plan> {
+        let secret = std::env::var(WEBHOOK_SECRET).ok();
+        let target = |url: &String| Target::new(url, secret);
+        Ok(Plan {
+            timetable: Timetable::new(&self.schedule, &self.time_zone)?,
+            retention: self.retention()?,
+            verify_within: self.verify_within.filter(|age| *age > Age::days(0)),
+            webhook: self.webhook.as_ref().map(target).transpose()?,
+            ..Plan::default()
+        })
+    }
+
+    fn retention(&self) -> anyhow::Result<Option<Policy>> {
+        if self.keep_last.is_none() && self.rules.is_empty() {
+            return Ok(None);
+        }
+        ensure!(
+            !self.schedule.is_empty(),
+            "what to keep is for scheduled backups: give --schedule"
+        );
+        let policy = self.rules.policy(self.keep_last.unwrap_or(0));
+        ensure!(policy.keeps_any(), "these rules keep no backup at all: give --keep-last, too");
+        let aside = policy.pre_restore_within.unwrap_or(Age::days(KEEP_PRE_RESTORE_DAYS));
+        Ok(Some(Policy { pre_restore_within: Some(aside), ..policy }))
+    }
+}
+
+impl AccessOptions {
+    /// The names under which the service may be called.
+    pub fn hosts(&self, listen: SocketAddr) -> Hosts {
+        Hosts::new(listen, &self.allowed_host)
+    }
+
+    /// The pages that may change something.
+    pub fn origins(&self) -> anyhow::Result<Origins> {
+        Origins::new(&self.cors_origin).context("cannot use --cors-origin")
+    }
+
+    /// Refuses to let everybody in from elsewhere, unless told to in so many words.
+    pub fn refuse_anonymous(&self, listen: SocketAddr, open: bool) -> anyhow::Result<()> {
+        if open && !listen.ip().is_loopback() && !self.allow_anonymous_on_any_address {
+            bail!(
+                "there are no tokens, so everybody who reaches {listen} could restore and delete: \
+                 make one with `ipam-rewind token create NAME --role admin`, listen on 127.0.0.1, \
+                 or say --allow-anonymous-on-any-address"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        plan: PlanOptions,
+    }
+
+    fn retention(line: &str) -> anyhow::Result<Option<Policy>> {
+        let words = std::iter::once("serve").chain(line.split_whitespace());
+        Line::parse_from(words).plan.retention()
+    }
+
+    #[test]
+    fn what_restores_put_aside_is_kept_for_thirty_days_unless_told_otherwise() {
+        let aside = |line| retention(line).expect("fine").and_then(|p| p.pre_restore_within);
+        assert_eq!(aside("--schedule @daily"), None);
+        assert_eq!(aside("--schedule @daily --keep-last 3"), Some(Age::days(30)));
+        let line = "--schedule @daily --keep-last 3 --keep-pre-restore 2d";
+        assert_eq!(aside(line), Some(Age::days(2)));
+    }
+
+    #[test]
+    fn rules_that_would_keep_nothing_are_refused() {
+        for line in [
+            "--keep-last 3",
+            "--schedule @daily --keep-last 0",
+            "--schedule @daily --keep-pre-restore 2d",
+        ] {
+            assert!(retention(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Import of a backup of the older form, whose rows lack columns.
+//!
+//! It is put in the place of the live tables, within a transaction that is rolled back, and then
+//! captured like them. PostgreSQL itself so brings every value into its own form, and what the files
+//! lack comes from the live row with the same natural key (`postgres/older.sql`). Nothing of the
+//! database is changed.
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::import::{Imported, NewBackup};
+use super::older_files::OlderBackup;
+use super::rebuild::malformed;
+use crate::engine::live::Labelled;
+use crate::engine::{Engine, EngineError, Phase, Run};
+use crate::model::{BackupKind, State, rfc3339};
+use crate::postgres::{existing_tables, refuse_incomplete};
+
+/// A block of rows is sent once it has so many bytes.
+const BLOCK: usize = 128 << 10;
+
+impl Engine {
+    /// Makes a backup of one of the older form.
+    pub(super) async fn import_older(
+        &self,
+        older: OlderBackup,
+        run: &Run,
+    ) -> Result<Imported, EngineError> {
+        run.begin(Phase::Importing, None);
+        let mut session = self.connect(run).await?;
+        let tables = existing_tables(&mut session).await?;
+        refuse_incomplete(&tables)?;
+        session.begin_scratch_snapshot(&tables).await?;
+        let schema = session.schema(&tables).await?;
+        let taken = rfc3339(older.taken);
+        let (sender, lines) = mpsc::channel(4);
+        let reading = spawn_blocking(move || read(&older, &sender).map(|()| older));
+        let staged = session.stage_older(&taken, lines).await;
+        let read = reading.await.expect("reading does not panic");
+        // A file that cannot be read also ends the stream, and so does a server that takes no more:
+        // what came first is the error to tell.
+        if matches!(read, Err(EngineError::Interrupted)) {
+            staged?;
+            return Err(EngineError::Interrupted);
+        }
+        let older = read?;
+        staged?;
+        let made_up = session.fill_older().await?;
+        if !made_up.faults.is_empty() {
+            return Err(malformed(made_up.faults.join("; ")));
+        }
+        let (mut captured, written) =
+            self.capture_into_store(&mut [&mut session], schema, run).await?;
+        session.rollback().await?;
+
+        let mut notes = made_up.notes;
+        let addresses = captured.parts.iter().find(|part| part.name == "device42_ipaddresses");
+        if let Some(addresses) = addresses {
+            notes.push(format!(
+                "the older form does not hold the table {}: its {} rows and its sequence are those of now",
+                addresses.table, addresses.rows
+            ));
+        }
+        captured.taken = older.taken;
+        captured.snapshot.taken_at = taken;
+        captured.snapshot.visible = String::new();
+        captured.snapshot.wal_position = None;
+        let label = Labelled {
+            description: older.description,
+            created_by: older.created_by,
+            kind: BackupKind::Full,
+        };
+        let state = State::default();
+        let new = NewBackup { id: older.id, captured, written, label, state, notes };
+        self.publish_as(new, run).await
+    }
+}
+
+/// Sends the rows of all files, in blocks.
+fn read(older: &OlderBackup, lines: &mpsc::Sender<Vec<u8>>) -> Result<(), EngineError> {
+    let mut block = Vec::with_capacity(2 * BLOCK);
+    // A receiver that went away has its own reason to tell, or nobody waits any more.
+    let gone = |_| EngineError::Interrupted;
+    older.each(|line| {
+        block.append(line);
+        if block.len() < BLOCK {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));
+        lines.blocking_send(full).map_err(gone)
+    })?;
+    lines.blocking_send(block).map_err(gone)
+}

@@ -1,0 +1,143 @@
+//! Who is let in: the tokens, and what is known of a caller.
+
+mod throttle;
+mod tokens;
+
+use chrono::{DateTime, Duration, Utc};
+
+pub use throttle::Throttle;
+pub use tokens::{Secret, Token, TokenError, Tokens};
+
+use super::Role;
+
+/// Somebody who is known, and what they may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The token's name, or `local` where the service knows no tokens.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl Identity {
+    /// Everybody, on a service without tokens.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { name: "local".into(), role: Role::Admin }
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotLetIn {
+    /// No token came along.
+    #[error("this needs a token: send it as `Authorization: Bearer ipr_…`")]
+    NoToken,
+    /// The token is not known, or not any more.
+    #[error("the token is not known, was revoked, or has expired")]
+    UnknownToken,
+    /// Too many unknown tokens came of late.
+    #[error("too many unknown tokens; the next is looked at in {0} s")]
+    TooManyUnknownTokens(i64),
+    /// The tokens cannot be read, so nobody is let in.
+    #[error("the service cannot read its tokens, so it lets nobody in; its log says why")]
+    Unreadable,
+}
+
+/// How the service tells callers apart.
+#[derive(Debug)]
+pub struct Gate {
+    tokens: Tokens,
+    /// Whether everybody was to be let in when the service started.
+    open_at_start: bool,
+    failures: Throttle,
+}
+
+impl Gate {
+    /// A gate that asks for tokens if there are any.
+    ///
+    /// # Errors
+    /// If the tokens cannot be read.
+    pub fn new(tokens: Tokens) -> Result<Self, TokenError> {
+        let open_at_start = tokens.all()?.is_empty();
+        let failures = Throttle::new(20, Duration::seconds(1));
+        Ok(Self { tokens, open_at_start, failures })
+    }
+
+    /// Whether everybody is let in. Once a token was seen this never becomes true again, so that
+    /// revoking the last one does not open the door.
+    ///
+    /// # Errors
+    /// If the tokens cannot be read.
+    pub fn is_open(&self) -> Result<bool, TokenError> {
+        Ok(self.open_at_start && self.tokens.all()?.is_empty())
+    }
+
+    /// Who calls with this token. A token that is known is always let in; failures alone are
+    /// limited, so nobody can lock others out by guessing.
+    ///
+    /// # Errors
+    /// If they are not to be let in.
+    pub fn admit(&self, token: Option<&str>, now: DateTime<Utc>) -> Result<Identity, NotLetIn> {
+        let unreadable = |error: TokenError| {
+            let why = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!("{error}: {}", why.unwrap_or_default());
+            NotLetIn::Unreadable
+        };
+        if self.is_open().map_err(unreadable)? {
+            return Ok(Identity::local());
+        }
+        let text = token.ok_or(NotLetIn::NoToken)?;
+        if let Some(known) = self.tokens.recognize(text, now).map_err(unreadable)? {
+            return Ok(known);
+        }
+        match self.failures.take(now) {
+            Ok(()) => Err(NotLetIn::UnknownToken),
+            Err(wait) => Err(NotLetIn::TooManyUnknownTokens(wait.num_seconds().max(1))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2025-09-20T14:30:22Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn without_tokens_everybody_is_local_until_there_is_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
+        assert_eq!(gate.admit(None, now()).expect("let in"), Identity::local());
+        let tokens = Tokens::in_folder(folder.path());
+        tokens.create("a", Role::Viewer, None, now()).expect("made");
+        assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+    }
+
+    #[test]
+    fn revoking_the_last_token_does_not_open_the_door() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let (_, secret) = tokens.create("a", Role::Viewer, None, now()).expect("made");
+        let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
+        tokens.revoke("a").expect("revoked");
+        assert_eq!(gate.admit(Some(secret.reveal()), now()), Err(NotLetIn::UnknownToken));
+        assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+    }
+
+    #[test]
+    fn guessing_is_limited_and_locks_nobody_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let (_, secret) = tokens.create("a", Role::Viewer, None, now()).expect("made");
+        let gate = Gate::new(tokens).expect("readable");
+        let refusals: Vec<_> = (0..30)
+            .map(|guess| gate.admit(Some(&format!("ipr_{guess}")), now()).expect_err("a guess"))
+            .collect();
+        let limited = |e: &&NotLetIn| matches!(e, NotLetIn::TooManyUnknownTokens(_));
+        assert_eq!(refusals.iter().filter(limited).count(), 10);
+        assert_eq!(gate.admit(Some(secret.reveal()), now()).expect("known").name, "a");
+    }
+}

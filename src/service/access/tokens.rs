@@ -1,0 +1,322 @@
+//! Bearer tokens: made, listed, revoked, recognized. Only their hashes are kept.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use crate::model::{Age, Hash};
+use crate::service::{Role, files};
+
+const FILE: &str = "tokens.json";
+
+/// Names that the program gives itself.
+const RESERVED: [&str; 3] = ["local", "schedule", "system"];
+
+/// A token as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// What its holder is called.
+    pub name: String,
+    /// What its holder may do.
+    pub role: Role,
+    /// SHA-256 of the token's text.
+    pub sha256: Hash,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// From when on it is worth nothing.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The text of a token, told once.
+#[derive(Clone)]
+pub struct Secret(String);
+
+/// Why the tokens are not what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The name would not be safe to print everywhere, or is one of the program's own.
+    #[error("{0:?} cannot name a token: 1 to 64 letters, digits, '.', '_', '-' or '@', and not {reserved}", reserved = RESERVED.join(", "))]
+    Name(String),
+    /// There is one with this name.
+    #[error("there is a token named {0}; revoke it first")]
+    Taken(String),
+    /// There is none with this name.
+    #[error("there is no token named {0}")]
+    Unknown(String),
+    /// The file cannot be used.
+    #[error("the tokens in {path} cannot be {doing}")]
+    File {
+        /// The file.
+        path: String,
+        /// Read or written.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The tokens of one service. Its file is read anew when it has changed, so what another process
+/// does to it counts at once.
+#[derive(Debug)]
+pub struct Tokens {
+    path: PathBuf,
+    cached: Mutex<Cached>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    stamp: Option<Stamp>,
+    tokens: Arc<Vec<Token>>,
+}
+
+/// Tells versions of the file apart: each is a new file.
+type Stamp = (u64, i64, i64, u64);
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    tokens: Vec<Token>,
+}
+
+impl Secret {
+    fn random() -> Self {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        Self(format!("ipr_{}", hex::encode(bytes)))
+    }
+
+    /// The text; whoever has it has the token's role.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Token {
+    /// Whether it is worth nothing any more.
+    #[must_use]
+    pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), TokenError> {
+    let fit = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    let named = (1..=64).contains(&name.len()) && name.chars().all(fit);
+    if named && !RESERVED.contains(&name) {
+        return Ok(());
+    }
+    Err(TokenError::Name(name.chars().take(80).collect()))
+}
+
+/// Whether two hashes are the same, in a time that does not tell where they differ.
+fn same(a: &Hash, b: &Hash) -> bool {
+    let difference =
+        a.0.iter().zip(&b.0).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+    difference == 0
+}
+
+impl Tokens {
+    /// The tokens in this state folder.
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { path: folder.join(FILE), cached: Mutex::default() }
+    }
+
+    /// As [`Self::in_folder`], but makes the folder if it is not there; only our own account may
+    /// enter it.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn made_in(folder: &Path) -> Result<Self, TokenError> {
+        let tokens = Self::in_folder(folder);
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(tokens.failed("written"))?;
+        Ok(tokens)
+    }
+
+    /// All tokens, also those that have expired.
+    ///
+    /// # Errors
+    /// If the file is there but cannot be read or understood: nobody is to be let in then.
+    pub fn all(&self) -> Result<Arc<Vec<Token>>, TokenError> {
+        let mut cached = self.cached.lock().expect("nothing panics while it holds the tokens");
+        let stamp = self.stamp().map_err(self.failed("read"))?;
+        if stamp != cached.stamp {
+            let kept: Option<Kept> = files::read_json(&self.path).map_err(self.failed("read"))?;
+            *cached = Cached { stamp, tokens: Arc::new(kept.unwrap_or_default().tokens) };
+        }
+        Ok(cached.tokens.clone())
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        match fs::metadata(&self.path) {
+            Ok(meta) => Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> TokenError {
+        let path = self.path.display().to_string();
+        move |source| TokenError::File { path: path.clone(), doing, source }
+    }
+
+    /// Whose token this text is. Every text takes the same way, whatever is wrong with it.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub fn recognize(
+        &self,
+        text: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Identity>, TokenError> {
+        let presented = Hash::of(text.as_bytes());
+        let tokens = self.all()?;
+        let mut found = None;
+        for token in tokens.iter() {
+            if same(&token.sha256, &presented) {
+                found = Some(token);
+            }
+        }
+        let valid = found.filter(|token| !token.is_expired(now));
+        Ok(valid.map(|token| Identity { name: token.name.clone(), role: token.role }))
+    }
+
+    /// Makes a token; its text is told now and never again.
+    ///
+    /// # Errors
+    /// If the name is not fit or taken, or the file cannot be written.
+    pub fn create(
+        &self,
+        name: &str,
+        role: Role,
+        expires: Option<Age>,
+        now: DateTime<Utc>,
+    ) -> Result<(Token, Secret), TokenError> {
+        check_name(name)?;
+        let secret = Secret::random();
+        let token = Token {
+            name: name.to_owned(),
+            role,
+            sha256: Hash::of(secret.reveal().as_bytes()),
+            created_at: now,
+            expires_at: expires.map(|age| now + age.duration()),
+        };
+        self.change(|tokens| {
+            if tokens.iter().any(|token| token.name == name) {
+                return Err(TokenError::Taken(name.to_owned()));
+            }
+            tokens.push(token.clone());
+            Ok(())
+        })?;
+        Ok((token, secret))
+    }
+
+    /// Takes a token away; from now on nobody is let in with it.
+    ///
+    /// # Errors
+    /// If there is none with this name, or the file cannot be written.
+    pub fn revoke(&self, name: &str) -> Result<(), TokenError> {
+        self.change(|tokens| {
+            let before = tokens.len();
+            tokens.retain(|token| token.name != name);
+            let gone = tokens.len() < before;
+            if gone { Ok(()) } else { Err(TokenError::Unknown(name.chars().take(80).collect())) }
+        })
+    }
+
+    /// Changes the file while no other process does.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<Token>) -> Result<(), TokenError>,
+    ) -> Result<(), TokenError> {
+        let failed = self.failed("written");
+        let alone = self.path.with_extension("lock");
+        let alone = File::create(alone).and_then(|file| file.lock().map(|()| file));
+        let alone = alone.map_err(&failed)?;
+        let mut tokens = self.all()?.to_vec();
+        change(&mut tokens)?;
+        files::replace_json(&self.path, &Kept { tokens }).map_err(&failed)?;
+        drop(alone);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2025-09-20T14:30:22Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn a_token_is_recognized_until_it_is_revoked_also_by_another_process() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (service, other) = (Tokens::in_folder(folder.path()), Tokens::in_folder(folder.path()));
+        assert!(service.all().expect("read").is_empty());
+        let (_, secret) = other.create("robot", Role::Operator, None, now()).expect("made");
+        let caller = service.recognize(secret.reveal(), now()).expect("read");
+        assert_eq!(caller, Some(Identity { name: "robot".into(), role: Role::Operator }));
+        other.revoke("robot").expect("revoked");
+        assert_eq!(service.recognize(secret.reveal(), now()).expect("read"), None);
+    }
+
+    #[test]
+    fn an_expired_token_is_worth_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let made = tokens.create("guest", Role::Viewer, Some(Age::days(90)), now());
+        let secret = made.expect("made").1;
+        let at = |days| now() + chrono::Duration::days(days);
+        assert!(tokens.recognize(secret.reveal(), at(89)).expect("read").is_some());
+        assert!(tokens.recognize(secret.reveal(), at(90)).expect("read").is_none());
+    }
+
+    #[test]
+    fn the_text_of_a_token_is_kept_nowhere() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let (token, secret) = tokens.create("a", Role::Admin, None, now()).expect("made");
+        assert_eq!(secret.reveal().len(), 4 + 64);
+        let kept = fs::read_to_string(folder.path().join(FILE)).expect("read");
+        assert!(kept.contains(&token.sha256.to_string()));
+        assert!(!kept.contains(&secret.reveal()[4..]));
+        assert!(!format!("{secret:?} {tokens:?}").contains(&secret.reveal()[4..]));
+    }
+
+    #[test]
+    fn names_that_could_be_mistaken_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        for wrong in ["", "local", "schedule", "a b", "a\n", "é", &"x".repeat(65)] {
+            let made = tokens.create(wrong, Role::Viewer, None, now());
+            assert!(matches!(made, Err(TokenError::Name(_))), "{wrong:?}");
+        }
+        tokens.create("a", Role::Viewer, None, now()).expect("made");
+        let again = tokens.create("a", Role::Admin, None, now());
+        assert!(matches!(again, Err(TokenError::Taken(_))));
+        assert!(matches!(tokens.revoke("b"), Err(TokenError::Unknown(_))));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_understood_lets_nobody_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(FILE), "{").expect("written");
+        let tokens = Tokens::in_folder(folder.path());
+        assert!(tokens.recognize("ipr_", now()).is_err());
+    }
+}

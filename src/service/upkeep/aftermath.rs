@@ -1,0 +1,146 @@
+//! What follows the end of a job: it is counted, the audit log gets its entry, the store is measured
+//! anew, and whoever is to be told of it is told.
+
+use chrono::DateTime;
+
+use super::{Upkeep, seconds};
+use crate::service::audit::{Entry, Outcome};
+use crate::service::jobs::{Job, JobKind, JobState, Trigger};
+use crate::service::webhook::{Event, Notice};
+
+impl Upkeep {
+    /// Looks at each job once when it is over; those up to this change were looked at before.
+    pub(super) async fn follow_jobs(self, mut seen: u64) {
+        let mut changes = self.0.jobs.follow();
+        loop {
+            let over = self.0.over.is_cancelled();
+            for (number, job) in self.0.jobs.changed_after(seen) {
+                seen = seen.max(number);
+                if job.state.is_over() {
+                    self.follow_up(&job).await;
+                }
+            }
+            if over {
+                return;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = self.0.over.cancelled() => {}
+            }
+        }
+    }
+
+    async fn follow_up(&self, job: &Job) {
+        self.metrics().job_over(job, duration(job), seconds(self.now()));
+        if !matches!(job.kind, JobKind::Preview | JobKind::Diff) {
+            self.0.audit.record(self.entry(job)).await;
+        }
+        match job.kind {
+            JobKind::Preview | JobKind::Diff => {}
+            JobKind::Verify => self.0.overview.forget().await,
+            _ => {
+                self.0.overview.forget().await;
+                self.measure().await;
+            }
+        }
+        for notice in self.notices(job).await {
+            if let Some(webhook) = &self.0.webhook {
+                webhook.send(notice);
+            }
+        }
+    }
+
+    fn entry(&self, job: &Job) -> Entry {
+        Entry {
+            at: self.now(),
+            who: Some(job.created_by.clone()),
+            role: None,
+            action: job.kind.name().into(),
+            target: job.target.clone(),
+            outcome: match job.state {
+                JobState::Queued | JobState::Running => Outcome::Accepted,
+                JobState::Succeeded => Outcome::Succeeded,
+                JobState::Failed => Outcome::Failed,
+                JobState::Cancelled => Outcome::Cancelled,
+                JobState::Interrupted => Outcome::Interrupted,
+            },
+            detail: job.problem.as_ref().map(|problem| problem.detail.clone()),
+            job_id: Some(job.job_id.to_string()),
+            request_id: job.request_id.clone(),
+        }
+    }
+
+    /// What there is to tell of this job.
+    async fn notices(&self, job: &Job) -> Vec<Notice> {
+        let mut notices: Vec<_> = self.event(job).into_iter().collect();
+        if job.kind == JobKind::Backup {
+            notices.extend(self.recovery(job).await);
+        }
+        if !notices.is_empty()
+            && let Ok(overview) = self.overview().await
+        {
+            let good = overview.newest_good.as_ref().map(|(id, _)| id.to_string());
+            for notice in &mut notices {
+                notice.last_good_backup.clone_from(&good);
+            }
+        }
+        notices
+    }
+
+    /// A failure that concerns more people than the one who asked.
+    fn event(&self, job: &Job) -> Option<Notice> {
+        let damage = self.damage(job);
+        if !damage.is_empty() {
+            let message = format!("damage was found: {}", damage[0]);
+            let notice = Notice::new(Event::DamageFound, message, job, self.now());
+            return Some(Notice { damage, ..notice });
+        }
+        let problem = job.problem.as_ref().filter(|_| job.state == JobState::Failed)?;
+        let only_the_caller = job.trigger == Trigger::Request && problem.status < 500;
+        if only_the_caller && problem.code != "damaged" {
+            return None;
+        }
+        let message = format!("{} failed: {}", job.title(), problem.detail);
+        Some(Notice::new(Event::JobFailed, message, job, self.now()))
+    }
+
+    /// What a verification found.
+    fn damage(&self, job: &Job) -> Vec<String> {
+        if job.kind != JobKind::Verify || job.state != JobState::Succeeded {
+            return Vec::new();
+        }
+        let Ok(Some(report)) = self.0.jobs.find(job.job_id).map(|job| job.result) else {
+            return Vec::new();
+        };
+        let sentences = |list: &serde_json::Value| {
+            let list = list.as_array().cloned().unwrap_or_default();
+            list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let mut damage = sentences(&report["elsewhere"]);
+        for backup in report["backups"].as_array().into_iter().flatten() {
+            damage.extend(sentences(&backup["damage"]));
+        }
+        damage
+    }
+
+    /// Remembers whether backups fail, and tells of the first that does not any more.
+    async fn recovery(&self, job: &Job) -> Option<Notice> {
+        let fails = match job.state {
+            JobState::Failed => true,
+            JobState::Succeeded => false,
+            _ => return None,
+        };
+        let failed = self.record().backups_fail;
+        if fails == failed {
+            return None;
+        }
+        self.note(|record| record.backups_fail = fails).await;
+        let message = "backups are made again".to_owned();
+        failed.then(|| Notice::new(Event::BackupRecovered, message, job, self.now()))
+    }
+}
+
+fn duration(job: &Job) -> Option<f64> {
+    let time = |text: &Option<String>| DateTime::parse_from_rfc3339(text.as_deref()?).ok();
+    Some((time(&job.finished_at)? - time(&job.started_at)?).as_seconds_f64())
+}

@@ -1,0 +1,62 @@
+//! What a webhook tells: one JSON object, described in `docs/operations.md`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::engine::Problem;
+use crate::service::jobs::Job;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A job failed; `problem` says why.
+    JobFailed,
+    /// A verification found damage; `damage` says where.
+    DamageFound,
+    /// A backup was made after one or more had failed.
+    BackupRecovered,
+}
+
+/// What is told.
+#[derive(Debug, Clone, Serialize)]
+pub struct Notice {
+    /// What happened.
+    pub event: Event,
+    /// The same whenever this notice is tried again.
+    pub delivery_id: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// The name of the machine.
+    pub host: String,
+    /// The same in words.
+    pub message: String,
+    /// The job that it happened to, without its result and its problem.
+    pub job: Job,
+    /// Why the job failed.
+    pub problem: Option<Problem>,
+    /// A sentence for each damage.
+    pub damage: Vec<String>,
+    /// The latest backup that was made, if any is known.
+    pub last_good_backup: Option<String>,
+}
+
+impl Notice {
+    /// Something happened to this job.
+    #[must_use]
+    pub fn new(event: Event, message: String, job: &Job, at: DateTime<Utc>) -> Self {
+        let host = hostname::get().unwrap_or_default();
+        Self {
+            event,
+            delivery_id: Uuid::new_v4().to_string(),
+            at,
+            host: host.to_string_lossy().into_owned(),
+            message,
+            problem: job.problem.clone(),
+            job: Job { problem: None, ..job.in_short() },
+            damage: Vec::new(),
+            last_good_backup: None,
+        }
+    }
+}

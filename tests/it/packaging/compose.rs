@@ -1,0 +1,172 @@
+//! docker-compose.yml and the Dockerfile: what they promise, and that the program starts with exactly
+//! their settings.
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::docs::{block, file, yaml};
+use crate::support::database;
+use crate::support::program::{Ended, Program};
+use crate::support::serving::Serving;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ipam-rewind");
+
+/// The words of a list.
+fn words(list: &Value) -> Vec<String> {
+    let words = list.as_array().unwrap_or_else(|| panic!("a list, not {list}")).iter();
+    words.map(|word| word.as_str().expect("a word").to_owned()).collect()
+}
+
+#[test]
+fn the_compose_file_keeps_its_promises() {
+    let compose = yaml(&file("docker-compose.yml"));
+    let service = &compose["services"]["ipam-rewind"];
+    assert_eq!(service["user"], "10001");
+    assert_eq!(service["read_only"], true);
+    assert_eq!(service["cap_drop"], json!(["ALL"]));
+    assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]));
+    assert!(words(&service["volumes"]).contains(&"backups:/app/backups".to_owned()));
+    assert_eq!(service["healthcheck"]["test"], json!(["CMD", "ipam-rewind", "health"]));
+    let ports = words(&service["ports"]);
+    assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{ports:?}");
+    let waits_for = &service["depends_on"];
+    assert_eq!(waits_for["database"]["condition"], "service_healthy");
+    assert_eq!(waits_for["token"]["condition"], "service_completed_successfully");
+
+    let database = &compose["services"]["database"];
+    assert!(database["image"].as_str().expect("a name").starts_with("postgres:15"));
+    assert!(database.get("ports").is_none(), "nobody outside needs the database");
+    // Every volume that is used is declared, and the other way round.
+    let mut used: Vec<_> = compose["services"]
+        .as_object()
+        .expect("services")
+        .values()
+        .flat_map(|service| words(&service["volumes"]))
+        .filter(|volume| !volume.starts_with("./"))
+        .map(|volume| volume.split(':').next().expect("a name").to_owned())
+        .collect();
+    used.sort();
+    used.dedup();
+    let mut declared: Vec<_> =
+        compose["volumes"].as_object().expect("volumes").keys().cloned().collect();
+    declared.sort();
+    assert_eq!(used, declared);
+}
+
+#[test]
+fn the_image_runs_as_nobody_in_particular_and_holds_no_setting_of_a_build_machine() {
+    let dockerfile = file("Dockerfile");
+    let last = dockerfile.rsplit("\nFROM ").next().expect("a stage");
+    let line = |start: &str| last.lines().find(|line| line.trim_start().starts_with(start));
+    assert_eq!(line("USER"), Some("USER 10001"));
+    assert_eq!(line("VOLUME"), Some("VOLUME /app/backups"));
+    assert_eq!(line("CMD [\"serve\""), Some(r#"CMD ["serve", "--listen", "0.0.0.0:8000"]"#));
+    assert!(last.contains("HEALTHCHECK") && last.contains(r#"CMD ["ipam-rewind", "health"]"#));
+    for word in ["proxy", "registry", "http://", "https://", "token", "password"] {
+        assert!(!dockerfile.to_lowercase().contains(word), "{word}");
+    }
+    // The page that the program embeds is copied to where it looks for it.
+    assert!(file("src/api/page.rs").contains("#[folder = \"frontend/dist\"]"));
+    assert!(dockerfile.contains("COPY --from=page /src/frontend/dist frontend/dist"));
+    let toolchain = format!("rust:{}-", rust_version());
+    assert!(dockerfile.contains(&toolchain), "the image builds with {toolchain}");
+}
+
+/// The version that Cargo.toml asks for.
+fn rust_version() -> String {
+    let manifest = file("Cargo.toml");
+    let line = manifest.lines().find(|line| line.starts_with("rust-version")).expect("stated");
+    line.split('"').nth(1).expect("quoted").to_owned()
+}
+
+#[tokio::test]
+async fn the_program_starts_with_the_settings_of_the_compose_file() {
+    let database = database().await;
+    let program = Program::at(None);
+    let compose = yaml(&file("docker-compose.yml"));
+    let service = &compose["services"]["ipam-rewind"];
+
+    // As the container has it, but for where things are on this machine.
+    let environment = |command: &mut Command| {
+        for (name, value) in service["environment"].as_object().expect("variables") {
+            let value = match (name.as_str(), value.as_str().expect("text")) {
+                ("DATABASE_URL", url) => {
+                    let user = "postgres://prefix_user:${POSTGRES_PASSWORD:-prefix_pass}@database/";
+                    assert!(url.starts_with(user), "{url}");
+                    database.url.clone()
+                }
+                ("BACKUP_STORE", "/app/backups") => program.store().display().to_string(),
+                (name, value) => panic!("{name}={value} is not tried"),
+            };
+            command.env(name, value);
+        }
+    };
+    let arguments = words(&service["command"]);
+    let arguments: Vec<_> = arguments.iter().map(|word| word.replace(":8000", ":0")).collect();
+    let serve = || {
+        let mut command = Command::new(PROGRAM);
+        command.args(&arguments).env_clear().stdin(Stdio::null());
+        environment(&mut command);
+        command
+    };
+    // Without a token it opens no door.
+    let refused = Ended::from(serve().output().expect("it runs"));
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("there are no tokens"), "{}", refused.err);
+
+    let token = &compose["services"]["token"];
+    assert_eq!(token["entrypoint"], json!(["sh", "-c"]));
+    let make = || {
+        let mut shell = Command::new("sh");
+        let folder = std::path::Path::new(PROGRAM).parent().expect("a folder").display();
+        shell.arg("-c").args(words(&token["command"])).env_clear();
+        shell.env("PATH", format!("{folder}:/usr/bin:/bin"));
+        shell.env("BACKUP_STORE", program.store());
+        Ended::from(shell.output().expect("sh runs"))
+    };
+    let made = make();
+    assert_eq!(made.code, 0, "{}", made.err);
+    let bearer =
+        made.out.split_whitespace().find(|word| word.starts_with("ipr_")).expect("a token");
+    let again = make();
+    assert_eq!((again.code, again.out.as_str()), (0, ""));
+
+    let serving = Serving::of(serve());
+    let url = format!("http://127.0.0.1:{}", serving.address.port());
+    let client = reqwest::Client::new();
+    let status = async |with: Option<&str>| {
+        let call = client.post(format!("{url}/api/backup"));
+        let call = match with {
+            Some(token) => call.bearer_auth(token),
+            None => call,
+        };
+        call.send().await.expect("an answer").status().as_u16()
+    };
+    assert_eq!((status(None).await, status(Some(bearer)).await), (401, 200));
+
+    let check = words(&service["healthcheck"]["test"]);
+    assert_eq!(check[..2], ["CMD", "ipam-rewind"]);
+    let health = |url: &str| program.run(&[&check[2], "--url", url]);
+    let well = health(&url);
+    assert_eq!(well.code, 0, "{}{}", well.out, well.err);
+    assert!(well.out.contains("ok  database"), "{}", well.out);
+    drop(serving);
+    let gone = health(&url);
+    assert_eq!(gone.code, 1);
+    assert!(gone.err.contains("nothing answers"), "{}", gone.err);
+}
+
+#[test]
+fn the_page_on_integration_shows_settings_that_exist() {
+    let compose = yaml(&block("yaml"));
+    let service = &compose["services"]["ipam-rewind"];
+    let example = yaml(&file("docker-compose.yml"));
+    for key in ["read_only", "cap_drop", "security_opt", "stop_grace_period"] {
+        assert_eq!(service[key], example["services"]["ipam-rewind"][key], "{key}");
+    }
+    let help = Program::at(None).ok(&["serve", "--help"]);
+    for word in words(&service["command"]).iter().filter(|word| word.starts_with("--")) {
+        assert!(help.contains(word.as_str()), "{word}");
+    }
+}

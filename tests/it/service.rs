@@ -1,0 +1,10 @@
+//! What makes the service safe to run and keeps it running by itself.
+
+mod access;
+mod audit;
+mod hostile;
+mod schedule;
+mod secrets;
+mod told;
+mod verification;
+mod vitals;

@@ -1,0 +1,144 @@
+//! Scheduled backups and what is kept of them.
+
+use chrono::Duration;
+use ipam_rewind::engine::{RestoreOptions, Run};
+use ipam_rewind::model::{Age, Policy};
+use ipam_rewind::service::Service;
+use ipam_rewind::service::jobs::{JobState, Trigger};
+use ipam_rewind::service::schedule::Timetable;
+use ipam_rewind::service::upkeep::Plan;
+
+use crate::support::clockwork::Clockwork;
+use crate::support::program::Program;
+use crate::support::serving::{Serving, until};
+use crate::support::{database, sample_database};
+
+/// Each full hour.
+fn hourly(retention: Option<Policy>) -> Plan {
+    let timetable = Timetable::new(&["0 * * * *".to_owned()], "UTC").expect("a timetable");
+    Plan { timetable, retention, ..Plan::default() }
+}
+
+async fn shut_down(service: Service) {
+    service.shut_down(std::time::Duration::from_mins(1)).await;
+}
+
+#[tokio::test]
+async fn a_backup_is_made_when_it_is_due_and_says_why() {
+    let clockwork = Clockwork::new(sample_database().await);
+    let service = clockwork.service(hourly(None)).await;
+    assert!(!service.upkeep().back_up_if_due().await, "nothing is due before the full hour");
+    clockwork.turn(Duration::minutes(31));
+    assert!(service.upkeep().back_up_if_due().await);
+    assert!(!service.upkeep().back_up_if_due().await, "once an hour");
+
+    assert_eq!(clockwork.ids().await, ["20250920_150100"]);
+    let made = service.engine().list().await.expect("listed").backups.remove(0).info;
+    assert_eq!(
+        (made.created_by.as_str(), made.description.as_str()),
+        ("schedule", "Scheduled backup")
+    );
+    let job = service.jobs().latest(1).remove(0);
+    assert_eq!((job.trigger, job.state), (Trigger::Schedule, JobState::Succeeded));
+
+    let status = service.upkeep().schedule().await;
+    let run = status.last_run.expect("there was one");
+    assert_eq!(
+        (run.outcome, run.backup_id.as_deref()),
+        (JobState::Succeeded, Some("20250920_150100"))
+    );
+    let next = status.schedules[0].next_at.expect("it goes on").to_rfc3339();
+    assert_eq!((status.time_zone, next.as_str()), ("UTC", "2025-09-20T16:00:00+00:00"));
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn however_many_backups_were_missed_one_is_caught_up_also_after_a_restart() {
+    let clockwork = Clockwork::new(database().await);
+    shut_down(clockwork.service(hourly(None)).await).await;
+    clockwork.turn(Duration::hours(30));
+    let service = clockwork.service(hourly(None)).await;
+    while service.upkeep().back_up_if_due().await {}
+    assert_eq!(clockwork.ids().await.len(), 1);
+
+    // As after a night of a machine that was asleep.
+    clockwork.turn(Duration::hours(8));
+    while service.upkeep().back_up_if_due().await {}
+    assert_eq!(clockwork.ids().await.len(), 2);
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn a_service_that_starts_for_the_first_time_has_missed_nothing() {
+    let clockwork = Clockwork::new(database().await);
+    let service = clockwork.service(hourly(None)).await;
+    assert!(!service.upkeep().back_up_if_due().await);
+    assert!(clockwork.ids().await.is_empty());
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn after_a_scheduled_backup_the_rules_apply_and_pinned_ones_stay() {
+    let clockwork = Clockwork::new(database().await);
+    let pinned = clockwork.backup().await;
+    let store = clockwork.engine().await;
+    let mut state = store.store().state(&pinned).await.expect("read");
+    state.pinned = true;
+    store.store().save_state(&pinned, &state).await.expect("pinned");
+    for _ in 0..3 {
+        clockwork.turn(Duration::minutes(5));
+        clockwork.backup().await;
+    }
+    let policy = Policy { pre_restore_within: Some(Age::days(30)), ..Policy::last(2) };
+    let service = clockwork.service(hourly(Some(policy))).await;
+    clockwork.turn(Duration::hours(1));
+    assert!(service.upkeep().back_up_if_due().await);
+    assert_eq!(clockwork.ids().await, ["20250920_143000", "20250920_144500", "20250920_154500"]);
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn what_a_restore_put_aside_goes_in_its_own_time_and_takes_no_place() {
+    let clockwork = Clockwork::new(sample_database().await);
+    let first = clockwork.backup().await;
+    clockwork.database.sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'").await;
+    clockwork.turn(Duration::minutes(5));
+    let options = RestoreOptions::default();
+    let restored = clockwork.engine().await.restore(&first, &options, &Run::new()).await;
+    let aside = restored.expect("restored").restore_results.safety_backup.expect("put aside");
+
+    let policy = Policy { pre_restore_within: Some(Age::days(2)), ..Policy::last(1) };
+    let service = clockwork.service(hourly(Some(policy))).await;
+    clockwork.turn(Duration::hours(1));
+    assert!(service.upkeep().back_up_if_due().await);
+    let ids = clockwork.ids().await;
+    assert_eq!(ids, [aside.as_str(), "20250920_153500"], "the newest, and what was put aside");
+    clockwork.turn(Duration::days(2));
+    assert!(service.upkeep().back_up_if_due().await);
+    assert_eq!(clockwork.ids().await, ["20250922_153500"]);
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn the_program_backs_up_by_itself_and_keeps_what_it_is_told_to() {
+    let database = database().await;
+    let program = Program::on(&database);
+    let every_second = ["--schedule", "* * * * * *", "--time-zone", "Europe/Berlin"];
+    let serving = Serving::start(&program, &[&every_second[..], &["--keep-last", "2"]].concat());
+    until("three scheduled backups and their cleanups", async || {
+        let jobs = serving.json("/api/jobs").await;
+        let jobs = jobs["jobs"].as_array().expect("a list").clone();
+        let done =
+            |job: &&serde_json::Value| job["state"] == "succeeded" && job["kind"] == "cleanup";
+        jobs.iter().filter(done).count() >= 3
+    })
+    .await;
+    let schedule = serving.json("/api/schedule").await;
+    assert_eq!(schedule["time_zone"], "Europe/Berlin");
+    assert_eq!(schedule["last_run"]["outcome"], "succeeded");
+    assert_eq!(schedule["retention"]["last"], 2);
+    assert_eq!(schedule["retention"]["pre_restore_within"], "30d");
+    assert_eq!(serving.stop().await, 0);
+    let left = program.ids().len();
+    assert!((2..=3).contains(&left), "two, or one more if the end came before a cleanup: {left}");
+}
