@@ -14,7 +14,7 @@ use super::error::CliError;
 use super::output;
 use super::serve_options::{AccessOptions, PlanOptions};
 use super::state::StateOption;
-use crate::api::{self, Settings};
+use crate::api::{self, Hosts, Origins, Settings};
 use crate::service::access::Tokens;
 use crate::service::{Service, StateFolder};
 
@@ -89,7 +89,7 @@ impl Arguments {
 
     async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
         let plan = self.plan.plan()?;
-        let origins = self.access.origins()?;
+        let origins = Origins::new(&self.access.cors_origin).context("cannot use --cors-origin")?;
         let engine = context.engine_for_writing().await?;
         let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
@@ -106,7 +106,7 @@ impl Arguments {
         if self.open {
             show_page(context, address);
         }
-        let hosts = self.access.hosts(address);
+        let hosts = Hosts::new(address, &self.access.allowed_host);
         let largest_upload = self.max_upload.saturating_mul(1 << 20);
         let settings = Settings { largest_upload, hosts, origins, ..Settings::default() };
         let app = api::router(service.clone(), settings);

@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Args;
 
 use super::keep_rules::KeepRules;
-use crate::api::{Hosts, Origins};
 use crate::model::{Age, Policy};
 use crate::service::schedule::Timetable;
 use crate::service::upkeep::Plan;
@@ -50,10 +49,10 @@ pub struct AccessOptions {
     /// A name under which the service may be called, beside localhost and the address that it
     /// listens on; may be repeated
     #[arg(long, value_name = "NAME")]
-    allowed_host: Vec<String>,
+    pub allowed_host: Vec<String>,
     /// The origin of a page of others that may use the API (https://noc.example); may be repeated
     #[arg(long, value_name = "ORIGIN")]
-    cors_origin: Vec<String>,
+    pub cors_origin: Vec<String>,
     /// Let everybody do everything who can reach an address that is not this machine's own alone.
     /// Without it, such an address is refused as long as there are no tokens
     #[arg(long)]
@@ -93,16 +92,6 @@ impl PlanOptions {
 }
 
 impl AccessOptions {
-    /// The names under which the service may be called.
-    pub fn hosts(&self, listen: SocketAddr) -> Hosts {
-        Hosts::new(listen, &self.allowed_host)
-    }
-
-    /// The pages that may change something.
-    pub fn origins(&self) -> anyhow::Result<Origins> {
-        Origins::new(&self.cors_origin).context("cannot use --cors-origin")
-    }
-
     /// Refuses to let everybody in from elsewhere, unless told to in so many words.
     pub fn refuse_anonymous(&self, listen: SocketAddr, open: bool) -> anyhow::Result<()> {
         if open && !listen.ip().is_loopback() && !self.allow_anonymous_on_any_address {

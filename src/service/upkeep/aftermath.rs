@@ -32,7 +32,7 @@ impl Upkeep {
 
     async fn follow_up(&self, job: &Job) {
         self.metrics().job_over(job, duration(job), seconds(self.now()));
-        if !matches!(job.kind, JobKind::Preview | JobKind::Diff) {
+        if !is_routine(job) {
             self.0.audit.record(self.entry(job)).await;
         }
         match job.kind {
@@ -137,6 +137,16 @@ impl Upkeep {
         self.note(|record| record.backups_fail = fails).await;
         let message = "backups are made again".to_owned();
         failed.then(|| Notice::new(Event::BackupRecovered, message, job, self.now()))
+    }
+}
+
+/// Whether a job changes nothing and is nobody's business: a mere look, or a verification that was
+/// due and went through.
+fn is_routine(job: &Job) -> bool {
+    match job.kind {
+        JobKind::Preview | JobKind::Diff => true,
+        JobKind::Verify => job.trigger == Trigger::Schedule && job.state == JobState::Succeeded,
+        _ => false,
     }
 }
 

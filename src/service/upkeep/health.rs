@@ -16,7 +16,7 @@ use crate::service::jobs::JobState;
 /// The database must answer within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The store must be written within this time.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// A disk with less than one part in so many left is nearly full.
 const NEARLY_FULL: u64 = 20;
 

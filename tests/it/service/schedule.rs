@@ -8,6 +8,7 @@ use ipam_rewind::service::jobs::{JobState, Trigger};
 use ipam_rewind::service::schedule::Timetable;
 use ipam_rewind::service::upkeep::Plan;
 
+use crate::faults::running::{hold, until_it_waits_for_a_table};
 use crate::support::clockwork::Clockwork;
 use crate::support::program::Program;
 use crate::support::serving::{Serving, until};
@@ -65,6 +66,26 @@ async fn however_many_backups_were_missed_one_is_caught_up_also_after_a_restart(
     clockwork.turn(Duration::hours(8));
     while service.upkeep().back_up_if_due().await {}
     assert_eq!(clockwork.ids().await.len(), 2);
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn a_backup_that_the_end_of_the_service_cut_short_is_made_after_the_restart() {
+    let clockwork = Clockwork::new(database().await);
+    let service = clockwork.service(hourly(None)).await;
+    clockwork.turn(Duration::hours(1));
+    let held = hold(&clockwork.database, "LOCK TABLE vrf").await;
+    let upkeep = service.upkeep().clone();
+    let backing_up = tokio::spawn(async move { upkeep.back_up_if_due().await });
+    until_it_waits_for_a_table(&clockwork.database).await;
+    service.shut_down(std::time::Duration::ZERO).await;
+    assert!(backing_up.await.expect("no panic"), "it was due");
+    drop((service, held));
+    assert!(clockwork.ids().await.is_empty());
+
+    let service = clockwork.service(hourly(None)).await;
+    assert!(service.upkeep().back_up_if_due().await, "it is due still");
+    assert_eq!(clockwork.ids().await.len(), 1);
     shut_down(service).await;
 }
 

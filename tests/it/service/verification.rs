@@ -6,6 +6,7 @@ use ipam_rewind::model::Age;
 use ipam_rewind::service::jobs::{JobKind, JobState, Order, Trigger, Work};
 use ipam_rewind::service::upkeep::Plan;
 
+use crate::faults::running::hold;
 use crate::support::clockwork::Clockwork;
 use crate::support::database;
 
@@ -50,8 +51,7 @@ async fn nothing_is_verified_while_a_writer_is_about() {
     let service = clockwork.service(within_four_days()).await;
     clockwork.turn(Duration::days(3));
     // The backup waits for this table.
-    let mut held = clockwork.database.connect().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE vrf").execute(&mut held).await.expect("nobody is in the way");
+    let held = hold(&clockwork.database, "LOCK TABLE vrf").await;
     let order = Order {
         work: Work::Backup(BackupRequest::default()),
         created_by: "somebody".into(),
