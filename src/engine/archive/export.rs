@@ -49,8 +49,8 @@ impl Engine {
         let name = dataset.file_name(id);
         Download::start(name, "application/json", move |file| {
             let names = rows.provider_names()?;
-            let mut write = |out: &mut Out| rows.write(dataset, &names, out);
-            let size = file.count(&mut write)?;
+            let write = |out: &mut Out| rows.write(dataset, &names, out);
+            let size = file.count(write)?;
             file.begin(Some(size));
             write(&mut file.out)
         })
