@@ -122,6 +122,7 @@ pub fn broken_down(panic: Box<dyn Any + Send>) -> axum::http::Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use axum::middleware::from_fn_with_state;
     use axum::{Router, routing};
     use tower::ServiceExt;
     use tower_http::catch_panic::CatchPanicLayer;
@@ -142,5 +143,15 @@ mod tests {
         let body = axum::body::to_bytes(response.into_body(), 1000).await.expect("a body");
         let body = String::from_utf8(body.to_vec()).expect("text");
         assert!(body.contains("\"failed\"") && !body.contains("on purpose"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_takes_too_long_is_given_up() {
+        let patience = from_fn_with_state(Duration::from_millis(1), not_too_long);
+        let endless = routing::get(std::future::pending::<()>);
+        let router = Router::new().route("/", endless).layer(patience);
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let response = router.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), 503);
     }
 }

@@ -60,10 +60,3 @@ async fn more_calls_than_there_is_room_for_are_told_to_come_again() {
     backup.ok();
     app.get("/api/backups").await.ok();
 }
-
-#[tokio::test]
-async fn a_call_that_takes_too_long_is_given_up() {
-    let hasty = Settings { patience: std::time::Duration::ZERO, ..Settings::default() };
-    let app = App::with(None, hasty).await;
-    app.get("/api/backups").await.problem(503, "timed_out");
-}

@@ -53,40 +53,6 @@ async fn a_running_job_is_cancelled_and_leaves_nothing_in_the_database() {
     app.backup().await;
 }
 
-/// Makes every commit that removes a row of `idempotency_record` wait for this lock.
-const SLOW_COMMIT: &str = "
-    CREATE FUNCTION wait_for_it() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END $$;
-    CREATE CONSTRAINT TRIGGER slow_commit AFTER DELETE ON idempotency_record
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait_for_it();
-    INSERT INTO idempotency_record (request_id, endpoint, method, request_hash, created_at, expires_at)
-        VALUES ('late', '/', 'POST', '', now() + interval '1 hour', now() + interval '2 hours')";
-
-#[tokio::test]
-async fn a_restore_that_commits_can_be_cancelled_no_more_not_even_by_a_shutdown() {
-    let database = sample_database().await;
-    let app = App::on(&database).await;
-    let id = app.backup().await;
-    database.sql(SLOW_COMMIT).await;
-    database.sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'").await;
-    let held = hold(&database, "SELECT pg_advisory_xact_lock(4711)").await;
-    let restore = app.start("POST", &format!("/api/restore/{id}")).await;
-    crate::faults::running::until("the commit", async || {
-        app.job(&restore).await["progress"]["phase"] == "committing"
-    })
-    .await;
-    assert_eq!(app.job(&restore).await["cancellable"], false);
-    let refused = app.post(&format!("/api/jobs/{restore}/cancel")).await;
-    refused.problem(409, "not_cancellable");
-    let ending = app.service.shut_down(std::time::Duration::ZERO);
-    let letting_go = async {
-        tokio::task::yield_now().await;
-        drop(held);
-    };
-    tokio::join!(ending, letting_go);
-    assert_eq!(app.job(&restore).await["state"], "succeeded");
-}
-
 #[tokio::test]
 async fn who_waits_for_a_job_that_is_cancelled_is_told_so() {
     let database = sample_database().await;
