@@ -43,7 +43,7 @@ async fn the_events_of_a_job_end_with_the_job_and_go_on_after_the_last_one_seen(
 
     let seen = |number: u64| listening.get(&path).header("last-event-id", number).send();
     let again = seen(first.0).await.expect("an answer").text().await.expect("it ends");
-    assert_eq!(events(&again), [last.clone()], "what is new, as it is now");
+    assert_eq!(events(&again), std::slice::from_ref(last), "what is new, as it is now");
     assert_eq!(seen(last.0).await.expect("an answer").status(), 204, "nothing will come any more");
 }
 
@@ -72,7 +72,7 @@ async fn the_events_of_all_jobs_begin_with_those_under_way_and_show_progress() {
     while events(&told).last().is_some_and(|(_, job)| job["state"] != "succeeded") {
         next(&mut told).await;
     }
-    app.service.shut_down(std::time::Duration::from_secs(60)).await;
+    app.service.shut_down(std::time::Duration::from_mins(1)).await;
     while let Some(bytes) = stream.chunk().await.expect("it ends in order") {
         told.push_str(&String::from_utf8_lossy(&bytes));
     }

@@ -126,7 +126,7 @@ async fn jobs_are_remembered_over_a_restart() {
     let app = App::on(&database).await;
     let id = app.start("POST", "/api/backup").await;
     let before = app.until(&id, "succeeded").await;
-    app.service.shut_down(std::time::Duration::from_secs(60)).await;
+    app.service.shut_down(std::time::Duration::from_mins(1)).await;
     app.post("/api/backup").await.problem(503, "shutting_down");
     let (engine, state) = (app.service.engine().clone(), app.folder.path().join("state"));
     drop((app.service, app.router));
