@@ -117,7 +117,7 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
 
     let token = &compose["services"]["token"];
     assert_eq!(token["entrypoint"], json!(["sh", "-c"]));
-    let make = || {
+    let make_token = || {
         let mut shell = Command::new("sh");
         let folder = std::path::Path::new(PROGRAM).parent().expect("a folder").display();
         shell.arg("-c").args(words(&token["command"])).env_clear();
@@ -125,11 +125,11 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
         shell.env("BACKUP_STORE", program.store());
         Ended::from(shell.output().expect("sh runs"))
     };
-    let made = make();
+    let made = make_token();
     assert_eq!(made.code, 0, "{}", made.err);
     let bearer =
         made.out.split_whitespace().find(|word| word.starts_with("ipr_")).expect("a token");
-    let again = make();
+    let again = make_token();
     assert_eq!((again.code, again.out.as_str()), (0, ""));
 
     let serving = Serving::of(serve());
