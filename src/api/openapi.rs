@@ -62,7 +62,7 @@ fn finish(document: &mut OpenApi) {
             if name != "Annotation" {
                 require_what_may_be_null(schema);
             }
-            if name == "Outcome" {
+            if name == "JobResult" {
                 any_of(schema);
             }
         }

@@ -47,6 +47,7 @@ pub struct Order {
 /// What a job gave: the body of the call for the same thing.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = JobResult)]
 pub enum Outcome {
     /// Of a backup.
     Backup(Box<BackupCreated>),
