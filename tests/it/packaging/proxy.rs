@@ -76,7 +76,7 @@ async fn nginx(
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("{what}_temp_path {what};"));
     let whole = format!(
-        "user root; daemon off; pid nginx.pid; error_log stderr; events {{}}
+        "user root; daemon off; master_process off; pid nginx.pid; error_log stderr; events {{}}
          http {{ access_log off; {} {server} }}",
         temporary.concat()
     );
