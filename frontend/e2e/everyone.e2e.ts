@@ -10,6 +10,7 @@ import { makeMess } from './support/site';
 /** Kept only where asked: `SCREENSHOTS=1 npm run e2e` renews those that are committed. */
 const KEEP = process.env.SCREENSHOTS === '1';
 const FOLDER = new URL('../../docs/screenshots/', import.meta.url).pathname;
+const KEPT = ['timeline-light', 'timeline-dark', 'timeline-phone', 'details-light', 'restore-light', 'compare-dark', 'cleanup-light', 'history-light', 'statistics-light'];
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
 let service: Service;
@@ -30,7 +31,7 @@ afterAll(async () => {
 });
 
 async function keep(page: Page, name: string): Promise<void> {
-  if (!KEEP) return;
+  if (!KEEP || !KEPT.includes(name)) return;
   // What comes lazily, and what moves.
   await page.waitForTimeout(1500);
   await page.screenshot({ path: `${FOLDER}${name}.png` });
@@ -55,7 +56,7 @@ const PLACES: Place[] = [
 
 async function openTree(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Prefix tree' }).click();
-  await page.getByText('prod-vrf-copy', { exact: true }).waitFor();
+  await page.getByRole('region', { name: /network within network/ }).waitFor();
   const changed = page.getByRole('button', { name: /^changed / }).first();
   if (await changed.isVisible()) await changed.click();
 }
@@ -85,7 +86,7 @@ describe('on a small screen', () => {
     const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     expect(over).toBeLessThanOrEqual(0);
     expect(await barriers(page)).toEqual([]);
-    if (place.name === 'timeline' || place.name === 'details') await keep(page, `${place.name}-phone`);
+    await keep(page, `${place.name}-phone`);
     await page.context().close();
   });
 });
@@ -97,6 +98,7 @@ describe('by keyboard alone', () => {
     await page.getByRole('button', { name: 'After the import' }).waitFor();
     await page.keyboard.press('j');
     await page.keyboard.press('j');
+    await page.locator(`[data-backup="${id}"]:focus`).waitFor();
     await page.keyboard.press('r');
     await page.getByText(/This brings back/).waitFor();
     await page.getByRole('textbox', { name: /type its id/ }).focus();

@@ -22,6 +22,7 @@ const DESK: BrowserContextOptions = { viewport: { width: 1440, height: 900 }, ti
 export async function open(browser: Browser, base: string, options: BrowserContextOptions = {}): Promise<Watched> {
   const context = await browser.newContext({ ...DESK, baseURL: base, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {

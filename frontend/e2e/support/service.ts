@@ -1,6 +1,6 @@
 /** The real service with its private PostgreSQL and a sample plan, for the time of a test file. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -54,6 +54,8 @@ async function waitUntilReady(base: string, child: ChildProcess, log: () => stri
 
 export async function start(...more: string[]): Promise<Service> {
   const folder = mkdtempSync('/tmp/page-');
+  // The server's own account has to get to its folder in here.
+  chmodSync(folder, 0o711);
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
   const store = join(folder, 'store');

@@ -1,6 +1,6 @@
 /** The service's calls, by name. Long work is started as a job and followed by its events. */
 import { answer, client, send } from './http';
-import type { Accepted, BackupPatch, CleanupQuery, Dataset, DiffReport, Job, PreviewQuery, RestoreQuery } from './types';
+import type { Accepted, BackupPatch, CleanupQuery, CleanupReport, Dataset, Deleted, DiffReport, Job, PreviewQuery, RestoreQuery } from './types';
 
 const of = (backup_id: string) => ({ path: { backup_id } });
 const headers = { Prefer: 'respond-async' };
@@ -24,6 +24,12 @@ export const api = {
   jobs: async (limit = 50) => (await answer(client.GET('/api/jobs', { params: { query: { limit } } }))).jobs,
   job: async (job_id: string) => (await answer(client.GET('/api/jobs/{job_id}', { params: { path: { job_id } } }))).job,
   audit: async (limit = 200) => (await answer(client.GET('/api/audit', { params: { query: { limit } } }))).entries,
+  /** What a deletion would free; nothing is deleted. */
+  removal: async (id: string) =>
+    (await answer(client.DELETE('/api/backup/{backup_id}', { params: { ...of(id), query: { dry_run: true } } }))) as Deleted,
+  /** What a cleanup would take; nothing is taken. */
+  cleanup: async (query: CleanupQuery) =>
+    (await answer(client.POST('/api/cleanup', { params: { query: { ...query, dry_run: true } } }))) as CleanupReport,
   diff: async (from: string, to: string, limit: number) =>
     (await answer(client.GET('/api/diff/{from}/{to}', { params: { path: { from, to }, query: { limit } } }))) as DiffReport,
 };
@@ -37,8 +43,7 @@ export const jobs = {
     started(client.GET('/api/diff/{from}/{to}', { params: { path: { from, to }, query: { limit } }, headers })),
   verify: (backups: string[]) => started(client.POST('/api/verify', { body: { backups }, headers })),
   cleanup: (query: CleanupQuery) => started(client.POST('/api/cleanup', { params: { query }, headers })),
-  remove: (id: string, dry_run: boolean) =>
-    started(client.DELETE('/api/backup/{backup_id}', { params: { ...of(id), query: { dry_run } }, headers })),
+  remove: (id: string) => started(client.DELETE('/api/backup/{backup_id}', { params: of(id), headers })),
   cancel: (job_id: string) => answer(client.POST('/api/jobs/{job_id}/cancel', { params: { path: { job_id } } })),
   async import(archive: Blob): Promise<Job> {
     const type = { ...headers, 'Content-Type': 'application/x-tar' };
