@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { launch, open } from './support/browser';
 import { start, type Service } from './support/service';
 import { manyBackups } from './support/many';
@@ -18,13 +18,22 @@ afterAll(async () => {
   await service.stop();
 });
 
+/** A test that failed while it held a table must not hold up the next. */
+const nothing = () => undefined;
+let letGo: () => void = nothing;
+afterEach(() => { letGo(); });
+
 /** Holds a table so that a backup has to wait for it; gives what lets go. */
 async function hold(): Promise<() => void> {
   const child = spawn('psql', ['-XqAt', service.url()], { stdio: ['pipe', 'pipe', 'inherit'] });
   const held = new Promise((resolve) => child.stdout.once('data', resolve));
   child.stdin.write("BEGIN; LOCK TABLE prefix IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n");
   await held;
-  return () => { child.stdin.end('ROLLBACK;\n'); };
+  letGo = () => {
+    letGo = nothing;
+    child.stdin.end('ROLLBACK;\n');
+  };
+  return letGo;
 }
 
 describe('the page', () => {

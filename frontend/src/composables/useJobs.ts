@@ -60,7 +60,7 @@ async function follow(signal: AbortSignal): Promise<void> {
     } catch (error) {
       // A service that was away counts anew.
       [silence.value, lastId] = [asProblem(error), ''];
-      await pollWhileBusy();
+      await poll().catch(() => undefined);
     }
     listening.value = false;
     await pause(running.value.length > 0 ? SOON : LATER);

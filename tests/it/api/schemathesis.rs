@@ -22,10 +22,13 @@ async fn nothing_breaks_down_and_nothing_undocumented_is_answered() {
     let document = format!("{}/api/openapi.json", listening.address);
     let folder = tempfile::tempdir().expect("a folder");
     let run = tokio::process::Command::new(schemathesis())
-        .args(["run", &document, "--workers", "4", "--max-examples", "30", "--seed", "1"])
+        // One worker: Python 3.11 counts the depth of what it parses over all threads together, and
+        // now and then gives up ("AST constructor recursion depth mismatch").
+        .args(["run", &document, "--workers", "1", "--max-examples", "30", "--seed", "1"])
         .args(["--phases", "examples,coverage,fuzzing", "--request-timeout", "60"])
-        // Streams go on; an answer that is refused for the way it was asked is no finding.
-        .args(["--exclude-path-regex", "/events$"])
+        // Streams go on, and archives it cannot make: what comes of hostile ones, `archive` tests. An
+        // answer that is refused for the way it was asked is no finding.
+        .args(["--exclude-path-regex", "/events$|/import$"])
         .args(["--exclude-checks", "unsupported_method,positive_data_acceptance"])
         .current_dir(folder.path())
         .stdin(Stdio::null())
