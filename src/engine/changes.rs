@@ -84,7 +84,8 @@ impl Engine {
     /// What a backup changed against the backup before it. Quick when asked again.
     ///
     /// # Errors
-    /// If there is none with this id; as [`count`].
+    /// If there is none with this id; [`EngineError::Misfit`] if the tables of the two differ; if a chunk
+    /// on the way is damaged.
     pub async fn changes(&self, id: &BackupId) -> Result<Changes, EngineError> {
         let new = self.store.manifest(id).await?;
         let before = self.store.backups().await?.into_iter().rev().find(|other| other < id);
