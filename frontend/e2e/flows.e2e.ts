@@ -136,6 +136,7 @@ describe('a day with the plan', () => {
     await page.getByRole('group', { name: /Days with backups/ }).getByRole('button', { name: /: \d+ backups/ }).last().click();
     await page.waitForURL(/day=/);
     await page.keyboard.press('ArrowDown');
+    await page.locator('[data-backup]:focus').waitFor();
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/backups\/\d{8}_\d{6}/);
     await page.keyboard.press('Escape');
