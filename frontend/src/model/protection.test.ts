@@ -42,7 +42,7 @@ describe('the sentence of truth', () => {
   });
 
   it('tells why the last scheduled run failed, until a backup is made', () => {
-    const failed = { ...schedule('2025-09-20T15:30:22Z'), last_run: { at: '2025-09-20T14:32:00Z', outcome: 'failed', detail: 'the disk is full' } };
+    const failed = { ...schedule('2025-09-20T15:30:22Z'), last_run: { at: '2025-09-20T14:32:00Z', outcome: 'failed' as const, detail: 'the disk is full' } };
     expect(said({ schedule: failed })).toBe('Not protected. The scheduled backup 2 minutes ago failed: the disk is full.');
     const since = backup('20250920_143300');
     expect(verdict(known({ schedule: failed, backups: [since, NEWEST] })).level).toBe('good');

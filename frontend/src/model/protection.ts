@@ -49,7 +49,7 @@ function unreachable(silence: NonNullable<Known['silence']>): Verdict {
 /** The last scheduled run failed, and no backup was made since. */
 function failedRun(known: Known, newest: Backup | undefined): Verdict | null {
   const run = known.schedule?.last_run;
-  if (!run || ['succeeded', 'success', 'completed', 'ok'].includes(run.outcome)) return null;
+  if (!run || run.outcome === 'succeeded') return null;
   if (newest && instant(newest.created_at) > instant(run.at)) return null;
   const why = run.detail ? `: ${run.detail}` : '';
   return bad(`The scheduled backup ${ago(instant(run.at), known.now)} failed${why}.`, 'back-up');

@@ -23,6 +23,7 @@ export const REASONS: Record<Reason, string> = {
   monthly: 'newest of its month',
   yearly: 'newest of its year',
   within: 'young enough',
+  'pre-restore': 'young enough for what a restore put aside',
 };
 
 export function fromRetention(retention: Retention | null): Keep {

@@ -165,6 +165,132 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/statistics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the store's size went */
+        get: operations["get_sizes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the service does by itself, and when */
+        get: operations["get_schedule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what, newest first */
+        get: operations["get_audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who calls, and what they may do */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the service is
+         * @description For people and dashboards: always 200. Looks at the store and the database every few seconds at
+         *     most, however often it is asked.
+         */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the service may be sent requests
+         * @description For load balancers: the store can be written and the database answers.
+         */
+        get: operations["get_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What Prometheus reads */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/backup": {
         parameters: {
             query?: never;
@@ -369,125 +495,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/statistics/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The store's size through time */
-        get: operations["get_sizes"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/schedule": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The schedule */
-        get: operations["get_schedule"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/audit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The audit log, newest first */
-        get: operations["get_audit_log"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who calls, and what they may do */
-        get: operations["get_session"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How the service is */
-        get: operations["get_health"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Whether the service may be sent requests */
-        get: operations["get_readiness"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Measurements for Prometheus */
-        get: operations["get_metrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -519,36 +526,15 @@ export interface components {
                 [key: string]: string | null;
             };
         };
-        /** @description One thing that was done. */
-        AuditEntry: {
-            /** @description When, RFC 3339. */
-            at: string;
-            /** @description By whom. */
-            who: string;
-            /** @description What they may do. */
-            role: components["schemas"]["Role"];
-            /** @description What was done. */
-            action: string;
-            /** @description To what. */
-            target: string | null;
-            /** @description How it ended. */
-            outcome: string;
-            /** @description What is worth knowing about it. */
-            detail?: string;
-            /** @description The job that did it. */
-            job_id?: components["schemas"]["JobId"];
-            /** @description The request that asked for it. */
-            request_id?: string;
-        };
-        /** @description What was done, and by whom. */
+        /** @description The newest entries of the audit log. */
         AuditLog: {
             /** @description Always `success`. */
             status: string;
             /** @description Newest first. */
-            entries: components["schemas"]["AuditEntry"][];
+            entries: components["schemas"]["Entry"][];
         };
         /**
-         * @description How a caller is known.
+         * @description Whether tokens are asked for.
          * @enum {string}
          */
         Authentication: "none" | "token";
@@ -680,12 +666,27 @@ export interface components {
                 [key: string]: components["schemas"]["DatasetCounts"];
             };
         };
-        /** @description One check. */
+        /** @description One thing that was looked at. */
         Check: {
-            /** @description Whether it is well. */
+            /** @description Whether it is as it should be. */
             ok: boolean;
-            /** @description The same in words. */
+            /** @description How it is, in words. */
             detail: string;
+        };
+        /** @description What was looked at. */
+        Checks: {
+            /** @description The store can be written. */
+            store: components["schemas"]["Check"];
+            /** @description The database answers. */
+            database: components["schemas"]["Check"];
+            /** @description There is a good backup, no older than the schedule says. */
+            last_backup: components["schemas"]["LastBackup"];
+            /** @description The latest scheduled backup went well. */
+            schedule: components["schemas"]["Check"];
+            /** @description Every backup is proven in time, and none is damaged. */
+            verification: components["schemas"]["Check"];
+            /** @description The disk has room. */
+            disk: components["schemas"]["Check"];
         };
         /** @description What a cleanup did, or would do. */
         CleanupReport: {
@@ -702,6 +703,11 @@ export interface components {
             /** @description What it freed; in a preview, what nothing would need any more. */
             freed: components["schemas"]["Freed"];
         };
+        /**
+         * @description How it is on the whole.
+         * @enum {string}
+         */
+        Condition: "ok" | "degraded" | "failing";
         /**
          * @description One of the four datasets of a backup.
          * @enum {string}
@@ -800,7 +806,7 @@ export interface components {
         /** @description The disk that the store is on. */
         Disk: components["schemas"]["DiskSpace"] & {
             /**
-             * Format: double
+             * Format: int64
              * @description When it will be full if the store goes on growing as it did; none where that cannot be told.
              */
             full_in_days: number | null;
@@ -817,6 +823,32 @@ export interface components {
              * @description Bytes that this service can still use.
              */
             available_bytes: number;
+        };
+        /** @description One thing that somebody did, or wanted to. */
+        Entry: {
+            /**
+             * Format: date-time
+             * @description When it was over.
+             */
+            at: string;
+            /**
+             * @description The token's name; `local` on a service without tokens, `schedule` if nobody asked, nobody if
+             *     it is not known who.
+             */
+            who: string | null;
+            role: components["schemas"]["Role"] | null;
+            /** @description What it was: a job's kind, or a call as `METHOD /path`. */
+            action: string;
+            /** @description The backup that it was about. */
+            target: string | null;
+            /** @description How it went. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description Why it went so. */
+            detail?: string;
+            /** @description The job that did it. */
+            job_id?: string;
+            /** @description The request that asked for it, as `x-request-id` named it. */
+            request_id?: string;
         };
         /** @description One dataset file in the details. */
         FileInfo: {
@@ -854,33 +886,13 @@ export interface components {
         Hash: string;
         /** @description How the service is. */
         Health: {
-            /** @description The worst of the checks. */
-            status: components["schemas"]["HealthStatus"];
+            /** @description On the whole. */
+            status: components["schemas"]["Condition"];
             /** @description The program's version. */
             version: string;
-            /** @description What was looked at. */
-            checks: components["schemas"]["HealthChecks"];
+            /** @description One by one. */
+            checks: components["schemas"]["Checks"];
         };
-        /** @description What was looked at. */
-        HealthChecks: {
-            /** @description Whether the store can be written. */
-            store: components["schemas"]["Check"];
-            /** @description Whether the database answers. */
-            database: components["schemas"]["Check"];
-            /** @description Whether the last backup is young enough. */
-            last_backup: components["schemas"]["LastBackup"];
-            /** @description Whether the schedule goes on. */
-            schedule: components["schemas"]["Check"];
-            /** @description Whether backups are proven whole. */
-            verification: components["schemas"]["Check"];
-            /** @description Whether there is room. */
-            disk: components["schemas"]["Check"];
-        };
-        /**
-         * @description How well it is.
-         * @enum {string}
-         */
-        HealthStatus: "ok" | "degraded" | "failing";
         /** @description One row through all backups. */
         History: {
             /** @description Always `success`. */
@@ -933,7 +945,7 @@ export interface components {
             progress: components["schemas"]["JobProgress"];
             /** @description Whether it can be cancelled now. */
             cancellable: boolean;
-            result: components["schemas"]["Outcome"] | null;
+            result: components["schemas"]["JobResult"] | null;
             problem: components["schemas"]["Problem"] | null;
         };
         /**
@@ -993,6 +1005,8 @@ export interface components {
              */
             seconds_left: number | null;
         };
+        /** @description What a job gave: the body of the call for the same thing. */
+        JobResult: components["schemas"]["BackupCreated"] | components["schemas"]["Restored"] | components["schemas"]["Preview"] | components["schemas"]["VerifyReport"] | components["schemas"]["CleanupReport"] | components["schemas"]["Deleted"] | components["schemas"]["Imported"] | components["schemas"]["DiffReport"];
         /**
          * @description How far a job's life has come.
          * @enum {string}
@@ -1007,9 +1021,9 @@ export interface components {
             /** @description Why it stays; empty if it goes. */
             kept_because: components["schemas"]["Reason"][];
         };
-        /** @description The check of the last backup. */
+        /** @description The newest backup that is not known to be damaged. */
         LastBackup: {
-            /** @description Whether it is well. */
+            /** @description Whether it is as young as it should be. */
             ok: boolean;
             backup_id: components["schemas"]["BackupId"] | null;
             /**
@@ -1020,15 +1034,18 @@ export interface components {
             /** @description The same in words. */
             detail: string;
         };
-        /** @description A scheduled backup that is over. */
+        /** @description How the latest scheduled backup ended. */
         LastRun: {
-            /** @description When, RFC 3339. */
+            /**
+             * Format: date-time
+             * @description When it ended, RFC 3339.
+             */
             at: string;
             /** @description How it ended. */
-            outcome: string;
-            /** @description The backup, if one was made. */
-            backup_id?: components["schemas"]["BackupId"];
-            /** @description What is worth knowing about it. */
+            outcome: components["schemas"]["JobState"];
+            /** @description The backup that it made. */
+            backup_id?: string;
+            /** @description Why it made none, or what went wrong with tidying up after it. */
             detail?: string;
         };
         /** @description A backup in the list. */
@@ -1055,8 +1072,11 @@ export interface components {
             /** @description The job. */
             job: components["schemas"]["Job"];
         };
-        /** @description What a job gave: the body of the call for the same thing. */
-        Outcome: components["schemas"]["BackupCreated"] | components["schemas"]["Restored"] | components["schemas"]["Preview"] | components["schemas"]["VerifyReport"] | components["schemas"]["CleanupReport"] | components["schemas"]["Deleted"] | components["schemas"]["Imported"] | components["schemas"]["DiffReport"];
+        /**
+         * @description How it went.
+         * @enum {string}
+         */
+        Outcome: "refused" | "accepted" | "succeeded" | "failed" | "cancelled" | "interrupted";
         /**
          * @description What a run is doing.
          * @enum {string}
@@ -1109,7 +1129,7 @@ export interface components {
          * @description Why a backup is kept.
          * @enum {string}
          */
-        Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within";
+        Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "pre-restore";
         /** @description What a restore did, for the documented answer. */
         Report: {
             safety_backup: components["schemas"]["BackupId"] | null;
@@ -1154,23 +1174,23 @@ export interface components {
             /** @description When this was answered. */
             timestamp: string;
         };
-        /** @description What a cleanup after a scheduled backup keeps. */
-        Retention: {
-            /** @description The newest, whatever their age. */
+        /** @description What is kept after a scheduled backup, beside what is pinned. Periods are those of UTC. */
+        RetentionStatus: {
+            /** @description So many of the newest. */
             last: number;
             /** @description The newest of each of so many hours. */
             hourly: number;
             /** @description The newest of each of so many days. */
             daily: number;
-            /** @description The newest of each of so many weeks. */
+            /** @description The newest of each of so many ISO weeks. */
             weekly: number;
             /** @description The newest of each of so many months. */
             monthly: number;
             /** @description The newest of each of so many years. */
             yearly: number;
-            /** @description All younger than this. */
+            /** @description All younger than this, counted from the newest; an age such as `36h` or `14d`. */
             within: string | null;
-            /** @description All that restores kept and that are younger than this. */
+            /** @description What restores put aside, as long as it is younger than this. */
             pre_restore_within: string | null;
         };
         /**
@@ -1211,43 +1231,39 @@ export interface components {
              */
             cells: components["schemas"]["CellChange"][];
         };
-        /** @description One expression of the schedule. */
-        ScheduleEntry: {
-            /** @description As cron writes it. */
-            expression: string;
-            /** @description When it is time next, RFC 3339. */
-            next_at: string | null;
-        };
-        /** @description The schedule and what came of it. */
-        ScheduleInfo: {
+        /** @description The schedule: what is due when, and how it went last. */
+        ScheduleStatus: {
             /** @description Always `success`. */
             status: string;
             /** @description The time zone of the expressions. */
             time_zone: string;
-            /** @description When backups are made. */
-            schedules: components["schemas"]["ScheduleEntry"][];
-            retention: components["schemas"]["Retention"] | null;
+            /** @description When backups are due. */
+            schedules: components["schemas"]["Upcoming"][];
+            retention: components["schemas"]["RetentionStatus"] | null;
             last_run: components["schemas"]["LastRun"] | null;
-            verification: components["schemas"]["VerificationRound"] | null;
+            verification: components["schemas"]["VerificationStatus"] | null;
         };
-        /** @description Who calls, and what they may do. */
+        /** @description Who calls, and whom they call. */
         Session: {
             /** @description Always `success`. */
             status: string;
-            /** @description What the caller is called. */
+            /** @description The token's name, or `local`. */
             name: string;
-            /** @description What they may do. */
+            /** @description What its holder may do. */
             role: components["schemas"]["Role"];
-            /** @description How they are known. */
+            /** @description Whether tokens are asked for. */
             authentication: components["schemas"]["Authentication"];
             /** @description The program's version. */
             version: string;
-            /** @description Whether the service has a database to back up. */
+            /** @description Whether the service knows a database. */
             database: boolean;
         };
         /** @description The store's size at one moment. */
         Size: {
-            /** @description The moment, RFC 3339. */
+            /**
+             * Format: date-time
+             * @description The moment.
+             */
             at: string;
             /** @description Backups. */
             backups: number;
@@ -1262,11 +1278,14 @@ export interface components {
              */
             logical_bytes: number;
         };
-        /** @description The store's size through time. */
+        /** @description How the store's size went. */
         Sizes: {
             /** @description Always `success`. */
             status: string;
-            /** @description Oldest first. */
+            /**
+             * @description Oldest first; one after each job that changed the store. Of what is older than 90 days, the
+             *     last of each day.
+             */
             sizes: components["schemas"]["Size"][];
         };
         /** @description What identifies a snapshot of a database. */
@@ -1349,6 +1368,16 @@ export interface components {
          * @enum {string}
          */
         Trigger: "request" | "schedule";
+        /** @description One line of the timetable and when it is due next. */
+        Upcoming: {
+            /** @description The cron expression, as it was given. */
+            expression: string;
+            /**
+             * Format: date-time
+             * @description When it is due next, RFC 3339.
+             */
+            next_at: string | null;
+        };
         /** @description How a verification ended. */
         Verification: {
             /** @description When it ended, RFC 3339. */
@@ -1356,16 +1385,22 @@ export interface components {
             /** @description One sentence for each damage found; empty if the backup is whole. */
             damage: string[];
         };
-        /** @description How the store is verified bit by bit. */
-        VerificationRound: {
+        /** @description The verification round. */
+        VerificationStatus: {
             /**
-             * Format: int32
-             * @description Within so many days every backup is proven once.
+             * Format: double
+             * @description Within so many days every backup is proven again.
              */
             period_days: number;
-            /** @description When it goes on, RFC 3339. */
+            /**
+             * Format: date-time
+             * @description When the next backup has its turn.
+             */
             next_at: string | null;
-            /** @description When the backup that waits longest was proven last, RFC 3339. */
+            /**
+             * Format: date-time
+             * @description Since when the backup with the oldest proof is unproven.
+             */
             oldest_proven_at: string | null;
         };
         /** @description What a verification found of one backup. */
@@ -2325,6 +2360,428 @@ export interface operations {
             };
             /** @description There is no such job, or it is forgotten */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sizes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sizes, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sizes"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule and its last run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleStatus"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_audit_log: {
+        parameters: {
+            query?: {
+                /** @description How many entries to list. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest entries */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller as the service knows them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What works, and what does not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It may */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It may not; `checks` says why */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Counters and gauges as OpenMetrics text */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3415,428 +3872,6 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is needed, and was not given or is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token may not do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the service is out of reach, or too busy */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_sizes: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The sizes, oldest first */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Sizes"];
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is needed, and was not given or is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token may not do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the service is out of reach, or too busy */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_schedule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The schedule */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScheduleInfo"];
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is needed, and was not given or is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token may not do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the service is out of reach, or too busy */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_audit_log: {
-        parameters: {
-            query?: {
-                /** @description How many entries to list. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The entries */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AuditLog"];
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is needed, and was not given or is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token may not do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the service is out of reach, or too busy */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The caller */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Session"];
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A token is needed, and was not given or is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The token may not do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the service is out of reach, or too busy */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_health: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description How it is, good or bad */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the service is out of reach, or too busy */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_readiness: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It may */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description The request is malformed */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It failed; the service's log says why */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It may not */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-        };
-    };
-    get_metrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The measurements */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/openmetrics-text": string;
                 };
             };
             /** @description The request is malformed */

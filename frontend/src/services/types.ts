@@ -47,9 +47,9 @@ export type Progress = Schemas['JobProgress'];
 /** Of the service, or of what is between: that has no `type`. */
 export type Problem = Omit<Schemas['Problem'], 'type'> & { type?: string };
 
-export type Schedule = Schemas['ScheduleInfo'];
-export type Retention = Schemas['Retention'];
+export type Schedule = Schemas['ScheduleStatus'];
+export type Retention = Schemas['RetentionStatus'];
 export type Health = Schemas['Health'];
 export type Role = Schemas['Role'];
 export type Session = Schemas['Session'];
-export type AuditEntry = Schemas['AuditEntry'];
+export type AuditEntry = Schemas['Entry'];
