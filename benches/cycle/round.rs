@@ -96,6 +96,8 @@ impl Round<'_> {
     /// The way back from more and more.
     async fn large_restores(&mut self, first: &str) -> Result<()> {
         self.restore("restore, subnets touched and 2,000 rows", first)?;
+        edits::import(&mut self.plan).await?;
+        self.restore("restore, 50,000 rows imported", first)?;
         edits::wreck_half(&mut self.plan).await?;
         self.restore("restore, half of the prefixes", first)?;
         if self.number == 1 || self.bench.run.prefixes <= RESTORED_EACH_ROUND {

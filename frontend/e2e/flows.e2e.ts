@@ -81,8 +81,9 @@ describe('a day with the plan', () => {
   it('undoes the restore: the mess is back, to the byte', async () => {
     await page.getByRole('button', { name: 'Undo', exact: true }).click();
     await page.getByRole('button', { name: 'Undo the restore' }).click();
+    // The words of the restore before may still be on show: only the database tells the two apart.
+    await expect.poll(() => service.sql("SELECT count(*) FROM prefix WHERE vrf_id = 'prod-vrf-copy'")).toBe('40');
     await page.getByRole('heading', { name: 'Restored and proven.' }).waitFor();
-    expect(service.sql("SELECT count(*) FROM prefix WHERE vrf_id = 'prod-vrf-copy'")).toBe('40');
   });
 
   it('offers the Undo on the timeline, too, to whoever comes later', async () => {

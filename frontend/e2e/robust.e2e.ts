@@ -114,6 +114,19 @@ describe('the page', () => {
     await page.context().close();
   });
 
+  it('describes its API at /docs, where a call can be tried', async () => {
+    const { page, complaints } = await open(browser, service.base);
+    await page.goto('/docs/');
+    await page.locator('.opblock-summary-path', { hasText: '/api/restore' }).first().waitFor();
+    const list = page.locator('#operations-backups-list_backups');
+    await list.locator('.opblock-summary-control').click();
+    await list.getByRole('button', { name: 'Execute' }).click();
+    await list.locator('.live-responses-table .response-col_status').getByText('200').waitFor();
+    await list.locator('.live-responses-table').getByText('The only one').first().waitFor();
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
   it('marks a damaged backup and says what a new one is good for', async () => {
     service.damage();
     const { page } = await open(browser, service.base);

@@ -10,6 +10,7 @@ use axum::response::Response;
 use futures::StreamExt;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tower_http::timeout::TimeoutError;
 
 use super::access::{Admin, Caller};
 use super::answer::carry_out;
@@ -42,7 +43,7 @@ pub async fn import(
     body: Body,
 ) -> Result<Response, ApiError> {
     refuse_other_kinds(&headers)?;
-    let archive = spool(&service, body, settings.largest_upload).await?;
+    let archive = spool(&service, body, &settings).await?;
     carry_out(&service, caller.order(Work::Import(archive)), prefer).await
 }
 
@@ -56,17 +57,25 @@ fn refuse_other_kinds(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::UnsupportedMediaType(words))
 }
 
+/// Why a body did not come whole.
+fn broken(error: axum::Error, settings: &Settings) -> ApiError {
+    let inner = error.into_inner();
+    if inner.is::<TimeoutError>() {
+        return ApiError::TimedOut(settings.standstill.as_secs());
+    }
+    ApiError::Malformed(format!("the body did not come whole: {inner}"))
+}
+
 /// Keeps the whole body in a file that has no name and goes with its last user: a client that
 /// hangs up later does not break the job, and nothing stays behind.
-async fn spool(service: &Service, body: Body, most: u64) -> Result<File, ApiError> {
-    let folder = service.state().path();
+async fn spool(service: &Service, body: Body, settings: &Settings) -> Result<File, ApiError> {
+    let (folder, most) = (service.state().path(), settings.largest_upload);
     let failed = |source: io::Error| ServiceError::State { path: folder.to_owned(), source };
     let mut file = File::from_std(tempfile::tempfile_in(folder).map_err(failed)?);
     let mut blocks = body.into_data_stream();
     let mut bytes = 0;
     while let Some(block) = blocks.next().await {
-        let broken = |error| ApiError::Malformed(format!("the body did not come whole: {error}"));
-        let block = block.map_err(broken)?;
+        let block = block.map_err(|error| broken(error, settings))?;
         bytes += block.len() as u64;
         if bytes > most {
             return Err(ApiError::TooLarge(format!("an archive may have {most} bytes here")));

@@ -31,9 +31,6 @@ use super::{page, preview, ready, restore, schedule, session, size_history};
 use super::{statistics, verify};
 use crate::service::Service;
 
-/// How long a body may stand still while it comes in.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-
 /// What the router lets through.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -41,6 +38,8 @@ pub struct Settings {
     pub calls_at_a_time: usize,
     /// How long a call that is no job may take.
     pub patience: Duration,
+    /// How long a body may stand still while it comes in.
+    pub standstill: Duration,
     /// Bytes that an archive may have.
     pub largest_upload: u64,
     /// The names under which the service may be called.
@@ -56,6 +55,7 @@ impl Default for Settings {
         Self {
             calls_at_a_time: 256,
             patience: Duration::from_secs(30),
+            standstill: Duration::from_secs(30),
             largest_upload: 4 << 30,
             hosts,
             origins,
@@ -118,7 +118,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(Extension(settings.clone()))
-        .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
+        .layer(RequestBodyTimeoutLayer::new(settings.standstill))
         .layer(from_fn_with_state(room, not_too_many))
         .with_state(service.clone());
     let cors = guard::cors(&settings.origins);

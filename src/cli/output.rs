@@ -42,7 +42,10 @@ const LINES: TableStyle =
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(LINES);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // A terminal that does not know its width says 0; nothing is to be squeezed into that.
+    if table.width().is_none_or(|columns| columns > 0) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table.set_header(head);
     table
 }

@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 use super::live::{Captured, Labelled, rows};
 use super::sink::IntoStore;
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, BackupKind, Manifest, Schema, State, timestamp};
+use crate::model::{
+    BackupId, BackupKind, Manifest, Schema, State, check_author, check_description, timestamp,
+};
 use crate::postgres::Session;
 use crate::store::{Lock, Mode, StoreError, Written};
 
@@ -22,6 +24,17 @@ pub struct BackupRequest {
     pub description: Option<String>,
     /// Who asks; `system` if nobody does.
     pub created_by: Option<String>,
+}
+
+impl BackupRequest {
+    fn label(self) -> Result<Labelled, EngineError> {
+        let description = self.description.filter(|text| !text.trim().is_empty());
+        let created_by = self.created_by.unwrap_or_else(|| "system".into());
+        let checked = description.as_deref().map_or(Ok(()), check_description);
+        let checked = checked.and_then(|()| check_author(&created_by));
+        checked.map_err(EngineError::MalformedAnnotation)?;
+        Ok(Labelled { description, created_by, kind: BackupKind::Full })
+    }
 }
 
 /// The documented answer.
@@ -43,19 +56,16 @@ impl Engine {
     /// Makes a backup.
     ///
     /// # Errors
-    /// If the database cannot be read or the store not be written. The list of backups is then what
+    /// If the texts of the request are too long or hold control characters; if the database cannot
+    /// be read or the store not be written. The list of backups is then what
     /// it was.
     pub async fn backup(
         &self,
         request: BackupRequest,
         run: &Run,
     ) -> Result<BackupCreated, EngineError> {
+        let label = request.label()?;
         let held = self.store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
-        let label = Labelled {
-            description: request.description.filter(|text| !text.trim().is_empty()),
-            created_by: request.created_by.unwrap_or_else(|| "system".into()),
-            kind: BackupKind::Full,
-        };
         let manifest = match self.try_backup(&label, run).await {
             Err(EngineError::Store(StoreError::SweptMeanwhile(_))) => {
                 self.try_backup(&label, run).await?

@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 
 use super::compare::Side;
 use super::diff::collect;
-use super::{DatasetCounts, Engine, EngineError};
-use crate::model::{BackupId, Dataset, Hash, Manifest};
+use super::{Engine, EngineError};
+use crate::model::{BackupId, Dataset, Hash, Manifest, RowCounts};
 use crate::store::Reader;
 
 /// How many rows of each dataset differ.
-pub type Counts = BTreeMap<Dataset, DatasetCounts>;
+pub type Counts = BTreeMap<Dataset, RowCounts>;
 
 /// What a backup changed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -25,7 +25,7 @@ pub struct Changes {
     /// The backup before it; the oldest has none, and all of its rows count as added.
     pub before: Option<BackupId>,
     /// By dataset.
-    #[schema(value_type = BTreeMap<Dataset, DatasetCounts>)]
+    #[schema(value_type = BTreeMap<Dataset, RowCounts>)]
     pub datasets: Counts,
 }
 
@@ -76,7 +76,7 @@ pub async fn count(old: &Manifest, new: &Manifest, reader: &Reader) -> Result<Co
 }
 
 fn all_added(manifest: &Manifest) -> Counts {
-    let added = |added| DatasetCounts { added, ..DatasetCounts::default() };
+    let added = |added| RowCounts { added, ..RowCounts::default() };
     manifest.datasets.iter().map(|(dataset, summary)| (*dataset, added(summary.rows))).collect()
 }
 

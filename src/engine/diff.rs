@@ -1,6 +1,5 @@
 //! Compare: which rows differ between two backups, or between a backup and the live database.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZero;
 use std::str::FromStr;
@@ -14,8 +13,8 @@ use utoipa::ToSchema;
 use super::compare::{Piece, Side, pieces};
 use super::live::Passing;
 use super::rows::Collected;
-use super::{DatasetCounts, Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Dataset, Manifest, Schema};
+use super::{Counts, Engine, EngineError, Phase, RowChange, Run};
+use crate::model::{BackupId, Dataset, Manifest, RowCounts, Schema};
 use crate::store::Reader;
 use crate::tree::Layout;
 
@@ -57,7 +56,8 @@ pub struct DiffReport {
     /// Whether nothing differs.
     pub identical: bool,
     /// How many rows differ, by dataset.
-    pub datasets: BTreeMap<Dataset, DatasetCounts>,
+    #[schema(value_type = BTreeMap<Dataset, RowCounts>)]
+    pub datasets: Counts,
     /// The rows that differ, by part and key.
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are listed.
@@ -90,7 +90,7 @@ impl Engine {
             status: "success",
             from: from.to_string(),
             to: to.to_string(),
-            identical: found.datasets.values().all(DatasetCounts::is_zero),
+            identical: found.datasets.values().all(RowCounts::is_zero),
             datasets: found.datasets,
             changes: found.changes,
             truncated: found.truncated,

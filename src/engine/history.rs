@@ -136,10 +136,7 @@ impl Snapshot {
 /// The key that this text means in this table. Where several columns make the key, the last of
 /// them takes whatever is left.
 fn key_in(table: &Table, text: &str) -> Option<Key> {
-    // Back to COPY's form, of which a backslash is the only character that must be escaped here.
-    let fields = text.splitn(table.key.len(), ", ").map(|value| value.replace('\\', r"\\"));
-    let fields: Vec<_> = fields.collect();
-    Layout::from(table).encode_key(fields.iter().map(String::as_bytes)).ok()
+    Layout::from(table).key_of_values(text.splitn(table.key.len(), ", ")).ok()
 }
 
 fn refuse_what_is_no_key(snapshots: &[Snapshot], key: &str) -> Result<(), EngineError> {

@@ -47,7 +47,7 @@ pub use history::{History, Moment, RowVersion, VersionKind};
 pub use preview::Preview;
 pub use restore::{Report, RestoreOptions, Restored};
 pub use results::RestoreResults;
-pub use rows::{CellChange, ChangeKind, DatasetCounts, RowChange};
+pub use rows::{CellChange, ChangeKind, RowChange};
 pub use run::{Phase, Progress, Run};
 pub use stats::{BackupCost, StoreStatistics};
 pub use verify::{VerifiedBackup, VerifyReport};

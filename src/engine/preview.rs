@@ -1,16 +1,21 @@
 //! What a restore would change, found out without changing anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
+use super::compare::{Side, changes, differing};
 use super::diff::{Compared, collect};
 use super::restore::RestoreOptions;
-use super::results::{RestoreResults, by_dataset};
-use super::{DatasetCounts, Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Dataset};
+use super::results::RestoreResults;
+use super::rows::Collected;
+use super::{Engine, EngineError, Phase, RowChange, Run};
+use crate::model::{BackupId, Dataset, Part, Schema, Table};
 use crate::postgres::{Apply, existing_tables};
+use crate::tree::{Key, Layout, Range};
 
 /// What a restore would do. Counts are what it would do to the live rows.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -23,8 +28,7 @@ pub struct Preview {
     pub datasets: BTreeMap<Dataset, RestoreResults>,
     /// Of the rows to be updated, those of which only the time of the last touch would change.
     pub touched: u64,
-    /// The rows that differ between live and the backup. For a part of a restore these are all
-    /// rows that differ, also those that would stay.
+    /// The rows that would change, from live to what they become.
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are listed.
     pub truncated: bool,
@@ -61,27 +65,77 @@ impl Engine {
         let readers = &mut [&mut session, &mut second];
         let passing = self.capture_aside(readers, schema.clone(), &store, run).await?;
         second.rollback().await?;
-        let (live, target) = (Compared::from(passing), Compared::backup(manifest, store));
+        let live = Compared::from(passing).side;
+        let target = Compared::backup(manifest, store).side;
         run.begin(Phase::Comparing, None);
-        let found = collect(schema.clone(), live.side.clone(), target.side.clone(), limit).await?;
-        let changes = if options.selection.is_all() {
-            found.datasets.iter().map(|(dataset, counts)| (*dataset, counts.into())).collect()
+        let unchanged = RestoreResults::unchanged(&live.parts);
+        let found = if options.selection.is_all() {
+            collect(schema, live, target, limit).await?
         } else {
-            self.stage_changes(&mut session, &schema, &live.side, &target.side).await?;
+            self.stage_changes(&mut session, &schema, &live, &target).await?;
             let mut apply = Apply::new(&mut session, &schema);
             apply.select(&options.selection).await?;
-            by_dataset(&apply.staged().await?)
+            collect_staged(&mut apply, schema.clone(), (live, target), limit).await?
         };
         session.rollback().await?;
-        let unchanged = RestoreResults::unchanged(&live.side.parts);
         run.begin(Phase::Done, None);
         Ok(Preview {
             status: "success",
             backup_id: id.clone(),
-            datasets: RestoreResults::over(&unchanged, &changes),
-            touched: found.datasets.values().map(|counts: &DatasetCounts| counts.touched).sum(),
+            datasets: RestoreResults::over(&unchanged, &found.datasets),
+            touched: found.datasets.values().map(|counts| counts.touched).sum(),
             changes: found.changes,
             truncated: found.truncated,
         })
     }
+}
+
+/// Collects those changes from the first side to the second that are staged.
+async fn collect_staged(
+    apply: &mut Apply<'_>,
+    schema: Schema,
+    (old, new): (Side, Side),
+    limit: usize,
+) -> Result<Collected, EngineError> {
+    let staged = apply.staged().await?;
+    let parts = differing(&old, &new);
+    let shared = Arc::new((schema, old, new));
+    let mut found = Collected::new(limit);
+    for part in parts {
+        let Some(counts) = staged.get(part.name) else {
+            continue;
+        };
+        let keys = apply.staged_keys(part, found.room(part.dataset)).await?;
+        let shared = shared.clone();
+        let look = move || {
+            let (schema, old, new) = &*shared;
+            let table = schema.table(part.table).expect("a part's table is in its schema");
+            rows_with(&keys, part, table, (old, new))
+        };
+        let rows = spawn_blocking(look).await.expect("comparing does not panic")?;
+        found.add(part, rows, *counts);
+    }
+    Ok(found)
+}
+
+/// The changes of a part that have one of these keys. Blocks.
+fn rows_with(
+    keys: &BTreeSet<Key>,
+    part: &Part,
+    table: &Table,
+    (old, new): (&Side, &Side),
+) -> Result<Vec<RowChange>, EngineError> {
+    let Some(last) = keys.last() else {
+        return Ok(Vec::new());
+    };
+    let layout = Layout::from(table);
+    let range = Range { after: None, upto: Some(last.clone()) };
+    let mut rows = Vec::with_capacity(keys.len());
+    for change in changes(part, &layout, old, new)?.within(range)? {
+        let change = change?;
+        if keys.contains(&change.key) {
+            rows.push(RowChange::new(part, table, &change));
+        }
+    }
+    Ok(rows)
 }

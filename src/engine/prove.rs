@@ -1,7 +1,5 @@
 //! The proof before the commit: what the transaction reads back is what the restore promised.
 
-use std::collections::BTreeMap;
-
 use tokio::task::spawn_blocking;
 
 use super::capture::capture;
@@ -10,11 +8,9 @@ use super::live::splitter;
 use super::sink::{IntoStore, Nowhere};
 use super::{Engine, EngineError, Run};
 use crate::model::{Manifest, Part, Schema};
-use crate::postgres::{Applied, Session};
+use crate::postgres::{Session, Staged};
 use crate::store::Store;
 use crate::tree::{Layout, lookup};
-
-type Counts = BTreeMap<&'static str, Applied>;
 
 impl Engine {
     /// Everything was restored: each tree must have the root that the manifest has, and each
@@ -60,7 +56,7 @@ impl Engine {
         before: &Side,
         target: &Side,
         schema: &Schema,
-        selected: &Counts,
+        selected: &Staged,
         run: &Run,
     ) -> Result<(), EngineError> {
         let aside = Store::scratch(&std::env::temp_dir()).await?;
@@ -87,20 +83,16 @@ fn count_towards(
     before: &Side,
     after: &Side,
     target: &Side,
-) -> Result<Counts, EngineError> {
-    let mut counts = Counts::new();
+) -> Result<Staged, EngineError> {
+    let mut counts = Staged::new();
     for_each_change(schema, before, after, &mut |part, table, change| {
-        let wanted = wanted_row(target, part, &Layout::from(table), &change.key)?;
+        let layout = Layout::from(table);
+        let wanted = wanted_row(target, part, &layout, &change.key)?;
         if wanted != change.new {
             let key = change.key.escape_ascii();
             return Err(EngineError::ProofFailed(format!("{} {key} is another row", part.name)));
         }
-        let counts = counts.entry(part.name).or_default();
-        match (&change.old, &change.new) {
-            (None, _) => counts.inserted += 1,
-            (Some(_), Some(_)) => counts.updated += 1,
-            (Some(_), None) => counts.deleted += 1,
-        }
+        *counts.entry(part.name).or_default() += change.counts(&layout);
         Ok(())
     })?;
     Ok(counts)

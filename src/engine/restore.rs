@@ -13,8 +13,10 @@ use super::compare::Side;
 use super::live::{Captured, Labelled, Passing};
 use super::results::{RestoreResults, by_dataset};
 use super::{Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, BackupKind, Dataset, Manifest, PartManifest, Schema, rfc3339};
-use crate::postgres::{Applied, Apply, Selection, Session, existing_tables};
+use crate::model::{
+    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Schema, rfc3339,
+};
+use crate::postgres::{Apply, Selection, Session, Staged, existing_tables};
 use crate::store::{Lock, Mode};
 
 /// How long a restore waits for a sweep to end.
@@ -76,28 +78,19 @@ pub struct Restored {
 }
 
 /// The tables of which at least a tenth changed: as many as autovacuum takes for many.
-fn much_changed<'p>(
-    parts: &'p [PartManifest],
-    staged: &BTreeMap<&'static str, Applied>,
-) -> BTreeSet<&'p str> {
-    let changed = |part: &PartManifest| {
-        let counts = staged.get(part.name.as_str()).copied().unwrap_or_default();
-        counts.inserted + counts.updated + counts.deleted
-    };
+fn much_changed<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p str> {
+    let changed = |part: &PartManifest| staged.get(part.name.as_str()).map_or(0, RowCounts::rows);
     let much = parts.iter().filter(|part| changed(part) > part.rows / 10);
     much.map(|part| part.table.as_str()).collect()
 }
 
 /// The tables that get at least a hundred rows for each that they have, if all get [`MANY`].
-fn nearly_empty<'p>(
-    parts: &'p [PartManifest],
-    staged: &BTreeMap<&'static str, Applied>,
-) -> BTreeSet<&'p str> {
+fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p str> {
     let mut tables: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for part in parts {
         let (live, inserted) = tables.entry(&part.table).or_default();
         *live += part.rows;
-        *inserted += staged.get(part.name.as_str()).map_or(0, |counts| counts.inserted);
+        *inserted += staged.get(part.name.as_str()).map_or(0, |counts| counts.added);
     }
     if tables.values().map(|(_, inserted)| inserted).sum::<u64>() < MANY {
         return BTreeSet::new();
@@ -191,6 +184,9 @@ impl Engine {
         }
         run.begin(Phase::Committing, None);
         session.commit().await?;
+        if let Err(error) = session.take_back_indexes(&tables).await {
+            tracing::warn!("the next restore tries again: {}", error);
+        }
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
         if let Err(error) = session.analyze(&much_changed(&live.side.parts, &staged)).await {
             tracing::warn!("could not analyze the tables: {error}");

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::DatasetCounts;
-use crate::model::{Dataset, Part, PartManifest};
-use crate::postgres::Applied;
+use super::Counts;
+use crate::model::{Dataset, Part, PartManifest, RowCounts};
+use crate::postgres::Staged;
 
 /// What was done to the live rows of a dataset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -22,26 +22,14 @@ pub struct RestoreResults {
     pub unchanged: u64,
 }
 
-/// Changes by dataset, before it is known how many rows stay.
-pub(super) type Changes = BTreeMap<Dataset, Applied>;
-
 /// Sums the changes of parts up for their datasets.
-pub(super) fn by_dataset(parts: &BTreeMap<&'static str, Applied>) -> Changes {
-    let mut sums = Changes::new();
+pub(super) fn by_dataset(parts: &Staged) -> Counts {
+    let mut sums = Counts::new();
     for (name, counts) in parts {
         let part = Part::named(name).expect("counted under a part's name");
-        let sum = sums.entry(part.dataset).or_default();
-        sum.inserted += counts.inserted;
-        sum.updated += counts.updated;
-        sum.deleted += counts.deleted;
+        *sums.entry(part.dataset).or_default() += *counts;
     }
     sums
-}
-
-impl From<&DatasetCounts> for Applied {
-    fn from(counts: &DatasetCounts) -> Self {
-        Self { inserted: counts.added, updated: counts.changed, deleted: counts.removed }
-    }
 }
 
 impl RestoreResults {
@@ -60,14 +48,14 @@ impl RestoreResults {
         all
     }
 
-    /// These changes to those rows.
+    /// These changes, from live to what it becomes, made to those rows.
     pub(super) fn over(
         rows: &BTreeMap<Dataset, Self>,
-        changes: &Changes,
+        changes: &Counts,
     ) -> BTreeMap<Dataset, Self> {
         let result = |(dataset, rows): (&Dataset, &Self)| {
-            let Applied { inserted, updated, deleted } =
-                changes.get(dataset).copied().unwrap_or_default();
+            let counts = changes.get(dataset).copied().unwrap_or_default();
+            let RowCounts { added: inserted, changed: updated, removed: deleted, .. } = counts;
             let unchanged = rows.unchanged - updated - deleted;
             (*dataset, Self { inserted, updated, deleted, unchanged })
         };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Dataset, Part, Table, VOLATILE_COLUMNS};
-use crate::tree::{Change, ChunkSource, Diff, Layout, Row, Tally, fields, unescape};
+use super::Counts;
+use crate::model::{Dataset, Part, RowCounts, Table, VOLATILE_COLUMNS};
+use crate::tree::{Change, ChunkSource, Diff, Layout, Row, fields, unescape};
 
 /// What happened to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -46,51 +47,11 @@ pub struct CellChange {
     pub new: Option<String>,
 }
 
-/// How many rows of a dataset differ.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct DatasetCounts {
-    /// Rows only in the second snapshot.
-    pub added: u64,
-    /// Rows in both with other values.
-    pub changed: u64,
-    /// Of the changed ones, those where only the time of the last touch differs.
-    pub touched: u64,
-    /// Rows only in the first snapshot.
-    pub removed: u64,
-}
-
-impl DatasetCounts {
-    fn rows(&self) -> u64 {
-        self.added + self.changed + self.removed
-    }
-
-    fn add(&mut self, more: impl Into<Self>) {
-        let more = more.into();
-        self.added += more.added;
-        self.changed += more.changed;
-        self.touched += more.touched;
-        self.removed += more.removed;
-    }
-
-    /// Whether nothing differs.
-    #[must_use]
-    pub fn is_zero(&self) -> bool {
-        (self.added, self.changed, self.removed) == (0, 0, 0)
-    }
-}
-
-impl From<Tally> for DatasetCounts {
-    fn from(tally: Tally) -> Self {
-        let Tally { added, changed, touched, removed } = tally;
-        Self { added, changed, touched, removed }
-    }
-}
-
 /// Counts changes, and keeps the first of them.
 #[derive(Debug)]
 pub struct Collected {
     /// The counts.
-    pub datasets: BTreeMap<Dataset, DatasetCounts>,
+    pub datasets: Counts,
     /// The first changes of each dataset.
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are kept.
@@ -101,7 +62,7 @@ pub struct Collected {
 impl Collected {
     /// Keeps at most so many changes of each dataset.
     pub fn new(limit: usize) -> Self {
-        let datasets = Dataset::ALL.map(|dataset| (dataset, DatasetCounts::default())).into();
+        let datasets = Dataset::ALL.map(|dataset| (dataset, RowCounts::default())).into();
         Self { datasets, changes: Vec::new(), truncated: false, limit }
     }
 
@@ -109,7 +70,7 @@ impl Collected {
     pub fn append(&mut self, next: Self) {
         self.truncated |= next.truncated;
         let mut room: BTreeMap<_, _> =
-            self.datasets.iter().map(|(dataset, counts)| (*dataset, self.room(counts))).collect();
+            self.datasets.keys().map(|dataset| (*dataset, self.room(*dataset))).collect();
         for change in next.changes {
             match room.get_mut(&change.dataset) {
                 Some(room) if *room > 0 => {
@@ -120,13 +81,14 @@ impl Collected {
             }
         }
         for (dataset, counts) in next.datasets {
-            self.datasets.entry(dataset).or_default().add(counts);
+            *self.datasets.entry(dataset).or_default() += counts;
         }
     }
 
     /// How many more changes of a dataset are kept.
-    fn room(&self, counts: &DatasetCounts) -> usize {
-        self.limit.saturating_sub(usize::try_from(counts.rows()).unwrap_or(usize::MAX))
+    pub fn room(&self, dataset: Dataset) -> usize {
+        let counted = self.datasets[&dataset].rows();
+        self.limit.saturating_sub(usize::try_from(counted).unwrap_or(usize::MAX))
     }
 
     /// Takes all changes of a part, as rows while there is room and then as mere numbers.
@@ -137,18 +99,22 @@ impl Collected {
         mut changes: Diff<'_, A, B>,
     ) -> Result<(), A::Error> {
         let layout = Layout::from(table);
-        let mut listed = Tally::default();
-        for change in changes.by_ref().take(self.room(&self.datasets[&part.dataset])) {
+        let (mut rows, mut counts) = (Vec::new(), RowCounts::default());
+        for change in changes.by_ref().take(self.room(part.dataset)) {
             let change = change?;
-            listed.count(&change, &layout);
-            self.changes.push(RowChange::new(part, table, &change));
+            counts += change.counts(&layout);
+            rows.push(RowChange::new(part, table, &change));
         }
-        let rest = changes.tally()?;
-        self.truncated |= rest != Tally::default();
-        let counts = self.datasets.entry(part.dataset).or_default();
-        counts.add(listed);
-        counts.add(rest);
+        counts += changes.tally()?;
+        self.add(part, rows, counts);
         Ok(())
+    }
+
+    /// Takes changes of a part: as many as `counts` says, of which `rows` are the first.
+    pub fn add(&mut self, part: &Part, rows: Vec<RowChange>, counts: RowCounts) {
+        self.truncated |= counts.rows() > rows.len() as u64;
+        self.changes.extend(rows);
+        *self.datasets.entry(part.dataset).or_default() += counts;
     }
 }
 
@@ -216,9 +182,7 @@ mod tests {
     /// Some added VRFs, of which at most three are kept.
     fn added(count: u64) -> Collected {
         let mut collected = Collected::new(3);
-        collected
-            .datasets
-            .insert(Dataset::Vrfs, DatasetCounts { added: count, ..Default::default() });
+        collected.datasets.insert(Dataset::Vrfs, RowCounts { added: count, ..Default::default() });
         collected.changes = (0..count.min(3))
             .map(|n| RowChange {
                 dataset: Dataset::Vrfs,

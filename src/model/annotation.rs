@@ -2,6 +2,8 @@
 
 /// Characters that a description may have.
 const MAX_DESCRIPTION: usize = 1000;
+/// Characters that the name of who asks may have.
+const MAX_AUTHOR: usize = 200;
 /// Characters that a label's key may have.
 const MAX_KEY: usize = 63;
 /// Characters that a label's value may have.
@@ -16,6 +18,14 @@ pub fn check_description(text: &str) -> Result<(), String> {
         return Err("the description is empty".into());
     }
     check_text("the description", text, MAX_DESCRIPTION)
+}
+
+/// Whether a text may be the name of who asks for a backup.
+///
+/// # Errors
+/// Says why not.
+pub fn check_author(text: &str) -> Result<(), String> {
+    check_text("the name of who asks", text, MAX_AUTHOR)
 }
 
 /// Whether this may be a label.

@@ -3,6 +3,7 @@
 mod age;
 mod annotation;
 mod check;
+mod counts;
 mod dataset;
 mod hash;
 mod id;
@@ -11,7 +12,8 @@ mod retention;
 mod schema;
 
 pub use age::{Age, MalformedAge};
-pub use annotation::{check_description, check_label};
+pub use annotation::{check_author, check_description, check_label};
+pub use counts::RowCounts;
 pub use dataset::{
     Dataset, PARTS, Part, STALE_AFTER_RESTORE, StaleRows, UnknownDataset, VOLATILE_COLUMNS,
 };

@@ -9,7 +9,7 @@ mod older;
 mod session;
 mod sql;
 
-pub use apply::{Applied, Apply, Selection, Staging};
+pub use apply::{Apply, Selection, Staged, Staging};
 pub use catalog::{OutsideReference, existing_tables, refuse_incomplete};
 pub use error::server_words;
 pub use error::{DatabaseError, Trouble};

@@ -11,7 +11,7 @@ use super::cursor::{Cursor, Head};
 use super::leaf::Leaf;
 use super::row::{Key, Row};
 use super::{ChunkSource, Layout, Malformed};
-use crate::model::ChunkId;
+use crate::model::{ChunkId, RowCounts};
 
 /// A row that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,22 @@ pub struct Change {
     pub old: Option<Row>,
     /// The row in the second tree, if it is there.
     pub new: Option<Row>,
+}
+
+impl Change {
+    /// This one change as a number.
+    #[must_use]
+    pub fn counts(&self, layout: &Layout) -> RowCounts {
+        let none = RowCounts::default();
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) => {
+                let touched = u64::from(layout.is_touch(old, new));
+                RowCounts { changed: 1, touched, ..none }
+            }
+            (None, _) => RowCounts { added: 1, ..none },
+            (_, None) => RowCounts { removed: 1, ..none },
+        }
+    }
 }
 
 /// A piece of the keys.

@@ -81,6 +81,19 @@ impl Layout {
         self.encode_key(fields(row))
     }
 
+    /// The key that these values make, as PostgreSQL shows them and not escaped for COPY.
+    ///
+    /// # Errors
+    /// If there are too few or one is not of its kind.
+    pub fn key_of_values<'v>(
+        &self,
+        values: impl Iterator<Item = &'v str>,
+    ) -> Result<Key, RowError> {
+        // Back to COPY's form, of which a backslash is the only character that must be escaped here.
+        let fields: Vec<_> = values.map(|value| value.replace('\\', r"\\")).collect();
+        self.encode_key(fields.iter().map(String::as_bytes))
+    }
+
     /// The key that these COPY fields make.
     ///
     /// # Errors

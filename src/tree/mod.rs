@@ -32,7 +32,6 @@ pub use leaf::LeafGroup;
 pub use lookup::{chunk_at, lookup};
 pub use node::{Entry, Node};
 pub use row::{Key, Row, RowError, fields, unescape};
-pub use tally::Tally;
 pub use walk::{ChunkKind, walk};
 
 /// The most bytes that a chunk may have. A reader refuses to allocate more.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::split::Splitter;
 use super::*;
-use crate::model::{Hash, KeyKind};
+use crate::model::{Hash, KeyKind, RowCounts};
 
 /// Chunks in memory.
 #[derive(Debug, Default, Clone)]
@@ -188,15 +188,15 @@ proptest! {
         let (old, new) = (build(&plan, &mut chunks), build(&after, &mut chunks));
         let layout = layout().with_volatile(2);
         let diff = || Diff::new(&layout, (&chunks, &old.id), (&chunks, &new.id)).expect("roots");
-        let mut expected = Tally::default();
-        diff().for_each(|change| expected.count(&change.expect("all chunks"), &layout));
-        let (mut from, mut found) = (None, Tally::default());
+        let mut expected = RowCounts::default();
+        diff().for_each(|change| expected += change.expect("all chunks").counts(&layout));
+        let (mut from, mut found) = (None, RowCounts::default());
         let cuts = cuts(&&chunks, &old.id, pieces).expect("nodes");
         for upto in cuts.into_iter().map(Some).chain([None]) {
             let range = Range { after: from.take(), upto: upto.clone() };
             let mut piece = diff().within(range).expect("all chunks");
             for change in piece.by_ref().take(taken) {
-                found.count(&change.expect("all chunks"), &layout);
+                found += change.expect("all chunks").counts(&layout);
             }
             found += piece.tally().expect("all chunks");
             from = upto;

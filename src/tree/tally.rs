@@ -2,46 +2,11 @@
 //! columns that differ are read.
 
 use super::cursor::Head;
-use super::diff::{Change, Diff, Found};
+use super::diff::{Diff, Found};
 use super::leaf::LeafGroup;
 use super::node::Entry;
 use super::{ChunkSource, Layout};
-
-/// How many rows differ between two trees.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rows only in the second tree.
-    pub added: u64,
-    /// Rows in both with other values.
-    pub changed: u64,
-    /// Of the changed ones, those where only volatile columns differ.
-    pub touched: u64,
-    /// Rows only in the first tree.
-    pub removed: u64,
-}
-
-impl Tally {
-    /// Counts one change.
-    pub fn count(&mut self, change: &Change, layout: &Layout) {
-        match (&change.old, &change.new) {
-            (Some(old), Some(new)) => {
-                self.changed += 1;
-                self.touched += u64::from(layout.is_touch(old, new));
-            }
-            (None, _) => self.added += 1,
-            (_, None) => self.removed += 1,
-        }
-    }
-}
-
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, more: Self) {
-        self.added += more.added;
-        self.changed += more.changed;
-        self.touched += more.touched;
-        self.removed += more.removed;
-    }
-}
+use crate::model::RowCounts;
 
 /// What is known to differ of a row.
 #[derive(Clone, Copy, Default)]
@@ -59,8 +24,8 @@ where
     ///
     /// # Errors
     /// If a chunk cannot be read.
-    pub fn tally(mut self) -> Result<Tally, A::Error> {
-        let mut tally = Tally::default();
+    pub fn tally(mut self) -> Result<RowCounts, A::Error> {
+        let mut tally = RowCounts::default();
         loop {
             if let Some(leaves) = self.leaves_ahead()
                 && let Some(found) = self.compare(&leaves)?
@@ -73,7 +38,7 @@ where
             match self.step()? {
                 Found::End => return Ok(tally),
                 Found::Nothing => {}
-                Found::Change(change) => tally.count(&change, self.layout),
+                Found::Change(change) => tally += change.counts(self.layout),
             }
         }
     }
@@ -90,7 +55,7 @@ where
     }
 
     /// Counts the rows that differ between two leaves; `None` if their keys are not the same.
-    fn compare(&self, (old, new): &(Entry, Entry)) -> Result<Option<Tally>, A::Error> {
+    fn compare(&self, (old, new): &(Entry, Entry)) -> Result<Option<RowCounts>, A::Error> {
         let layout = self.layout;
         let mut rows: Vec<Marks> = Vec::new();
         let count = old.rows;
@@ -108,10 +73,10 @@ where
             }
         }
         let all = |is: fn(&&Marks) -> bool| rows.iter().filter(is).count() as u64;
-        Ok(Some(Tally {
+        Ok(Some(RowCounts {
             changed: all(|marks| marks.content || marks.volatile),
             touched: all(|marks| marks.volatile && !marks.content),
-            ..Tally::default()
+            ..RowCounts::default()
         }))
     }
 }

@@ -209,20 +209,22 @@ async fn a_store_in_s3_does_all_that_a_folder_does() {
 }
 
 #[test]
+fn a_description_that_would_break_the_list_is_refused() {
+    let program = Program::at(None);
+    for wrong in ["two\nlines", "\u{1b}[2J", &"x".repeat(1001)] {
+        let ended = program.run(&["backup", wrong]);
+        assert_eq!(ended.code, 2, "{}", ended.err);
+        assert!(ended.err.contains("the description has"), "{}", ended.err);
+    }
+    let ended = program.run(&["backup", "--created-by", "a\tb"]);
+    assert!(ended.code == 2 && ended.err.contains("the name of who asks has"), "{}", ended.err);
+}
+
+#[test]
 fn the_help_is_worth_reading() {
     let program = Program::at(None);
     insta::assert_snapshot!("help", program.ok(&["--help"]));
     insta::assert_snapshot!("help_restore", program.ok(&["restore", "--help"]));
-}
-
-#[tokio::test]
-async fn the_demo_ends_with_nothing_that_differs() {
-    let said =
-        Program::at(None).command(&["demo", "--prefixes", "2000"]).env("PATH", path()).output();
-    let ended = Ended::from(said.expect("the demo runs"));
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.out.contains("Nothing differs from 20"), "{}", ended.out);
-    assert!(ended.out.contains("Every byte is there and right."), "{}", ended.out);
 }
 
 #[tokio::test]
@@ -243,8 +245,4 @@ async fn the_documented_script_passes_the_verbs_on() {
     assert!(run(&["list"]).out.contains("By the script"));
     assert_eq!(run(&["details", "20250101_000000"]).code, 3);
     assert_eq!(run(&["restore", &program.ids()[0]]).code, 2);
-}
-
-fn path() -> String {
-    std::env::var("PATH").expect("a search path")
 }

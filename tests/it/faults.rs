@@ -7,6 +7,6 @@ mod disk;
 mod interrupted;
 mod killed;
 mod refused;
-mod relay;
+pub mod relay;
 pub mod running;
 mod together;

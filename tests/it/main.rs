@@ -3,6 +3,7 @@
 mod api;
 mod archive;
 mod cli;
+mod demo;
 mod embedded;
 mod faults;
 mod figures;

@@ -5,6 +5,7 @@ mod keys;
 mod locks;
 mod partial;
 mod preview;
+mod prop;
 mod refusals;
 mod relief;
 mod rows;

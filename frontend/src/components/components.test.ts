@@ -119,11 +119,18 @@ describe('the browser of changes', () => {
   const kindNames = { added: 'Added', changed: 'Changed', removed: 'Removed' };
 
   it('counts what the filter leaves, and names what is not listed', async () => {
-    const browser = mount(ChangeBrowser, { global, props: { counts, changes, truncated: true, kindNames } });
+    const browser = mount(ChangeBrowser, { global, props: { counts, changes, truncated: true, kindNames, points: { from: 'live', to: '20250920_143022' } } });
     expect(browser.text()).toContain('2 of 2 rows');
-    expect(browser.text()).toContain('an export has them all');
+    expect(browser.text()).toContain('only the first 2 are listed; an export has them all');
+    expect(browser.text()).toContain('Export CSV');
     await browser.get('button.kind.removed').trigger('click');
     expect(browser.text()).toContain('1 of 2 rows');
+  });
+
+  it('promises no export where there is none', () => {
+    const browser = mount(ChangeBrowser, { global, props: { counts, changes, truncated: true, kindNames } });
+    expect(browser.text()).toContain('only the first 2 are listed');
+    expect(browser.text().toLowerCase()).not.toContain('export');
   });
 
   it('filters by the dataset that is clicked', async () => {

@@ -7,6 +7,12 @@ const VOLATILE = ['updated_at', 'last_updated'];
 export const SIGNS: Record<ChangeKind, string> = { added: '+', changed: '~', removed: '−' };
 export const KINDS: ChangeKind[] = ['added', 'changed', 'removed'];
 
+/** What a comparison goes from and to: a backup's id, or live. */
+export interface Points {
+  from: string;
+  to: string;
+}
+
 export interface ChangeFilter {
   text: string;
   dataset: Dataset | null;

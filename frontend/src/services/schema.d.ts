@@ -663,7 +663,7 @@ export interface components {
             before: components["schemas"]["BackupId"] | null;
             /** @description By dataset. */
             datasets: {
-                [key: string]: components["schemas"]["DatasetCounts"];
+                [key: string]: components["schemas"]["RowCounts"];
             };
         };
         /** @description One thing that was looked at. */
@@ -713,29 +713,6 @@ export interface components {
          * @enum {string}
          */
         Dataset: "vrfs" | "prefixes" | "vpcs" | "public_ips";
-        /** @description How many rows of a dataset differ. */
-        DatasetCounts: {
-            /**
-             * Format: int64
-             * @description Rows only in the second snapshot.
-             */
-            added: number;
-            /**
-             * Format: int64
-             * @description Rows in both with other values.
-             */
-            changed: number;
-            /**
-             * Format: int64
-             * @description Of the changed ones, those where only the time of the last touch differs.
-             */
-            touched: number;
-            /**
-             * Format: int64
-             * @description Rows only in the first snapshot.
-             */
-            removed: number;
-        };
         /** @description A dataset in numbers. */
         DatasetSummary: {
             /**
@@ -796,7 +773,7 @@ export interface components {
             identical: boolean;
             /** @description How many rows differ, by dataset. */
             datasets: {
-                [key: string]: components["schemas"]["DatasetCounts"];
+                [key: string]: components["schemas"]["RowCounts"];
             };
             /** @description The rows that differ, by part and key. */
             changes: components["schemas"]["RowChange"][];
@@ -1097,10 +1074,7 @@ export interface components {
              * @description Of the rows to be updated, those of which only the time of the last touch would change.
              */
             touched: number;
-            /**
-             * @description The rows that differ between live and the backup. For a part of a restore these are all
-             *     rows that differ, also those that would stay.
-             */
+            /** @description The rows that would change, from live to what they become. */
             changes: components["schemas"]["RowChange"][];
             /** @description Whether there are more changes than are listed. */
             truncated: boolean;
@@ -1210,6 +1184,29 @@ export interface components {
             kind: components["schemas"]["ChangeKind"];
             /** @description The cells that differ; of an added or removed row all that are not null. */
             cells: components["schemas"]["CellChange"][];
+        };
+        /** @description How many rows differ between two snapshots. */
+        RowCounts: {
+            /**
+             * Format: int64
+             * @description Rows only in the second snapshot.
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @description Rows in both with other values.
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @description Of the changed ones, those where only the time of the last touch differs.
+             */
+            touched: number;
+            /**
+             * Format: int64
+             * @description Rows only in the first snapshot.
+             */
+            removed: number;
         };
         /** @description A run of backups in which the row stayed the same, or stayed away. */
         RowVersion: {

@@ -13,7 +13,7 @@ export type BackupPatch = Schemas['Annotation'];
 export type BackupChanges = Schemas['Changes'];
 export type Details = Schemas['Details'];
 
-export type Counts = Schemas['DatasetCounts'];
+export type Counts = Schemas['RowCounts'];
 export type ChangeKind = Schemas['ChangeKind'];
 export type CellChange = Schemas['CellChange'];
 export type RowChange = Schemas['RowChange'];

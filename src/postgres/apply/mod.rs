@@ -7,8 +7,10 @@
 //! 3. [`uproot`]: which live rows must go before anything is written: those that are gone, those
 //!    that hold unique values which others get, and whatever refers to either.
 //! 4. [`relief`]: indexes and references of nearly empty tables step aside until the rows are there.
-//! 5. [`write`]: deletes, children first; then inserts and updates, parents first.
+//! 5. [`prop`]: references without an index get one where many rows go.
+//! 6. [`write`]: deletes, children first; then inserts and updates, parents first.
 
+mod prop;
 mod relief;
 mod select;
 mod stage;
@@ -24,18 +26,12 @@ pub use stage::Staging;
 use super::catalog::OutsideReference;
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
-use crate::model::{Part, Schema, SequenceValue};
+use super::sql;
+use crate::model::{Part, RowCounts, Schema, SequenceValue};
+use crate::tree::{Key, Layout};
 
-/// Rows of one part by what happened to them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Rows that were not there.
-    pub inserted: u64,
-    /// Rows that were there with other values.
-    pub updated: u64,
-    /// Rows that are gone now.
-    pub deleted: u64,
-}
+/// How many changes are staged, by part: from the live rows to those that are to be.
+pub type Staged = BTreeMap<&'static str, RowCounts>;
 
 /// One application of staged changes.
 #[derive(Debug)]
@@ -59,27 +55,56 @@ impl<'a> Apply<'a> {
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn staged(&mut self) -> Result<BTreeMap<&'static str, Applied>, DatabaseError> {
-        let mut counts: BTreeMap<_, Applied> = BTreeMap::new();
+    pub async fn staged(&mut self) -> Result<Staged, DatabaseError> {
+        let mut staged = Staged::new();
         for table in &self.schema.tables {
+            let of = |op| format!("count(*) FILTER (WHERE rewind_op = '{op}')");
             let query = format!(
-                "SELECT rewind_part, rewind_op, count(*) FROM {} GROUP BY 1, 2",
+                "SELECT rewind_part, {}, {}, count(*) FILTER (WHERE rewind_touch), {} FROM {}
+                 GROUP BY 1",
+                of('i'),
+                of('u'),
+                of('d'),
                 stage::staging(table)
             );
-            let rows: Vec<(String, String, i64)> =
+            let rows: Vec<(String, i64, i64, i64, i64)> =
                 self.session.rows(query).await.trying("count the changes")?;
-            for (part, op, count) in rows {
+            for (part, inserted, updated, touched, deleted) in rows {
                 let part = Part::named(&part).expect("staged under a part's name");
-                let counts = counts.entry(part.name).or_default();
-                let count = count.unsigned_abs();
-                match op.as_str() {
-                    "i" => counts.inserted = count,
-                    "u" => counts.updated = count,
-                    _ => counts.deleted = count,
-                }
+                let [added, changed, touched, removed] =
+                    [inserted, updated, touched, deleted].map(i64::unsigned_abs);
+                staged.insert(part.name, RowCounts { added, changed, touched, removed });
             }
         }
-        Ok(counts)
+        Ok(staged)
+    }
+
+    /// The keys of the first `limit` changes that are staged of a part.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn staged_keys(
+        &mut self,
+        part: &Part,
+        limit: usize,
+    ) -> Result<BTreeSet<Key>, DatabaseError> {
+        let table = self.schema.table(part.table).expect("a part's table is in its schema");
+        let key = table.key_names().map(|column| format!("{}::text", sql::name(column)));
+        let query = format!(
+            "SELECT ARRAY[{}] FROM {} WHERE rewind_part = {} ORDER BY {} LIMIT {limit}",
+            key.collect::<Vec<_>>().join(", "),
+            stage::staging(table),
+            sql::literal(part.name),
+            sql::key_order(table)
+        );
+        let rows: Vec<(Vec<String>,)> =
+            self.session.rows(query).await.trying("list the changes")?;
+        let layout = Layout::from(table);
+        let key = |(values,): (Vec<String>,)| {
+            let key = layout.key_of_values(values.iter().map(String::as_str));
+            key.expect("a staged key is the table's")
+        };
+        Ok(rows.into_iter().map(key).collect())
     }
 
     /// Writes what is staged, sets the sequences, and removes what would lie afterwards. The tables
@@ -99,6 +124,7 @@ impl<'a> Apply<'a> {
         self.uproot(outside).await?;
         self.refuse_if_referred_to(outside).await?;
         let relief = self.relieve(nearly_empty).await?;
+        self.prop_up().await?;
         self.write_rows().await?;
         self.end_relief(relief).await?;
         self.switch_triggers(true).await?;

@@ -5,9 +5,10 @@ use tokio::sync::mpsc::Receiver;
 use crate::model::{Part, Schema, Table};
 use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::{Session, sql};
-use crate::tree::{Change, fields};
+use crate::tree::{Change, Layout, fields};
 
-/// The staged changes of a table: `rewind_op` is `i`, `u` or `d` as seen from `rewind_part`.
+/// The staged changes of a table: `rewind_op` is `i`, `u` or `d` as seen from `rewind_part`, and
+/// `rewind_touch` tells an `u` that changes nothing but the time of the last touch.
 pub fn staging(table: &Table) -> String {
     format!("pg_temp.{}", sql::name(&format!("rewind_{}", table.name)))
 }
@@ -22,13 +23,14 @@ pub fn doomed(table: &Table) -> String {
 pub struct Staging<'t> {
     part: &'static str,
     table: &'t Table,
+    layout: Layout,
 }
 
 impl<'t> Staging<'t> {
     /// Lines for changes of this part.
     #[must_use]
     pub fn new(part: &'static Part, table: &'t Table) -> Self {
-        Self { part: part.name, table }
+        Self { part: part.name, table, layout: Layout::from(table) }
     }
 
     /// Appends the line of one change.
@@ -38,9 +40,11 @@ impl<'t> Staging<'t> {
             (Some(_), Some(_)) => b'u',
             (Some(_), None) => b'd',
         };
+        let touch = change.counts(&self.layout).touched > 0;
         out.push(op);
         out.push(b'\t');
         out.extend_from_slice(self.part.as_bytes());
+        out.extend_from_slice(if touch { b"\tt" } else { b"\tf" });
         match (&change.new, &change.old) {
             (Some(row), _) => {
                 out.push(b'\t');
@@ -73,7 +77,8 @@ impl Session {
         for table in &schema.tables {
             let create = format!(
                 "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS
-                 SELECT 'i'::text AS rewind_op, ''::text AS rewind_part, {} FROM {} WITH NO DATA;
+                 SELECT 'i'::text AS rewind_op, ''::text AS rewind_part, false AS rewind_touch, {}
+                 FROM {} WITH NO DATA;
                  ALTER TABLE {0} ADD rewind_live bool DEFAULT false,
                      ADD rewind_chosen bool DEFAULT false",
                 staging(table),
@@ -96,7 +101,7 @@ impl Session {
     ) -> Result<(), DatabaseError> {
         let what = || format!("stage the changes of {}", table.name);
         let statement = format!(
-            "COPY {} (rewind_op, rewind_part, {}) FROM STDIN",
+            "COPY {} (rewind_op, rewind_part, rewind_touch, {}) FROM STDIN",
             staging(table),
             sql::names(table.column_names())
         );
@@ -157,7 +162,7 @@ mod tests {
         staging.write(&change, &mut out);
         staging.write(&Change { old, new: new.clone(), ..change.clone() }, &mut out);
         staging.write(&Change { old: None, new, ..change }, &mut out);
-        let lines = "d\tvrfs\ta\t\\N\t\\N\nu\tvrfs\ta\tc\t{}\ni\tvrfs\ta\tc\t{}\n";
+        let lines = "d\tvrfs\tf\ta\t\\N\t\\N\nu\tvrfs\tf\ta\tc\t{}\ni\tvrfs\tf\ta\tc\t{}\n";
         assert_eq!(String::from_utf8_lossy(&out), lines);
     }
 }

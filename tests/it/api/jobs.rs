@@ -1,8 +1,10 @@
 //! `/api/jobs`: long work, seen from outside.
 
+use ipam_rewind::api::Settings;
 use ipam_rewind::service::{Service, StateFolder};
 
-use crate::faults::running::{hold, sessions};
+use crate::faults::relay::{Fault, Relay};
+use crate::faults::running::{hold, sessions, until};
 use crate::support::app::{App, request};
 use crate::support::sample_database;
 
@@ -51,6 +53,26 @@ async fn a_running_job_is_cancelled_and_leaves_nothing_in_the_database() {
     drop(held);
     assert_eq!(app.get("/api/backups").await.ok()["count"], 0);
     app.backup().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_is_under_way_cannot_be_called_back() {
+    let database = sample_database().await;
+    let relay = Relay::to(&database, Fault::HoldUpCommit).await;
+    let app = App::with(Some(relay.url.clone()), Settings::default()).await;
+    let backup = app.backup().await;
+    let associations = "SELECT count(*) FROM vpc_prefix_association";
+    let before = database.value(associations).await;
+    database.sql("DELETE FROM vpc_prefix_association").await;
+    let id = app.start("POST", &format!("/api/restore/{backup}")).await;
+    until("a commit", async || relay.struck() > 0).await;
+    let told = app.post(&format!("/api/jobs/{id}/cancel")).await.problem(409, "not_cancellable");
+    assert!(told["detail"].as_str().expect("words").contains("being committed"), "{told}");
+    assert_eq!(app.job(&id).await["state"], "running");
+    drop(relay);
+    let job = app.until(&id, "succeeded").await;
+    assert_eq!(job["result"]["restore_results"]["proven"], true);
+    assert_eq!(database.value(associations).await, before);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! `/api/verify`, `/api/cleanup`, `/api/statistics`; archives out and in; annotations.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
+use futures::{StreamExt, stream};
 use ipam_rewind::api::Settings;
 
 use crate::support::app::App;
@@ -83,6 +87,18 @@ async fn what_is_no_archive_or_too_large_is_refused() {
         .problem(415, "unsupported_media_type");
     app.call(upload("application/x-tar", vec![0; 1001])).await.problem(413, "too_large");
     assert_eq!(app.get("/api/backups").await.ok()["count"], 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_stands_still_is_given_up() {
+    let settings = Settings { standstill: Duration::from_millis(50), ..Settings::default() };
+    let app = App::with(None, settings).await;
+    let begun = stream::iter([Ok::<_, Infallible>(vec![0_u8; 512])]);
+    let body = Body::from_stream(begun.chain(stream::pending()));
+    let request = Request::post("/api/import").header("content-type", "application/x-tar");
+    let answer = app.call(request.body(body).expect("a request")).await;
+    answer.problem(503, "timed_out");
+    assert_eq!(app.get("/api/jobs").await.ok()["jobs"].as_array().map(Vec::len), Some(0));
 }
 
 #[tokio::test]

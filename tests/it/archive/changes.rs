@@ -1,7 +1,7 @@
 //! What each backup changed, in numbers; and every changed row, as a file.
 
-use ipam_rewind::engine::{DatasetCounts, Kind, Point, RowForm, Run};
-use ipam_rewind::model::Dataset;
+use ipam_rewind::engine::{Kind, Point, RowForm, Run};
+use ipam_rewind::model::{Dataset, RowCounts};
 
 use super::exact::whole;
 use crate::support::cycle::Cycle;
@@ -24,7 +24,7 @@ async fn a_backup_is_counted_against_the_one_before_it() {
 
     let found = cycle.engine.changes(&second).await.expect("counted");
     assert_eq!(found.before, Some(first.clone()));
-    let vrfs = DatasetCounts { added: 1, changed: 1, ..DatasetCounts::default() };
+    let vrfs = RowCounts { added: 1, changed: 1, ..RowCounts::default() };
     assert_eq!(found.datasets[&Dataset::Vrfs], vrfs);
     let vpcs = found.datasets[&Dataset::Vpcs];
     assert!(vpcs.touched > 0 && vpcs.changed == vpcs.touched && vpcs.removed > 0);

@@ -1,6 +1,6 @@
 //! A preview says what the restore then does, and does nothing itself.
 
-use ipam_rewind::engine::{Preview, RestoreOptions, Restored};
+use ipam_rewind::engine::{Point, Preview, RestoreOptions, Restored};
 use ipam_rewind::model::{BackupId, Dataset};
 use ipam_rewind::postgres::Selection;
 
@@ -20,6 +20,12 @@ async fn previewed_then_restored(
     assert_eq!(cycle.backups().await, backups);
     let restored = cycle.restore_with(id, &options).await;
     assert_eq!(preview.datasets, restored.restore_results.datasets);
+    let safety = restored.restore_results.safety_backup.clone().expect("a safety backup");
+    let done = cycle.diff(Point::Backup(safety), Point::Live).await;
+    assert_eq!(preview.changes, done.changes, "the rows that were shown are those that changed");
+    assert_eq!(preview.truncated, done.truncated);
+    let touched: u64 = done.datasets.values().map(|counts| counts.touched).sum();
+    assert_eq!(preview.touched, touched);
     (preview, restored)
 }
 

@@ -1,14 +1,27 @@
 //! The verification round.
 
-use chrono::Duration;
-use ipam_rewind::engine::BackupRequest;
-use ipam_rewind::model::Age;
-use ipam_rewind::service::jobs::{JobKind, JobState, Order, Trigger, Work};
-use ipam_rewind::service::upkeep::Plan;
+use std::sync::Arc;
 
-use crate::faults::running::hold;
+use chrono::Duration;
+use ipam_rewind::engine::{BackupRequest, Engine};
+use ipam_rewind::model::Age;
+use ipam_rewind::service::Service;
+use ipam_rewind::service::jobs::{JobId, JobKind, JobState, Order, Trigger, Work};
+use ipam_rewind::service::upkeep::Plan;
+use ipam_rewind::store::{LockKind, Store};
+use object_store::memory::InMemory;
+
+use crate::faults::running::{hold, until};
+use crate::store::faults::Faulty;
 use crate::support::clockwork::Clockwork;
 use crate::support::database;
+
+/// Somebody asks for this.
+fn order(service: &Service, work: Work) -> JobId {
+    let (created_by, trigger) = ("somebody".into(), Trigger::Request);
+    let order = Order { work, created_by, trigger, request_id: None };
+    service.jobs().submit(order).expect("taken on").job_id
+}
 
 fn within_four_days() -> Plan {
     Plan { verify_within: Some(Age::days(4)), ..Plan::default() }
@@ -52,17 +65,47 @@ async fn nothing_is_verified_while_a_writer_is_about() {
     clockwork.turn(Duration::days(3));
     // The backup waits for this table.
     let held = hold(&clockwork.database, "LOCK TABLE vrf").await;
-    let order = Order {
-        work: Work::Backup(BackupRequest::default()),
-        created_by: "somebody".into(),
-        trigger: Trigger::Request,
-        request_id: None,
-    };
-    let backup = service.jobs().submit(order).expect("taken on").job_id;
+    let backup = order(&service, Work::Backup(BackupRequest::default()));
     assert!(!service.upkeep().prove_if_due().await);
     drop(held);
     let ended = service.jobs().ended(backup).await.expect("known");
     assert_eq!(ended.state, JobState::Succeeded);
     assert!(service.upkeep().prove_if_due().await);
+    service.shut_down(std::time::Duration::from_mins(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_gives_way_to_a_deletion_and_takes_its_turn_later() {
+    let clockwork = Clockwork::new(database().await);
+    let objects = Faulty::over(Arc::new(InMemory::new()));
+    let store = Store::over(objects.clone(), None, LockKind::LEASE).await.expect("a store");
+    let engine = Engine::new(store, Some(clockwork.database.url.clone()));
+    let service = clockwork.service_over(engine, within_four_days()).await;
+    for _ in 0..2 {
+        let backup = order(&service, Work::Backup(BackupRequest::default()));
+        service.jobs().ended(backup).await.expect("known");
+        clockwork.turn(Duration::hours(1));
+    }
+    clockwork.turn(Duration::days(3));
+    let ids = service.engine().store().backups().await.expect("listed");
+    let verification = || {
+        let mut jobs = service.jobs().latest(9).into_iter();
+        jobs.find(|job| job.kind == JobKind::Verify).map(|job| job.state)
+    };
+
+    let held = objects.hold_up_reading().await;
+    let deleting = async {
+        until("a verification", async || verification() == Some(JobState::Running)).await;
+        let deletion = order(&service, Work::Delete(ids[1].clone()));
+        until("its end", async || verification() == Some(JobState::Cancelled)).await;
+        drop(held);
+        service.jobs().ended(deletion).await.expect("known").state
+    };
+    let upkeep = service.upkeep();
+    let (proven, deleted) = tokio::join!(upkeep.prove_if_due(), deleting);
+    assert!(!proven);
+    assert_eq!(deleted, JobState::Succeeded);
+    assert!(upkeep.prove_if_due().await, "the one that is left has its turn at once");
+    assert_eq!(service.jobs().latest(1)[0].target.as_deref(), Some(ids[0].as_str()));
     service.shut_down(std::time::Duration::from_mins(1)).await;
 }

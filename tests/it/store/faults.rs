@@ -11,6 +11,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 /// Passes everything on to another store until its luck runs out.
 #[derive(Debug)]
@@ -20,12 +21,14 @@ pub struct Faulty {
     space: AtomicI64,
     /// Changes (writes and removals) that are still let through.
     changes: AtomicI64,
+    /// Who reads a pack asks for this first.
+    gate: Arc<RwLock<()>>,
 }
 
 impl Faulty {
     pub fn over(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         let (space, changes) = (AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX));
-        Arc::new(Self { inner, space, changes })
+        Arc::new(Self { inner, space, changes, gate: Arc::default() })
     }
 
     /// From now on only so many bytes can be written.
@@ -36,6 +39,11 @@ impl Faulty {
     /// From now on only so many changes succeed: as if the process were killed then.
     pub fn leave_changes(&self, count: i64) {
         self.changes.store(count, Ordering::SeqCst);
+    }
+
+    /// While this is held, packs are as if their reading took for ever.
+    pub async fn hold_up_reading(&self) -> OwnedRwLockWriteGuard<()> {
+        self.gate.clone().write_owned().await
     }
 
     fn change(&self) -> Result<()> {
@@ -73,6 +81,9 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, from: &Path, options: GetOptions) -> Result<GetResult> {
+        if from.prefix_matches(&Path::from("packs")) {
+            drop(self.gate.read().await);
+        }
         self.inner.get_opts(from, options).await
     }
 

@@ -48,9 +48,15 @@ impl Clockwork {
 
     /// A service with this plan, by this clock.
     pub async fn service(&self, plan: Plan) -> Service {
+        self.service_over(self.engine().await, plan).await
+    }
+
+    /// The same over another engine, which gets this clock.
+    pub async fn service_over(&self, engine: Engine, plan: Plan) -> Service {
         let state = StateFolder::open(&self.folder.path().join("state")).expect("a state folder");
         let plan = Plan { clock: self.clock(), ..plan };
-        Service::start_with(self.engine().await, state, plan).await.expect("it starts")
+        let engine = engine.with_clock(self.clock());
+        Service::start_with(engine, state, plan).await.expect("it starts")
     }
 
     /// A backup that is made now.

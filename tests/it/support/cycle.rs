@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipam_rewind::engine::{
-    BackupRequest, Engine, EngineError, Preview, RestoreOptions, Restored, Run,
+    BackupRequest, DiffReport, Engine, EngineError, Point, Preview, RestoreOptions, Restored, Run,
 };
 use ipam_rewind::model::{BackupId, Dataset};
 use ipam_rewind::store::{Location, Store};
@@ -59,6 +59,11 @@ impl Cycle {
 
     pub async fn restore(&self, id: &BackupId) -> Restored {
         self.restore_with(id, &RestoreOptions::default()).await
+    }
+
+    pub async fn diff(&self, from: Point, to: Point) -> DiffReport {
+        let seen = self.engine.diff(&from, &to, 10, &Run::new()).await;
+        seen.unwrap_or_else(|error| panic!("diff: {}", words(&error)))
     }
 
     pub async fn preview(&self, id: &BackupId, options: &RestoreOptions) -> Preview {

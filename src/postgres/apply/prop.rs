@@ -1,0 +1,95 @@
+//! Lends an index to a reference that has none, where many rows go that it may point to.
+//!
+//! For each row that is deleted the server looks for rows that refer to it. Without an index on the
+//! referring columns that is a scan of the whole table for each of them: minutes, with every writer
+//! locked out, to take a bad import back. An index made in the transaction keeps out nobody who
+//! reads, but to drop it there would; so it goes after the commit, without a lock that matters.
+
+use super::Apply;
+use super::stage::doomed;
+use crate::model::{ForeignKey, Table};
+use crate::postgres::Session;
+use crate::postgres::error::{DatabaseError, While};
+use crate::postgres::sql;
+
+/// What the lent indexes' names begin with.
+const PREFIX: &str = "ipam_rewind_";
+/// With fewer rows that go, an index costs as much as it spares.
+const MANY: u32 = 100;
+/// With fewer pages to be scanned in all, it is not worth it.
+const PAGES: u32 = 100_000;
+/// How long dropping a lent index waits for transactions that are older than the restore.
+const PATIENCE: &str = "2s";
+
+impl Apply<'_> {
+    /// Lends indexes where they spare much; [`Session::take_back_indexes`] is for after the commit.
+    pub(super) async fn prop_up(&mut self) -> Result<(), DatabaseError> {
+        const WHAT: &str = "make an index for the time of the restore";
+        for child in &self.schema.tables {
+            for key in &child.foreign_keys {
+                let Some(parent) = self.schema.table(&key.references) else {
+                    continue;
+                };
+                if self.session.value(is_worth_it(child, key, parent)).await.trying(WHAT)? {
+                    self.run(WHAT, lend(child, key)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether no index begins with a column of the reference, and scans would take long.
+fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
+    let table = sql::literal(&sql::name(&child.name));
+    let columns = key.columns.iter().map(|column| sql::literal(column));
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    format!(
+        "SELECT gone >= {MANY} AND gone * pages >= {PAGES} AND NOT EXISTS (
+             SELECT FROM pg_index i
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+             WHERE i.indrelid = {table}::regclass AND i.indisvalid AND i.indpred IS NULL
+             AND a.attname IN ({columns}))
+         FROM (SELECT count(*) AS gone FROM {}) d,
+             (SELECT pg_relation_size({table}) / current_setting('block_size')::int AS pages) t",
+        doomed(parent)
+    )
+}
+
+fn lend(child: &Table, key: &ForeignKey) -> String {
+    format!(
+        "CREATE INDEX {} ON {} ({})",
+        sql::name(&format!("{PREFIX}{}", key.name)),
+        sql::name(&child.name),
+        sql::names(key.columns.iter().map(String::as_str))
+    )
+}
+
+impl Session {
+    /// Drops the indexes that this restore, or one that was killed, lent to these tables. Outside of
+    /// transactions.
+    ///
+    /// # Errors
+    /// If transactions that are older do not end soon, or the connection is lost. The next restore
+    /// tries again.
+    pub async fn take_back_indexes(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
+        const WHAT: &str = "drop an index that was made for the time of the restore";
+        let tables = tables.iter().map(|table| sql::literal(&sql::name(table)));
+        let lent = format!(
+            "SELECT i.indexrelid::regclass::text FROM pg_index i
+             JOIN pg_class c ON c.oid = i.indexrelid
+             WHERE starts_with(c.relname, '{PREFIX}')
+             AND i.indrelid = ANY (ARRAY[{}]::regclass[])",
+            tables.collect::<Vec<_>>().join(", ")
+        );
+        let lent: Vec<(String,)> = self.rows(lent).await.trying(WHAT)?;
+        if lent.is_empty() {
+            return Ok(());
+        }
+        self.run(format!("SET lock_timeout = '{PATIENCE}'")).await.trying(WHAT)?;
+        for (index,) in lent {
+            self.run(format!("DROP INDEX CONCURRENTLY {index}")).await.trying(WHAT)?;
+        }
+        Ok(())
+    }
+}
