@@ -39,7 +39,8 @@ impl Apply<'_> {
     }
 }
 
-/// Whether no index begins with a column of the reference, and scans would take long.
+/// Whether no index begins with a column of the reference, scans would take long, and this role may
+/// make one.
 fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
     let table = sql::literal(&sql::name(&child.name));
     let columns = key.columns.iter().map(|column| sql::literal(column));
@@ -50,6 +51,10 @@ fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
              WHERE i.indrelid = {table}::regclass AND i.indisvalid AND i.indpred IS NULL
              AND a.attname IN ({columns}))
+         AND EXISTS (
+             SELECT FROM pg_class c WHERE c.oid = {table}::regclass AND c.relkind = 'r'
+             AND pg_has_role(c.relowner, 'USAGE')
+             AND has_schema_privilege(c.relnamespace, 'CREATE'))
          FROM (SELECT count(*) AS gone FROM {}) d,
              (SELECT pg_relation_size({table}) / current_setting('block_size')::int AS pages) t",
         doomed(parent)

@@ -57,3 +57,16 @@ async fn an_index_that_could_not_be_taken_back_goes_with_the_next_restore() {
     assert_eq!(lent(&cycle).await, "");
     assert_same(&cycle.contents().await, &before);
 }
+
+#[tokio::test]
+async fn a_role_that_may_make_no_index_restores_all_the_same() {
+    let cycle = plan().await;
+    cycle.sql(ASSOCIATIONS).await;
+    let (before, id) = (cycle.contents().await, cycle.backup().await);
+    cycle.sql(IMPORT).await;
+    let closed = "ALTER SCHEMA public OWNER TO postgres; GRANT USAGE ON SCHEMA public TO PUBLIC";
+    cycle.database.sql_as_superuser(closed).await;
+    cycle.database.try_sql("CREATE TABLE mine ()").await.expect_err("it may not");
+    cycle.restore(&id).await;
+    assert_same(&cycle.contents().await, &before);
+}
