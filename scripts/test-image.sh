@@ -70,7 +70,9 @@ with "$(grep '/rust:' <<<"$images")" 'ca-certificates gcc libc6-dev' rust
 # What this machine needs to reach its package registries stays its own: it is lent to the build.
 lent=()
 lend() { if [ -e "$1" ]; then lent+=(--volume "$1:${2:-$1}:$3"); fi; }
-lend /etc/ssl/certs '' ro
+# A copy, since the build adds to it; what it adds stays there, so it is lent to the container, too.
+cp -rL /etc/ssl/certs "$work/certs"
+lend "$work/certs" /etc/ssl/certs rw
 lend /usr/etc/npmrc '' ro
 lend "$HOME/.npmrc" /root/.npmrc ro
 lend "${CARGO_HOME:-$HOME/.cargo}/registry" /usr/local/cargo/registry rw
@@ -78,7 +80,7 @@ lend "${CARGO_HOME:-$HOME/.cargo}/config.toml" /usr/local/cargo/config.toml ro
 
 image=localhost/ipam-rewind-test
 echo "== build"
-buildah build --pull-never --format docker --build-arg "PROFILE=${PROFILE:-release}" \
+buildah build --pull-never --layers --format docker --build-arg "PROFILE=${PROFILE:-release}" \
     "${lent[@]}" --tag "$image" .
 
 expect() {
@@ -107,7 +109,9 @@ done
 echo "== how it runs"
 container=$(buildah from --pull-never "$image")
 trap 'buildah rm "$container" >/dev/null; rm -rf "$work"' EXIT
-inside() { buildah run --user 10001 "$container" -- "$@"; }
+inside() {
+    buildah run --user 10001 --volume "$work/certs:/etc/ssl/certs:ro" "$container" -- "$@"
+}
 expect 'the account' 10001 "$(inside id -u)"
 expect 'the program' "ipam-rewind $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" \
     "$(inside ipam-rewind --version)"
