@@ -1,36 +1,33 @@
 //! The first primitive: one consistent snapshot of the tables, as trees.
 //!
-//! Rows flow from COPY through a bounded queue to a thread that makes the tree; so reading,
-//! hashing and compressing go on side by side, and memory holds a few blocks whatever comes.
+//! Each table is read once, in whatever order its rows lie. Blocks of rows flow through a bounded
+//! queue to a thread that sorts them, part by part; once a table is read, the trees of its parts
+//! grow while the next table is read. So reading, sorting, hashing and compressing go on side by
+//! side, and memory holds a few blocks and the runs of the sorters whatever comes.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::future::try_join_all;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use super::grow::Growing;
+use super::sort::Sorter;
 use super::{EngineError, Run};
-use crate::model::{PARTS, Part, PartManifest, Schema};
-use crate::postgres::Session;
+use crate::model::{PARTS, Part, PartManifest, Schema, Table};
+use crate::postgres::{Pages, Session};
 use crate::store::StoreError;
 use crate::tree::split::Splitter;
-use crate::tree::{BuildError, ChunkSink, Layout, Root, TreeBuilder};
+use crate::tree::{ChunkSink, Layout};
 
-/// Blocks that may wait between the database and the tree.
+/// Blocks that may wait between the database and the sorter.
 const QUEUE: usize = 4;
 
-/// The largest parts come first, so that sessions that share the work end together.
-const ORDER: [&str; 7] = [
-    "prefixes",
-    "vpc_subnets",
-    "vpc_associations",
-    "public_ips",
-    "device42_ipaddresses",
-    "vpcs",
-    "vrfs",
-];
+/// A table with so many pages is read by all sessions at once.
+const LARGE: u64 = 1_000;
 
 /// Makes a sink for each part.
 pub trait Sinks: Sync {
@@ -49,98 +46,165 @@ pub async fn capture<S: Sinks>(
     sinks: &S,
     run: &Run,
 ) -> Result<Vec<PartManifest>, EngineError> {
-    let parts = ORDER.iter().filter_map(|name| Part::named(name));
-    let there = parts.filter(|part| schema.table(part.table).is_some());
-    let waiting: Mutex<VecDeque<&'static Part>> = Mutex::new(there.collect());
-    let reader = |session| read_parts(session, &waiting, schema, splitter, sinks, run);
-    let work: Vec<_> = sessions.iter_mut().map(|session| reader(&mut **session)).collect();
-    let mut parts: Vec<_> = try_join_all(work).await?.into_iter().flatten().collect();
+    let pieces = Mutex::new(plan(sessions, schema).await?);
+    let growing = Mutex::new(Growing::new(splitter));
+    let read = |session| read_pieces(session, &pieces, &growing, sinks, run);
+    try_join_all(sessions.iter_mut().map(|session| read(&mut **session))).await?;
+    let growing = growing.into_inner().expect("nothing panics while it holds the trees");
+    let mut parts = growing.finish().await?;
     parts.sort_by_key(|made| PARTS.iter().position(|part| part.name == made.name));
     Ok(parts)
 }
 
-/// Takes part after part until none waits.
-async fn read_parts<S: Sinks>(
+/// Takes piece after piece until none waits.
+async fn read_pieces<S: Sinks>(
     session: &mut Session,
-    waiting: &Mutex<VecDeque<&'static Part>>,
-    schema: &Schema,
-    splitter: Splitter,
+    pieces: &Mutex<VecDeque<Piece<'_>>>,
+    growing: &Mutex<Growing>,
     sinks: &S,
     run: &Run,
-) -> Result<Vec<PartManifest>, EngineError> {
-    let mut done = Vec::new();
+) -> Result<(), EngineError> {
     loop {
-        let next = waiting.lock().expect("popping does not panic").pop_front();
-        let Some(part) = next else { return Ok(done) };
-        done.push(capture_part(session, schema, splitter, part, sinks.sink(part), run).await?);
+        let next = locked(pieces).pop_front();
+        let Some(Piece { reading, pages }) = next else { return Ok(()) };
+        let sorters = reading.read(session, pages, run).await?;
+        for (part, sorters) in reading.add(sorters) {
+            let layout = reading.layout.clone();
+            locked(growing).begin(part, layout, sorters, sinks.sink(part));
+        }
     }
 }
 
-async fn capture_part<S: ChunkSink<Error = StoreError> + Send + 'static>(
-    session: &mut Session,
-    schema: &Schema,
-    splitter: Splitter,
-    part: &'static Part,
-    sink: S,
-    run: &Run,
-) -> Result<PartManifest, EngineError> {
-    let table = schema.table(part.table).expect("only parts of tables that are there");
-    let layout = Layout::from(table);
-    let (full, mut blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
-    let (to_tree, mut from_reader) = mpsc::channel::<Vec<u8>>(1);
-    let building = spawn_blocking(move || build(&layout, splitter, &mut from_reader, sink));
-    let count = async {
-        while let Some(block) = blocks.recv().await {
-            let rows = memchr::memchr_iter(b'\n', &block).count() as u64;
-            run.advance(rows, block.len() as u64);
-            if to_tree.send(block).await.is_err() {
-                break;
-            }
-        }
-        drop(to_tree);
-    };
-    let read = async {
-        let done = session.copy_part(part, table, &full).await;
-        drop(full);
-        done
-    };
-    let (read, ()) = tokio::join!(read, count);
-    let built = building.await.expect("making a tree does not panic");
-    // A broken stream also ends the tree early; then the stream's error is the one to tell.
-    read?;
-    let root = built.map_err(|error| EngineError::building(part.name, error))?;
-    Ok(PartManifest {
-        name: part.name.to_owned(),
-        dataset: part.dataset,
-        table: part.table.to_owned(),
-        root: root.id,
-        rows: root.rows,
-        bytes: root.bytes,
-    })
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds the pieces or the trees")
 }
 
-/// Makes a tree of blocks of whole or cut rows.
-fn build<S: ChunkSink<Error = StoreError>>(
-    layout: &Layout,
-    splitter: Splitter,
-    blocks: &mut mpsc::Receiver<Vec<u8>>,
-    mut sink: S,
-) -> Result<Root, BuildError<StoreError>> {
-    let mut builder = TreeBuilder::new(layout, splitter);
+/// All tables in pieces, the largest first, so that sessions end together. A large one is cut: then
+/// its trees can be begun early, and no session waits for another.
+async fn plan<'s>(
+    sessions: &mut [&mut Session],
+    schema: &'s Schema,
+) -> Result<VecDeque<Piece<'s>>, EngineError> {
+    let mut tables = Vec::new();
+    for table in &schema.tables {
+        tables.push((sessions[0].pages(&table.name).await?, table));
+    }
+    tables.sort_by_key(|(pages, _)| Reverse(*pages));
+    let cut = |(pages, table)| {
+        let count = if pages < LARGE { 1 } else { sessions.len() };
+        let reading = Arc::new(Reading::new(table, count));
+        Pages::cut(pages, count as u64).map(move |pages| Piece { reading: reading.clone(), pages })
+    };
+    Ok(tables.into_iter().flat_map(cut).collect())
+}
+
+/// Some pages of a table.
+struct Piece<'s> {
+    reading: Arc<Reading<'s>>,
+    pages: Pages,
+}
+
+/// A table that is being read.
+struct Reading<'s> {
+    table: &'s Table,
+    parts: Vec<&'static Part>,
+    layout: Layout,
+    sorted: Mutex<Sorted>,
+}
+
+/// How many pieces are still to be sorted, and for each part the sorters of the others.
+struct Sorted {
+    open: usize,
+    by_part: Vec<Vec<Sorter>>,
+}
+
+impl<'s> Reading<'s> {
+    fn new(table: &'s Table, pieces: usize) -> Self {
+        let parts: Vec<_> = PARTS.iter().filter(|part| part.table == table.name).collect();
+        let by_part = parts.iter().map(|_| Vec::new()).collect();
+        let sorted = Mutex::new(Sorted { open: pieces, by_part });
+        Self { table, parts, layout: Layout::from(table), sorted }
+    }
+
+    /// Reads some pages, into a sorter for each part.
+    async fn read(
+        &self,
+        session: &mut Session,
+        pages: Pages,
+        run: &Run,
+    ) -> Result<Vec<Sorter>, EngineError> {
+        let new = |part: &&'static Part| Sorter::new(part, self.layout.clone());
+        let sorters = self.parts.iter().map(new).collect();
+        let (full, mut blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
+        let (to_sorter, from_reader) = mpsc::channel::<Vec<u8>>(1);
+        let sorting = spawn_blocking(move || sort(sorters, from_reader));
+        let count = async {
+            while let Some(block) = blocks.recv().await {
+                let rows = memchr_iter(b'\n', &block).count();
+                run.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
+                if to_sorter.send(block).await.is_err() {
+                    break;
+                }
+            }
+            // If the sorter gave up, whoever waits to send must learn of it.
+            drop((blocks, to_sorter));
+        };
+        let read = async {
+            let done = session.copy_table(self.table, &self.parts, pages, &full).await;
+            drop(full);
+            done
+        };
+        let (read, ()) = tokio::join!(read, count);
+        let sorted = sorting.await.expect("sorting does not panic");
+        // A broken stream also ends the rows early; then the stream's error is the one to tell.
+        read?;
+        let unknown = || EngineError::OutsideDatasets(self.table.name.clone());
+        sorted?.ok_or_else(unknown)
+    }
+
+    /// Adds the sorters of a piece. All sorters of each part, if it was the last piece.
+    fn add(&self, sorters: Vec<Sorter>) -> Vec<(&'static Part, Vec<Sorter>)> {
+        let mut sorted = locked(&self.sorted);
+        sorted.by_part.iter_mut().zip(sorters).for_each(|(part, sorter)| part.push(sorter));
+        sorted.open -= 1;
+        if sorted.open > 0 {
+            return Vec::new();
+        }
+        let by_part = std::mem::take(&mut sorted.by_part);
+        self.parts.iter().copied().zip(by_part).collect()
+    }
+}
+
+/// Sorts blocks of whole or cut rows; `None` if one of them belongs to no part.
+fn sort(
+    mut sorters: Vec<Sorter>,
+    mut blocks: mpsc::Receiver<Vec<u8>>,
+) -> Result<Option<Vec<Sorter>>, EngineError> {
     let mut cut = Vec::new();
     while let Some(block) = blocks.blocking_recv() {
         let mut rest = &block[..];
         while let Some(end) = memchr(b'\n', rest) {
-            if cut.is_empty() {
-                builder.push(&rest[..end], &mut sink)?;
+            let row = if cut.is_empty() {
+                &rest[..end]
             } else {
                 cut.extend_from_slice(&rest[..end]);
-                builder.push(&cut, &mut sink)?;
-                cut.clear();
-            }
+                &cut[..]
+            };
+            let Some((part, row)) = part_of(row) else { return Ok(None) };
+            sorters[part].push(row)?;
+            cut.clear();
             rest = &rest[end + 1..];
         }
         cut.extend_from_slice(rest);
     }
-    builder.finish(&mut sink)
+    Ok(Some(sorters))
+}
+
+/// What stands before each row: the digit of its part, and a tab.
+const PART_LEN: usize = 2;
+
+fn part_of(row: &[u8]) -> Option<(usize, &[u8])> {
+    let (&digit, row) = row.split_first()?;
+    let part = digit.checked_sub(b'0').filter(|part| *part < 10)?;
+    Some((part.into(), row.strip_prefix(b"\t")?))
 }

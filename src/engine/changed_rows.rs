@@ -67,7 +67,7 @@ impl Engine {
             }
             file.begin(None);
             let out = &mut file.out;
-            for_each_change(&schema, &old, &new.side, &mut |part, table, change| {
+            for_each_change(&schema, &old, &new.side, &mut |part, table, _, change| {
                 form.write(&RowChange::new(part, table, &change), &mut out.buffer);
                 meter.advance(1, 0);
                 out.settle()

@@ -46,13 +46,13 @@ pub fn for_each_change(
     schema: &Schema,
     old: &Side,
     new: &Side,
-    take: &mut impl FnMut(&'static Part, &Table, Change) -> Result<(), EngineError>,
+    take: &mut impl FnMut(&'static Part, &Table, &Layout, Change) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     for part in differing(old, new) {
         let table = schema.table(part.table).expect("a part's table is in its schema");
         let layout = Layout::from(table);
         for change in changes(part, &layout, old, new)? {
-            take(part, table, change?)?;
+            take(part, table, &layout, change?)?;
         }
     }
     Ok(())

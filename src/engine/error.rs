@@ -67,6 +67,12 @@ pub enum EngineError {
         /// What is wrong with its rows.
         why: String,
     },
+    /// A row of a backed-up table is none of those that a dataset holds.
+    #[error(
+        "a row of the table {0} belongs to none of the four datasets, so that no backup would hold \
+         it"
+    )]
+    OutsideDatasets(String),
     /// After the restore the database did not hold what it was to hold; it was rolled back.
     #[error("the proof failed, so nothing was changed: {0}")]
     ProofFailed(String),
@@ -203,6 +209,7 @@ impl EngineError {
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
             Self::Snapshot { .. }
+            | Self::OutsideDatasets(_)
             | Self::ProofFailed(_)
             | Self::NotNoted { .. }
             | Self::Io { .. } => Kind::Failed,

@@ -85,14 +85,13 @@ fn count_towards(
     target: &Side,
 ) -> Result<Staged, EngineError> {
     let mut counts = Staged::new();
-    for_each_change(schema, before, after, &mut |part, table, change| {
-        let layout = Layout::from(table);
-        let wanted = wanted_row(target, part, &layout, &change.key)?;
+    for_each_change(schema, before, after, &mut |part, _, layout, change| {
+        let wanted = wanted_row(target, part, layout, &change.key)?;
         if wanted != change.new {
             let key = change.key.escape_ascii();
             return Err(EngineError::ProofFailed(format!("{} {key} is another row", part.name)));
         }
-        *counts.entry(part.name).or_default() += change.counts(&layout);
+        *counts.entry(part.name).or_default() += change.counts(layout);
         Ok(())
     })?;
     Ok(counts)

@@ -1,4 +1,4 @@
-//! Reads the rows of a part, in key order, as blocks of COPY text.
+//! Reads the rows of a table, in whatever order they lie, as blocks of COPY text.
 
 use futures::TryStreamExt;
 use tokio::sync::mpsc::Sender;
@@ -11,25 +11,73 @@ use crate::model::{Part, Table};
 /// A block holds at least so many bytes, unless it is the last.
 const BLOCK: usize = 128 << 10;
 
+/// A stretch of a table's pages; to its end if nothing else is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// The first page.
+    pub from: u64,
+    /// The page after the last.
+    pub upto: Option<u64>,
+}
+
+impl Pages {
+    /// So many pages, and whatever may follow them, as stretches of about the same length.
+    pub fn cut(pages: u64, stretches: u64) -> impl Iterator<Item = Self> {
+        let start = move |stretch| pages * stretch / stretches;
+        (0..stretches).map(move |stretch| Self {
+            from: start(stretch),
+            upto: (stretch + 1 < stretches).then(|| start(stretch + 1)),
+        })
+    }
+
+    /// As a condition on rows. Servers from 14 on read no other pages for it.
+    fn condition(self) -> String {
+        let from = (self.from > 0).then(|| format!("ctid >= '({},0)'::tid", self.from));
+        let upto = self.upto.map(|page| format!("ctid < '({page},0)'::tid"));
+        match from.into_iter().chain(upto).collect::<Vec<_>>().join(" AND ") {
+            all if all.is_empty() => all,
+            some => format!(" WHERE {some}"),
+        }
+    }
+}
+
 impl Session {
-    /// Sends all rows of the part, whole rows with their line ends, in blocks. Returns when all
+    /// How many pages a table has now.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn pages(&mut self, table: &str) -> Result<u64, DatabaseError> {
+        let query = format!(
+            "SELECT coalesce(pg_relation_size({}::regclass), 0) / current_setting('block_size')::int8",
+            sql::literal(&sql::name(table))
+        );
+        let pages: i64 = self.value(query).await.trying(format!("measure the table {table}"))?;
+        Ok(pages.unsigned_abs())
+    }
+
+    /// Sends all rows of the table in these pages, whole rows with their line ends, in blocks: each
+    /// after the digit of the part that it belongs to, of these parts, and a tab. Returns when all
     /// were sent, or the receiver went away.
     ///
     /// # Errors
     /// If the table cannot be read or the connection is lost.
-    pub async fn copy_part(
+    pub async fn copy_table(
         &mut self,
-        part: &Part,
         table: &Table,
+        parts: &[&Part],
+        pages: Pages,
         blocks: &Sender<Vec<u8>>,
     ) -> Result<(), DatabaseError> {
-        let what = || format!("read the table {}", part.table);
+        let what = || format!("read the table {}", table.name);
+        let digit =
+            |(place, part): (usize, &&Part)| format!("WHEN {} THEN {place}", part.condition);
+        let digits: Vec<_> = parts.iter().enumerate().map(digit).collect();
         let statement = format!(
-            "COPY (SELECT {} FROM {} WHERE {} ORDER BY {}) TO STDOUT",
+            "COPY (SELECT CASE {} END, {} FROM {}{}) TO STDOUT",
+            digits.join(" "),
             sql::names(table.column_names()),
-            sql::name(part.table),
-            part.condition,
-            sql::key_order(table)
+            sql::name(&table.name),
+            pages.condition()
         );
         let mut stream = self.raw().copy_out_raw(&statement).await.trying(what())?;
         let mut block = Vec::with_capacity(2 * BLOCK);
@@ -45,5 +93,17 @@ impl Session {
         // A receiver that went away has its own reason to tell.
         let _ = blocks.send(block).await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_follow_each_other_and_the_last_is_open() {
+        let cut: Vec<_> = Pages::cut(7, 3).map(|pages| (pages.from, pages.upto)).collect();
+        assert_eq!(cut, [(0, Some(2)), (2, Some(4)), (4, None)]);
+        assert_eq!(Pages::cut(0, 1).next(), Some(Pages { from: 0, upto: None }));
     }
 }

@@ -11,6 +11,7 @@ mod sql;
 
 pub use apply::{Apply, Selection, Staged, Staging};
 pub use catalog::{OutsideReference, existing_tables, refuse_incomplete};
+pub use copy_out::Pages;
 pub use error::server_words;
 pub use error::{DatabaseError, Trouble};
 pub use older::MadeUp;

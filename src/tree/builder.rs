@@ -57,18 +57,37 @@ impl<'l> TreeBuilder<'l> {
         row: &[u8],
         sink: &mut S,
     ) -> Result<(), BuildError<S::Error>> {
+        let key = self.layout.key_of(row)?;
+        self.push_keyed(&key, row, sink)
+    }
+
+    /// As [`Self::push`], for who has the row's key already.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_keyed<S: ChunkSink>(
+        &mut self,
+        key: &[u8],
+        row: &[u8],
+        sink: &mut S,
+    ) -> Result<(), BuildError<S::Error>> {
         // The heads of the chunks need room beside the row.
         if row.len() > MAX_CHUNK / 2 {
             return Err(BuildError::TooLong(row.len()));
         }
-        let key = self.layout.key_of(row)?;
-        if let Some(before) = self.last_key.take_if(|before| *before >= key) {
-            return Err(BuildError::Order { before, next: key });
-        }
+        let last_key = match self.last_key.take() {
+            Some(before) if *before >= *key => {
+                return Err(BuildError::Order { before, next: key.to_vec() });
+            }
+            Some(before) => before,
+            None => Key::new(),
+        };
         self.leaf.push(row)?;
-        let ends = self.splitter.ends_after(0, self.leaf.rows(), &key)
+        let last_key = self.last_key.insert(last_key);
+        last_key.clear();
+        last_key.extend_from_slice(key);
+        let ends = self.splitter.ends_after(0, self.leaf.rows(), key)
             || self.leaf.bytes() >= LEAF_BYTES_LIMIT;
-        self.last_key = Some(key);
         if ends { self.end_leaf(sink) } else { Ok(()) }
     }
 

@@ -103,15 +103,32 @@ impl Layout {
         mut fields: impl Iterator<Item = &'f [u8]>,
     ) -> Result<Key, RowError> {
         let mut key = Vec::with_capacity(48);
+        self.encode_onto(&mut key, &mut fields)?;
+        Ok(key)
+    }
+
+    /// Appends the key of a row, as [`Self::key_of`] gives it.
+    ///
+    /// # Errors
+    /// As [`Self::key_of`].
+    pub fn append_key(&self, key: &mut Vec<u8>, row: &[u8]) -> Result<(), RowError> {
+        self.encode_onto(key, &mut fields(row))
+    }
+
+    fn encode_onto<'f>(
+        &self,
+        key: &mut Vec<u8>,
+        fields: &mut impl Iterator<Item = &'f [u8]>,
+    ) -> Result<(), RowError> {
         for (place, kind) in self.key.iter().enumerate() {
             let field = fields.next().ok_or(RowError::Columns)?;
             if field == b"\\N" {
                 return Err(RowError::Key);
             }
             let last = place + 1 == self.key.len();
-            encode(*kind, field, last, &mut key)?;
+            encode(*kind, field, last, key)?;
         }
-        Ok(key)
+        Ok(())
     }
 }
 

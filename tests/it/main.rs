@@ -2,6 +2,7 @@
 
 mod api;
 mod archive;
+mod capture;
 mod cli;
 mod demo;
 mod embedded;

@@ -1,8 +1,11 @@
 //! Many rows that go, and a table that refers to them without an index: it is lent one.
 
+use ipam_rewind::model::BackupId;
+
 use super::locks::open_transaction;
 use super::plan;
-use crate::support::cycle::{Cycle, assert_same};
+use crate::faults::running::until_left_alone;
+use crate::support::cycle::{Contents, Cycle, assert_same};
 
 /// A table of associations that is long to scan, and none of which refers to what comes later.
 const ASSOCIATIONS: &str = "
@@ -17,6 +20,15 @@ const IMPORT: &str = "
     SELECT 'imported-' || n, 'imported', ('10.0.0.0'::inet + n)::cidr, 'manual', false
     FROM generate_series(1, 1000) n";
 
+/// A plan with many associations, what it holds, and its backup; then the import came.
+async fn imported() -> (Cycle, Contents, BackupId) {
+    let cycle = plan().await;
+    cycle.sql(ASSOCIATIONS).await;
+    let (before, id) = (cycle.contents().await, cycle.backup().await);
+    cycle.sql(IMPORT).await;
+    (cycle, before, id)
+}
+
 async fn lent(cycle: &Cycle) -> String {
     let lent = "SELECT coalesce(string_agg(relname, ' '), '') FROM pg_class
         WHERE relkind = 'i' AND relname LIKE 'ipam\\_rewind\\_%'";
@@ -25,14 +37,11 @@ async fn lent(cycle: &Cycle) -> String {
 
 #[tokio::test]
 async fn a_bad_import_goes_without_a_scan_for_each_row_and_the_index_goes_too() {
-    let cycle = plan().await;
-    cycle.sql(ASSOCIATIONS).await;
-    let (before, id) = (cycle.contents().await, cycle.backup().await);
-    cycle.sql(IMPORT).await;
+    let (cycle, before, id) = imported().await;
     let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'vpc_prefix_association'";
     let scanned = async || -> u64 {
         // What a session counted is told when it is over.
-        cycle.database.value("SELECT pg_sleep(1.1)::text").await;
+        until_left_alone(&cycle.database).await;
         cycle.database.value(scans).await.parse().expect("a number")
     };
     let earlier = scanned().await;
@@ -45,10 +54,7 @@ async fn a_bad_import_goes_without_a_scan_for_each_row_and_the_index_goes_too() 
 
 #[tokio::test]
 async fn an_index_that_could_not_be_taken_back_goes_with_the_next_restore() {
-    let cycle = plan().await;
-    cycle.sql(ASSOCIATIONS).await;
-    let (before, id) = (cycle.contents().await, cycle.backup().await);
-    cycle.sql(IMPORT).await;
+    let (cycle, before, id) = imported().await;
     let reader = open_transaction(&cycle, "SELECT FROM vpc_prefix_association").await;
     cycle.restore(&id).await;
     assert_ne!(lent(&cycle).await, "", "a transaction that is older is not waited for");
@@ -60,10 +66,7 @@ async fn an_index_that_could_not_be_taken_back_goes_with_the_next_restore() {
 
 #[tokio::test]
 async fn a_role_that_may_make_no_index_restores_all_the_same() {
-    let cycle = plan().await;
-    cycle.sql(ASSOCIATIONS).await;
-    let (before, id) = (cycle.contents().await, cycle.backup().await);
-    cycle.sql(IMPORT).await;
+    let (cycle, before, id) = imported().await;
     let closed = "ALTER SCHEMA public OWNER TO postgres; GRANT USAGE ON SCHEMA public TO PUBLIC";
     cycle.database.sql_as_superuser(closed).await;
     cycle.database.try_sql("CREATE TABLE mine ()").await.expect_err("it may not");

@@ -1,0 +1,93 @@
+//! Trees that grow beside the reading, each on a thread of its own.
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::EngineError;
+use super::sort::{Sorter, drain};
+use crate::model::{Part, PartManifest};
+use crate::store::StoreError;
+use crate::tree::split::Splitter;
+use crate::tree::{ChunkSink, Layout, Root, TreeBuilder};
+
+/// Trees that were begun. They end early if nobody waits for them any more.
+pub struct Growing {
+    splitter: Splitter,
+    /// As many may grow at once as there are processors; so memory is bounded.
+    room: Arc<Semaphore>,
+    begun: Vec<(&'static Part, JoinHandle<Result<Root, EngineError>>)>,
+    stop: CancellationToken,
+    _stopped: DropGuard,
+}
+
+impl Growing {
+    /// None yet.
+    pub fn new(splitter: Splitter) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let stop = CancellationToken::new();
+        Self {
+            splitter,
+            room: Arc::new(Semaphore::new(processors)),
+            begun: Vec::new(),
+            stop: stop.clone(),
+            _stopped: stop.drop_guard(),
+        }
+    }
+
+    /// Begins the tree of a part, whose rows these sorters took.
+    pub fn begin<S: ChunkSink<Error = StoreError> + Send + 'static>(
+        &mut self,
+        part: &'static Part,
+        layout: Layout,
+        sorters: Vec<Sorter>,
+        sink: S,
+    ) {
+        let (room, splitter, stop) = (self.room.clone(), self.splitter, self.stop.clone());
+        let growing = async move {
+            let _place = room.acquire_owned().await.expect("it is never closed");
+            let grown = spawn_blocking(move || grow(part, sorters, &layout, splitter, sink, &stop));
+            grown.await.expect("making a tree does not panic")
+        };
+        self.begun.push((part, tokio::spawn(growing)));
+    }
+
+    /// Waits for all.
+    pub async fn finish(self) -> Result<Vec<PartManifest>, EngineError> {
+        let mut parts = Vec::new();
+        for (part, root) in self.begun {
+            let root = root.await.expect("making a tree does not panic")?;
+            parts.push(PartManifest {
+                name: part.name.to_owned(),
+                dataset: part.dataset,
+                table: part.table.to_owned(),
+                root: root.id,
+                rows: root.rows,
+                bytes: root.bytes,
+            });
+        }
+        Ok(parts)
+    }
+}
+
+fn grow<S: ChunkSink<Error = StoreError>>(
+    part: &'static Part,
+    sorters: Vec<Sorter>,
+    layout: &Layout,
+    splitter: Splitter,
+    mut sink: S,
+    stop: &CancellationToken,
+) -> Result<Root, EngineError> {
+    let mut builder = TreeBuilder::new(layout, splitter);
+    let building = |error| EngineError::building(part.name, error);
+    drain(sorters, |key, row| {
+        if stop.is_cancelled() {
+            return Err(EngineError::Interrupted);
+        }
+        builder.push_keyed(key, row, &mut sink).map_err(building)
+    })?;
+    builder.finish(&mut sink).map_err(building)
+}
