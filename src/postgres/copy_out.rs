@@ -30,7 +30,7 @@ impl Pages {
         })
     }
 
-    /// As a condition on rows. Servers from 14 on read no other pages for it.
+    /// As a condition on rows. The server reads other pages too, but takes no row out of them.
     fn condition(self) -> String {
         let from = (self.from > 0).then(|| format!("ctid >= '({},0)'::tid", self.from));
         let upto = self.upto.map(|page| format!("ctid < '({page},0)'::tid"));

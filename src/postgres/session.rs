@@ -13,14 +13,17 @@ use crate::model::SnapshotInfo;
 
 /// What COPY's output depends on, and what would stop a long run or hide rows from it. No parallel
 /// workers: the leader, which writes the rows, is what one waits for, and they would take the
-/// processor from the application.
+/// processor from the application. No scans by range of pages: unlike a scan of a whole table, which
+/// keeps to a few buffers of its own, they would drive the application's pages out of the server's
+/// cache, and make it wait for the disk when it wants them back.
 const PINNED: &str = "
 SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
 SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
 SET lc_monetary = 'C'; SET xmloption = 'content'; SET standard_conforming_strings = on;
 SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET application_name = 'ipam-rewind'; SET jit = off; SET synchronous_commit = on;
-SET max_parallel_workers_per_gather = 0; SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
+SET max_parallel_workers_per_gather = 0; SET enable_tidscan = off;
+SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
 SELECT set_config('search_path', quote_ident(current_schema()), false);
 SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
 ";
