@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::grow::Growing;
+use super::run::Meter;
 use super::sort::Sorter;
 use super::{EngineError, Run};
 use crate::model::{PARTS, Part, PartManifest, Schema, Table};
@@ -135,26 +136,11 @@ impl<'s> Reading<'s> {
     ) -> Result<Vec<Sorter>, EngineError> {
         let new = |part: &&'static Part| Sorter::new(part, self.layout.clone());
         let sorters = self.parts.iter().map(new).collect();
-        let (full, mut blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
-        let (to_sorter, from_reader) = mpsc::channel::<Vec<u8>>(1);
-        let sorting = spawn_blocking(move || sort(sorters, from_reader));
-        let count = async {
-            while let Some(block) = blocks.recv().await {
-                let rows = memchr_iter(b'\n', &block).count();
-                run.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
-                if to_sorter.send(block).await.is_err() {
-                    break;
-                }
-            }
-            // If the sorter gave up, whoever waits to send must learn of it.
-            drop((blocks, to_sorter));
-        };
-        let read = async {
-            let done = session.copy_table(self.table, &self.parts, pages, &full).await;
-            drop(full);
-            done
-        };
-        let (read, ()) = tokio::join!(read, count);
+        let (full, blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
+        let meter = run.meter();
+        let sorting = spawn_blocking(move || sort(sorters, blocks, &meter));
+        let read = session.copy_table(self.table, &self.parts, pages, &full).await;
+        drop(full);
         let sorted = sorting.await.expect("sorting does not panic");
         // A broken stream also ends the rows early; then the stream's error is the one to tell.
         read?;
@@ -179,9 +165,12 @@ impl<'s> Reading<'s> {
 fn sort(
     mut sorters: Vec<Sorter>,
     mut blocks: mpsc::Receiver<Vec<u8>>,
+    meter: &Meter,
 ) -> Result<Option<Vec<Sorter>>, EngineError> {
     let mut cut = Vec::new();
     while let Some(block) = blocks.blocking_recv() {
+        let rows = memchr_iter(b'\n', &block).count();
+        meter.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
         let mut rest = &block[..];
         while let Some(end) = memchr(b'\n', rest) {
             let row = if cut.is_empty() {

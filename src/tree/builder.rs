@@ -75,17 +75,11 @@ impl<'l> TreeBuilder<'l> {
         if row.len() > MAX_CHUNK / 2 {
             return Err(BuildError::TooLong(row.len()));
         }
-        let last_key = match self.last_key.take() {
-            Some(before) if *before >= *key => {
-                return Err(BuildError::Order { before, next: key.to_vec() });
-            }
-            Some(before) => before,
-            None => Key::new(),
-        };
+        if let Some(before) = self.last_key.take_if(|before| **before >= *key) {
+            return Err(BuildError::Order { before, next: key.to_vec() });
+        }
         self.leaf.push(row)?;
-        let last_key = self.last_key.insert(last_key);
-        last_key.clear();
-        last_key.extend_from_slice(key);
+        key.clone_into(self.last_key.get_or_insert_default());
         let ends = self.splitter.ends_after(0, self.leaf.rows(), key)
             || self.leaf.bytes() >= LEAF_BYTES_LIMIT;
         if ends { self.end_leaf(sink) } else { Ok(()) }
