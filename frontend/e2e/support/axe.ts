@@ -11,7 +11,13 @@ interface WithAxe {
   axe: { run: (context: Document, options: RunOptions) => Promise<AxeResults> };
 }
 
+/** What fades in has not its own colours yet; what turns for ever, as a wheel does, is not waited for. */
+const settled = (page: Page): Promise<unknown> => page.waitForFunction(
+  () => document.getAnimations().every((animation) => animation.effect?.getComputedTiming().endTime === Infinity),
+);
+
 export async function barriers(page: Page): Promise<string[]> {
+  await settled(page);
   await page.evaluate(source);
   const found = await page.evaluate(() => (window as unknown as WithAxe).axe.run(document, { resultTypes: ['violations'] }));
   const serious = found.violations.filter((violation) => SERIOUS.includes(violation.impact ?? ''));
