@@ -6,6 +6,8 @@
 //! model ← tree ← store ← engine ← service ← api
 //! model ← tree ← postgres ← engine ← cli
 //! ```
+//!
+//! Beside the flow stands [`threads`], on whose threads the store and the engine compute.
 
 pub mod api;
 pub mod cli;
@@ -15,4 +17,5 @@ pub mod model;
 pub mod postgres;
 pub mod service;
 pub mod store;
+pub mod threads;
 pub mod tree;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use ipam_rewind::cli::Cli;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    ipam_rewind::cli::run(Cli::parse()).await
+fn main() -> ExitCode {
+    ipam_rewind::cli::run(Cli::parse())
 }

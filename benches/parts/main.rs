@@ -11,6 +11,7 @@ mod plan;
 #[expect(dead_code, reason = "the tests use all of it, the benchmarks a part")]
 #[path = "../../tests/it/store/samples.rs"]
 mod samples;
+mod sort;
 mod store;
 mod tree;
 
@@ -20,6 +21,7 @@ criterion_group!(
     parts,
     tree::rows,
     tree::leaves,
+    sort::sort,
     tree::build,
     tree::diff,
     store::hash,

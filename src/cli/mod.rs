@@ -32,10 +32,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use context::Context;
 use error::CliError;
+
+use crate::threads;
 
 /// Snapshots of an IPAM database, and the way back.
 ///
@@ -106,14 +109,26 @@ enum Verb {
 }
 
 /// Runs one verb and says how it ended.
-pub async fn run(cli: Cli) -> ExitCode {
-    log_to_standard_error(&cli);
-    let context = Context::new(cli.global);
-    let done = cli.verb.run(&context).await;
-    exit::conclude(&context, done)
+pub fn run(cli: Cli) -> ExitCode {
+    if !cli.verb.serves() {
+        // Before any thread is begun, as each has the priority of the one that begins it.
+        threads::give_way();
+    }
+    let runtime = Runtime::new().expect("the system gives a program its first threads");
+    runtime.block_on(async move {
+        log_to_standard_error(&cli);
+        let context = Context::new(cli.global);
+        let done = cli.verb.run(&context).await;
+        exit::conclude(&context, done)
+    })
 }
 
 impl Verb {
+    /// Whether it answers others for as long as it runs.
+    fn serves(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Demo(_))
+    }
+
     async fn run(self, context: &Context) -> Result<(), CliError> {
         match self {
             Self::Backup(arguments) => arguments.run(context).await,

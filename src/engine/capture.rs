@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use futures::future::try_join_all;
 use memchr::{memchr, memchr_iter};
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use super::grow::Growing;
 use super::run::Meter;
@@ -21,6 +20,7 @@ use super::{EngineError, Run};
 use crate::model::{PARTS, Part, PartManifest, Schema, Table};
 use crate::postgres::{Pages, Session};
 use crate::store::StoreError;
+use crate::threads;
 use crate::tree::split::Splitter;
 use crate::tree::{ChunkSink, Layout};
 
@@ -138,7 +138,7 @@ impl<'s> Reading<'s> {
         let sorters = self.parts.iter().map(new).collect();
         let (full, blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
         let meter = run.meter();
-        let sorting = spawn_blocking(move || sort(sorters, blocks, &meter));
+        let sorting = threads::spawn(move || sort(sorters, blocks, &meter));
         let read = session.copy_table(self.table, &self.parts, pages, &full).await;
         drop(full);
         let sorted = sorting.await.expect("sorting does not panic");

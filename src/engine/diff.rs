@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::compare::{Piece, Side, pieces};
@@ -16,6 +15,7 @@ use super::rows::Collected;
 use super::{Counts, Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{BackupId, Dataset, Manifest, RowCounts, Schema};
 use crate::store::Reader;
+use crate::threads;
 use crate::tree::Layout;
 
 /// One end of a comparison.
@@ -154,12 +154,12 @@ pub(super) async fn collect(
 ) -> Result<Collected, EngineError> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let (old_side, new_side) = (old.clone(), new.clone());
-    let cut = spawn_blocking(move || pieces(&old_side, &new_side, threads));
+    let cut = threads::spawn(move || pieces(&old_side, &new_side, threads));
     let pieces = cut.await.expect("cutting does not panic")?;
     let shared = Arc::new((schema, old, new));
     let compare = |piece: Piece| {
         let shared = shared.clone();
-        let compared = spawn_blocking(move || {
+        let compared = threads::spawn(move || {
             let (schema, old, new) = &*shared;
             let mut found = Collected::new(limit);
             let table = schema.table(piece.part.table).expect("a part's table is in its schema");

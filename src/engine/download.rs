@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
 
 use super::EngineError;
+use crate::threads;
 
 /// A block is sent once it has so many bytes.
 const BLOCK: usize = 128 << 10;
@@ -102,7 +102,7 @@ impl Download {
     ) -> Result<Self, EngineError> {
         let (sender, blocks) = mpsc::channel(QUEUE);
         let (waiting, begun) = oneshot::channel();
-        spawn_blocking(move || {
+        threads::spawn(move || {
             let out = Out { buffer: Vec::new(), bytes: 0, counting: false, blocks: sender };
             let mut making = Making { out, waiting: Some(waiting) };
             if let Err(error) = make(&mut making).and_then(|()| making.out.flush()) {

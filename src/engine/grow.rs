@@ -4,13 +4,14 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::EngineError;
 use super::sort::{Sorter, drain};
 use crate::model::{Part, PartManifest};
 use crate::store::StoreError;
+use crate::threads;
 use crate::tree::split::Splitter;
 use crate::tree::{ChunkSink, Layout, Root, TreeBuilder};
 
@@ -49,7 +50,7 @@ impl Growing {
         let (room, splitter, stop) = (self.room.clone(), self.splitter, self.stop.clone());
         let growing = async move {
             let _place = room.acquire_owned().await.expect("it is never closed");
-            let grown = spawn_blocking(move || grow(part, sorters, &layout, splitter, sink, &stop));
+            let grown = threads::spawn(move || grow(part, sorters, &layout, splitter, sink, &stop));
             grown.await.expect("making a tree does not panic")
         };
         self.begun.push((part, tokio::spawn(growing)));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::rows::{cells_between, is_touch};
@@ -11,6 +10,7 @@ use super::seek::Seeker;
 use super::{CellChange, Engine, EngineError};
 use crate::model::{BackupId, ChunkId, Dataset, Manifest, Part, Table};
 use crate::store::Reader;
+use crate::threads;
 use crate::tree::{Key, Layout, Row};
 
 /// One row through all backups.
@@ -105,7 +105,7 @@ impl Engine {
         let reader = self.store.reader().await?;
         let (backups, sought) = (snapshots.len(), key.to_owned());
         let work = move || follow(&reader, &snapshots, &sought);
-        let versions = spawn_blocking(work).await.expect("following a row does not panic")?;
+        let versions = threads::spawn(work).await.expect("following a row does not panic")?;
         let (table, key) = (table.to_owned(), key.to_owned());
         Ok(History { status: "success", table, key, backups, versions })
     }

@@ -51,6 +51,7 @@ pub use restore::{Report, RestoreOptions, Restored};
 pub use results::RestoreResults;
 pub use rows::{CellChange, ChangeKind, RowChange};
 pub use run::{Phase, Progress, Run};
+pub use sort::{Sorter, drain};
 pub use stats::{BackupCost, StoreStatistics};
 pub use verify::{VerifiedBackup, VerifyReport};
 

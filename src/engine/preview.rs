@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::compare::{Side, changes, differing};
@@ -15,6 +14,7 @@ use super::rows::Collected;
 use super::{Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{BackupId, Dataset, Part, Schema, Table};
 use crate::postgres::{Apply, existing_tables};
+use crate::threads;
 use crate::tree::{Key, Layout, Range};
 
 /// What a restore would do. Counts are what it would do to the live rows.
@@ -112,7 +112,7 @@ async fn collect_staged(
             let table = schema.table(part.table).expect("a part's table is in its schema");
             rows_with(&keys, part, table, (old, new))
         };
-        let rows = spawn_blocking(look).await.expect("comparing does not panic")?;
+        let rows = threads::spawn(look).await.expect("comparing does not panic")?;
         found.add(part, rows, *counts);
     }
     Ok(found)

@@ -1,7 +1,5 @@
 //! The proof before the commit: what the transaction reads back is what the restore promised.
 
-use tokio::task::spawn_blocking;
-
 use super::capture::capture;
 use super::compare::{Side, for_each_change};
 use super::live::splitter;
@@ -10,6 +8,7 @@ use super::{Engine, EngineError, Run};
 use crate::model::{Manifest, Part, Schema};
 use crate::postgres::{Session, Staged};
 use crate::store::Store;
+use crate::threads;
 use crate::tree::{Layout, lookup};
 
 impl Engine {
@@ -69,7 +68,7 @@ impl Engine {
         let after = Side { reader, parts };
         let (before, target, schema) = (before.clone(), target.clone(), schema.clone());
         let check = move || count_towards(&schema, &before, &after, &target);
-        let changed = spawn_blocking(check).await.expect("comparing does not panic")?;
+        let changed = threads::spawn(check).await.expect("comparing does not panic")?;
         if changed == *selected {
             return Ok(());
         }

@@ -35,11 +35,15 @@ pub struct Sorter {
 
 impl Sorter {
     /// For rows of this part, whose layout this is.
+    #[must_use]
     pub fn new(part: &'static Part, layout: Layout) -> Self {
         Self { part, layout, run: Run::default(), run_bytes: RUN_BYTES, spool: None }
     }
 
     /// Takes a row: COPY text without its line end.
+    ///
+    /// # Errors
+    /// If the row has no key, or a full run cannot be set aside.
     pub fn push(&mut self, row: &[u8]) -> Result<(), EngineError> {
         if self.run.size() + row.len() > self.run_bytes && !self.run.rows.is_empty() {
             self.spill().map_err(|error| set_aside(self.part, error))?;
@@ -66,6 +70,9 @@ impl Sorter {
 }
 
 /// Gives each row with its key, in key order: all rows that these sorters of one part took.
+///
+/// # Errors
+/// What `each` answers; if a run cannot be set aside or read again.
 pub fn drain(
     mut sorters: Vec<Sorter>,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), EngineError>,

@@ -1,12 +1,12 @@
 //! Brings changes into the staging tables: one thread compares, while the lines are copied.
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use super::compare::{Side, changes, differing};
 use super::{Engine, EngineError};
 use crate::model::Schema;
 use crate::postgres::{Session, Staging};
+use crate::threads;
 use crate::tree::Layout;
 
 /// A block of lines is sent once it has so many bytes.
@@ -27,7 +27,7 @@ impl Engine {
             let table = schema.table(part.table).expect("a part's table is in its schema");
             let (sender, lines) = mpsc::channel(4);
             let (sides, owned) = ((live.clone(), target.clone()), table.clone());
-            let comparing = spawn_blocking(move || -> Result<(), EngineError> {
+            let comparing = threads::spawn(move || -> Result<(), EngineError> {
                 let (layout, staging) = (Layout::from(&owned), Staging::new(part, &owned));
                 let mut block = Vec::with_capacity(2 * BLOCK);
                 for change in changes(part, &layout, &sides.0, &sides.1)? {

@@ -7,6 +7,7 @@ use super::frame::MAX_DEPTH;
 use super::index::Index;
 use super::{Reader, Store, StoreError};
 use crate::model::{BackupId, ChunkId, Manifest};
+use crate::threads;
 use crate::tree::walk;
 
 impl Store {
@@ -72,7 +73,7 @@ impl Store {
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let done = self.0.runtime.spawn_blocking(work).await;
+        let done = threads::spawn(work).await;
         done.expect("the work neither panics nor is cancelled")
     }
 }

@@ -164,7 +164,14 @@ impl Reader {
         range: std::ops::Range<u64>,
     ) -> Result<Bytes, StoreError> {
         let store = &self.0.store;
-        store.0.runtime.block_on(store.objects().range(&layout::pack(&pack.id), range))
+        let path = layout::pack(&pack.id);
+        let read = store.objects().range(&path, range);
+        // Outside of the runtime a file is read on this thread; over a network nothing goes without.
+        if store.objects().folder.is_some() {
+            futures::executor::block_on(read)
+        } else {
+            store.0.runtime.block_on(read)
+        }
     }
 }
 

@@ -5,16 +5,17 @@ use std::fs;
 use std::path::Path;
 
 /// Each module, and the modules that it may import.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
+    ("threads", &[]),
     ("model", &[]),
     ("tree", &["model"]),
-    ("store", &["model", "tree"]),
+    ("store", &["threads", "model", "tree"]),
     ("postgres", &["model", "tree"]),
     ("embedded", &[]),
-    ("engine", &["model", "tree", "store", "postgres"]),
+    ("engine", &["threads", "model", "tree", "store", "postgres"]),
     ("service", &["model", "store", "engine"]),
     ("api", &["model", "store", "engine", "service"]),
-    ("cli", &["model", "store", "engine", "embedded", "service", "api"]),
+    ("cli", &["threads", "model", "store", "engine", "embedded", "service", "api"]),
 ];
 
 /// The modules that the files below this folder import.

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::io::AsyncRead;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
@@ -25,6 +24,7 @@ use crate::engine::sink::IntoStore;
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, PartManifest, State};
 use crate::store::{Lock, Mode, Reader, Writer, Written};
+use crate::threads;
 use crate::tree::split::Splitter;
 
 /// How long an import waits for a sweep to end.
@@ -93,7 +93,7 @@ impl Engine {
         let workshop = self.workshop(run).await?;
         let _ended = workshop.stop.clone().drop_guard();
         let (sender, incoming) = Incoming::new();
-        let work = spawn_blocking(move || workshop.archive(incoming));
+        let work = threads::spawn(move || workshop.archive(incoming));
         feed(archive, sender).await;
         let proven = work.await.expect("an import does not panic")?;
         let imported = self.publish_imported(proven, run).await?;
@@ -116,7 +116,7 @@ impl Engine {
         let workshop = self.workshop(run).await?;
         let _ended = workshop.stop.clone().drop_guard();
         let folder = folder.to_owned();
-        let work = spawn_blocking(move || workshop.folder(&folder));
+        let work = threads::spawn(move || workshop.folder(&folder));
         let proven = work.await.expect("an import does not panic")?;
         let imported = self.publish_imported(proven, run).await?;
         held.release().await;

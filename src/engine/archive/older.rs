@@ -6,7 +6,6 @@
 //! database is changed.
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use super::import::{Imported, NewBackup};
 use super::older_files::OlderBackup;
@@ -15,6 +14,7 @@ use crate::engine::live::Labelled;
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupKind, State, rfc3339};
 use crate::postgres::{existing_tables, refuse_incomplete};
+use crate::threads;
 
 /// A block of rows is sent once it has so many bytes.
 const BLOCK: usize = 128 << 10;
@@ -34,7 +34,7 @@ impl Engine {
         let schema = session.schema(&tables).await?;
         let taken = rfc3339(older.taken);
         let (sender, lines) = mpsc::channel(4);
-        let reading = spawn_blocking(move || read(&older, &sender).map(|()| older));
+        let reading = threads::spawn(move || read(&older, &sender).map(|()| older));
         let staged = session.stage_older(&taken, lines).await;
         let read = reading.await.expect("reading does not panic");
         // A file that cannot be read also ends the stream, and so does a server that takes no more:

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
 
@@ -50,23 +50,30 @@ pub fn check<F: Fn(Progress) + Sync>(
     let spans: Vec<Span> =
         packs.into_iter().flat_map(|(pack, frames)| spans(pack, frames)).collect();
     meter.expect(spans.iter().map(Span::bytes).sum());
-    let reader = &findings.reader;
+    let reader = findings.reader.clone();
     let queue = Mutex::new(spans.into_iter());
-    let next = || queue.lock().expect("nothing panics while it holds the queue").next();
+    let next = || locked(&queue).next();
+    let findings = Mutex::new(findings);
     let work = || {
-        let mut done: Vec<Read> = Vec::new();
         while let Some(span) = next() {
-            done.extend(read(reader, &span));
+            let found = read(&reader, &span);
+            note(&mut locked(&findings), found)?;
             meter.add(span.bytes());
         }
-        done
+        Ok(())
     };
-    let all: Vec<Read> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| thread.join().expect("no panic");
-        threads.into_iter().flat_map(join).collect()
-    });
-    for (id, read) in all {
+        threads.into_iter().try_for_each(|thread| thread.join().expect("checking does not panic"))
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds the queue or the findings")
+}
+
+fn note(findings: &mut Findings, found: Vec<Read>) -> Result<(), StoreError> {
+    for (id, read) in found {
         match read {
             Ok(leaf) => drop(findings.leaves.insert(id, Some(leaf))),
             Err(error) => findings.blame(id, error)?,

@@ -1,0 +1,52 @@
+//! Threads for work that computes or blocks, so that nobody else waits for it.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use rustix::process::setpriority_process;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// The lowest priority that there is.
+const LOWEST: i32 = 19;
+
+/// Does work on a thread of its own, of the lowest priority: whoever asks the database or this
+/// program for something meanwhile is served first. As with [`spawn_blocking`], the end of the runtime
+/// waits for it; unlike there, the work is outside of the runtime, so that what it reads from a local
+/// store needs no further thread.
+pub fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    spawn_blocking(|| {
+        let quiet = || {
+            give_way();
+            work()
+        };
+        thread::spawn(quiet).join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+/// Lowers the priority of this thread. On Linux alone: elsewhere it would be that of the process.
+pub fn give_way() {
+    if cfg!(target_os = "linux") {
+        // A system that refuses has only lost a courtesy.
+        let _ = setpriority_process(None, LOWEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::getpriority_process;
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn work_gives_way_and_its_caller_does_not() {
+        let before = getpriority_process(None).expect("our own");
+        let within = spawn(|| getpriority_process(None).expect("our own")).await.expect("no panic");
+        assert_eq!((within, getpriority_process(None)), (LOWEST, Ok(before)));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_to_whoever_waits() {
+        let panicked = spawn(|| panic!("as it should")).await;
+        assert!(panicked.is_err_and(|error| error.is_panic()));
+    }
+}
