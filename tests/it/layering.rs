@@ -18,31 +18,28 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("cli", &["threads", "model", "store", "engine", "embedded", "service", "api"]),
 ];
 
-/// The modules that the files below this folder import.
-fn imports(folder: &Path) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("the module's folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(imports(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let text = fs::read_to_string(&path).expect("source text");
-            let after =
-                text.match_indices("crate::").map(|(place, word)| &text[place + word.len()..]);
-            let name = |rest: &str| {
-                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-            };
-            found.extend(after.map(name));
-        }
+/// The modules that a file imports, or all files below a folder.
+fn imports(place: &Path) -> BTreeSet<String> {
+    if place.is_dir() {
+        let entries = fs::read_dir(place).expect("the module's folder");
+        return entries.flat_map(|entry| imports(&entry.expect("an entry").path())).collect();
     }
-    found
+    if place.extension().is_none_or(|ending| ending != "rs") {
+        return BTreeSet::new();
+    }
+    let text = fs::read_to_string(place).expect("source text");
+    let after = text.match_indices("crate::").map(|(place, word)| &text[place + word.len()..]);
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    after.map(name).collect()
 }
 
 #[test]
 fn imports_point_one_way() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (module, allowed) in MAY_USE {
-        for import in imports(&src.join(module)) {
+        let folder = src.join(module);
+        let place = if folder.is_dir() { folder } else { folder.with_extension("rs") };
+        for import in imports(&place) {
             let own = import == module;
             assert!(own || allowed.contains(&import.as_str()), "{module} uses crate::{import}");
         }
