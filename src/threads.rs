@@ -1,6 +1,7 @@
 //! Threads for work that computes or blocks, so that nobody else waits for it.
 
 use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 use rustix::process::setpriority_process;
@@ -29,6 +30,11 @@ pub fn give_way() {
         // A system that refuses has only lost a courtesy.
         let _ = setpriority_process(None, LOWEST);
     }
+}
+
+/// What is shared between threads, for this one alone.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds what is shared")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Rows in any order → rows in key order.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use ipam_rewind::engine::{Sorter, drain};
+use ipam_rewind::engine::sort::{Sorter, drain};
 use ipam_rewind::model::PARTS;
 
 use crate::plan;

@@ -110,7 +110,7 @@ enum Verb {
 
 /// Runs one verb and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
-    if !cli.verb.serves() {
+    if !cli.verb.answers_others() {
         // Before any thread is begun, as each has the priority of the one that begins it.
         threads::give_way();
     }
@@ -125,7 +125,7 @@ pub fn run(cli: Cli) -> ExitCode {
 
 impl Verb {
     /// Whether it answers others for as long as it runs.
-    fn serves(&self) -> bool {
+    fn answers_others(&self) -> bool {
         matches!(self, Self::Serve(_) | Self::Demo(_))
     }
 

@@ -7,10 +7,10 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use futures::future::try_join_all;
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use tokio::sync::mpsc;
 
 use super::grow::Growing;
@@ -20,7 +20,7 @@ use super::{EngineError, Run};
 use crate::model::{PARTS, Part, PartManifest, Schema, Table};
 use crate::postgres::{Pages, Session};
 use crate::store::StoreError;
-use crate::threads;
+use crate::threads::{self, locked};
 use crate::tree::split::Splitter;
 use crate::tree::{ChunkSink, Layout};
 
@@ -74,10 +74,6 @@ async fn read_pieces<S: Sinks>(
             locked(growing).begin(part, layout, sorters, sinks.sink(part));
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while it holds the pieces or the trees")
 }
 
 /// All tables in pieces, the largest first, so that sessions end together. A large one is cut: then
@@ -169,9 +165,7 @@ fn sort(
 ) -> Result<Option<Vec<Sorter>>, EngineError> {
     let mut cut = Vec::new();
     while let Some(block) = blocks.blocking_recv() {
-        let rows = memchr_iter(b'\n', &block).count();
-        meter.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
-        let mut rest = &block[..];
+        let (mut rest, mut rows) = (&block[..], 0);
         while let Some(end) = memchr(b'\n', rest) {
             let row = if cut.is_empty() {
                 &rest[..end]
@@ -183,8 +177,10 @@ fn sort(
             sorters[part].push(row)?;
             cut.clear();
             rest = &rest[end + 1..];
+            rows += 1;
         }
         cut.extend_from_slice(rest);
+        meter.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
     }
     Ok(Some(sorters))
 }

@@ -26,7 +26,7 @@ mod rows;
 mod run;
 mod seek;
 mod sink;
-mod sort;
+pub mod sort;
 mod stage;
 mod stats;
 mod verify;
@@ -51,7 +51,6 @@ pub use restore::{Report, RestoreOptions, Restored};
 pub use results::RestoreResults;
 pub use rows::{CellChange, ChangeKind, RowChange};
 pub use run::{Phase, Progress, Run};
-pub use sort::{Sorter, drain};
 pub use stats::{BackupCost, StoreStatistics};
 pub use verify::{VerifiedBackup, VerifyReport};
 

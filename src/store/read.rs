@@ -1,7 +1,7 @@
 //! Chunks out of packs: for threads that may block.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use super::index::{Index, PackInfo, Spot};
 use super::pack::Entry;
 use super::{Store, StoreError, layout};
 use crate::model::{ChunkId, PackId};
+use crate::threads::locked;
 use crate::tree::ChunkSource;
 
 /// Packs are read in blocks of this size, so that neighbouring chunks cost one read.
@@ -54,10 +55,6 @@ impl Store {
     pub async fn reader_over(&self, beneath: Reader) -> Result<Reader, StoreError> {
         Ok(Reader::new(self, self.index().await?, Some(beneath)))
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while it holds a cache")
 }
 
 impl Reader {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 use super::confirm::Written;
 use super::encode::{Base, Encoded, Encoder};
@@ -12,6 +12,7 @@ use super::pack::{Pack, PackBuilder};
 use super::upload::Uploader;
 use super::{Store, StoreError, index_file, layout, marks};
 use crate::model::{ChunkId, PackId};
+use crate::threads::locked;
 use crate::tree::{ChunkSink, MAX_CHUNK, Place};
 
 /// A pack is closed once it has this many bytes.
@@ -81,10 +82,6 @@ impl Store {
         };
         Ok(Writer { shared: Arc::new(shared), encoder: Encoder::default() })
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while it holds a part of the writer")
 }
 
 impl Shared {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 
@@ -12,6 +12,7 @@ use crate::model::ChunkId;
 use crate::store::index::Spot;
 use crate::store::read::frame_at;
 use crate::store::{Reader, StoreError};
+use crate::threads::locked;
 use crate::tree::ChunkSource;
 
 const THREADS: usize = 2;
@@ -66,10 +67,6 @@ pub fn check<F: Fn(Progress) + Sync>(
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("checking does not panic"))
     })
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing panics while it holds the queue or the findings")
 }
 
 fn note(findings: &mut Findings, found: Vec<Read>) -> Result<(), StoreError> {

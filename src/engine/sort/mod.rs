@@ -1,0 +1,159 @@
+//! Puts the rows of a part into key order, however many there are: an external merge sort.
+//!
+//! The server could do it, but its sort compares whole texts and cannot know that these share long
+//! beginnings; and it would hold back the first row until it has read the last. Here rows are
+//! sorted in runs while the next ones arrive. What fits into one run stays in memory; else the runs
+//! lie in a temporary file that has no name, and goes with the process however that ends.
+
+mod run;
+mod spool;
+
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::io;
+
+use super::EngineError;
+use crate::model::Part;
+use crate::tree::Layout;
+use run::Run;
+use spool::{Spool, merge};
+
+/// A run is sorted once its rows and what is noted of them have this many bytes.
+const RUN_BYTES: usize = 2 << 20;
+
+/// Takes the rows of a part in any order.
+#[derive(Debug)]
+pub struct Sorter {
+    part: &'static Part,
+    layout: Layout,
+    run: Run,
+    run_bytes: usize,
+    spool: Option<Spool>,
+}
+
+impl Sorter {
+    /// For rows of this part, whose layout this is.
+    #[must_use]
+    pub fn new(part: &'static Part, layout: Layout) -> Self {
+        Self { part, layout, run: Run::default(), run_bytes: RUN_BYTES, spool: None }
+    }
+
+    /// Takes a row: COPY text without its line end.
+    ///
+    /// # Errors
+    /// If the row has no key, or a full run cannot be set aside.
+    pub fn push(&mut self, row: &[u8]) -> Result<(), EngineError> {
+        if self.run.size() + row.len() > self.run_bytes && !self.run.is_empty() {
+            self.spill().map_err(|error| set_aside(self.part, error))?;
+        }
+        let pushed = self.run.push(row, &self.layout);
+        pushed.map_err(|error| EngineError::building(self.part.name, error.into()))
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        self.run.sort();
+        let spool = match &mut self.spool {
+            Some(spool) => spool,
+            none => none.insert(Spool::new()?),
+        };
+        spool.write(&self.run)?;
+        self.run.clear();
+        Ok(())
+    }
+
+    fn spill_all(mut self) -> io::Result<Spool> {
+        self.spill()?;
+        Ok(self.spool.expect("something was spilled"))
+    }
+}
+
+/// Gives each row with its key, in key order: all rows that these sorters of one part took.
+///
+/// # Errors
+/// What `each` answers; if a run cannot be set aside or read again.
+pub fn drain(
+    mut sorters: Vec<Sorter>,
+    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    if let [Sorter { run, spool: None, .. }] = &mut sorters[..] {
+        run.sort();
+        return run.pairs().try_for_each(|(key, row)| each(key, row));
+    }
+    let part = sorters[0].part;
+    let aside = |error| set_aside(part, error);
+    let spools: Result<Vec<_>, _> = sorters.into_iter().map(Sorter::spill_all).collect();
+    let spools = spools.map_err(aside)?;
+    let mut merge = merge(&spools).map_err(aside)?;
+    while let Some(mut first) = merge.peek_mut() {
+        let Reverse(cursor) = &mut *first;
+        each(cursor.key(), cursor.row())?;
+        if !cursor.advance().map_err(aside)? {
+            PeekMut::pop(first);
+        }
+    }
+    Ok(())
+}
+
+fn set_aside(part: &Part, source: io::Error) -> EngineError {
+    let folder = std::env::temp_dir();
+    EngineError::Io {
+        doing: format!("set the rows of {} aside in {}", part.name, folder.display()),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::KeyKind;
+    use proptest::prelude::*;
+
+    /// What comes out if each sorter takes every so-many-th row.
+    fn sorted(
+        rows: &[String],
+        kind: KeyKind,
+        run_bytes: usize,
+        sorters: usize,
+    ) -> Vec<(Vec<u8>, String)> {
+        let layout = Layout::new(2, vec![kind], vec![vec![0, 1]]);
+        let part = Part::named("vrfs").expect("there is one");
+        let new = || Sorter { run_bytes, ..Sorter::new(part, layout.clone()) };
+        let mut sorters: Vec<_> = std::iter::repeat_with(new).take(sorters).collect();
+        for (place, row) in rows.iter().enumerate() {
+            let sorter = place % sorters.len();
+            sorters[sorter].push(row.as_bytes()).expect("a row");
+        }
+        let mut out = Vec::new();
+        let text = |row: &[u8]| String::from_utf8(row.to_vec()).expect("as pushed");
+        drain(sorters, |key, row| {
+            out.push((key.to_vec(), text(row)));
+            Ok(())
+        })
+        .expect("there is room");
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn rows_come_out_in_key_order_whether_they_fit_into_memory_or_not(
+            keys in proptest::collection::btree_set("(common-){0,2}[a-c0-9]{0,12}", 0..200),
+            seed: u64, run_bytes in 1_usize..20_000, sorters in 1_usize..4,
+        ) {
+            let wanted: Vec<_> = keys.iter().map(|key| format!("{key}\tof {key}")).collect();
+            let mut rows = wanted.clone();
+            rows.sort_by_key(|row| crate::model::Hash::of(format!("{seed}{row}").as_bytes()).0);
+            let sorted = sorted(&rows, KeyKind::Text, run_bytes, sorters);
+            prop_assert!(sorted.iter().map(|(key, _)| key).eq(keys.iter().map(String::as_bytes)));
+            prop_assert!(sorted.iter().map(|(_, row)| row).eq(&wanted));
+        }
+
+        #[test]
+        fn numbers_come_in_the_order_of_their_values(
+            keys in proptest::collection::btree_set(any::<i64>(), 0..100), run_bytes in 1_usize..5_000,
+        ) {
+            let rows: Vec<_> = keys.iter().rev().map(|key| format!("{key}\t")).collect();
+            let sorted = sorted(&rows, KeyKind::Integer, run_bytes, 1);
+            prop_assert!(sorted.iter().map(|(_, row)| row).eq(rows.iter().rev()));
+        }
+    }
+}
