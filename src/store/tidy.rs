@@ -10,8 +10,8 @@ use super::load::Listing;
 use super::{Store, StoreError, layout, lock};
 use crate::model::{BackupId, PackId};
 
-/// Temporary files beside packs are orphans at once, as nobody else writes packs during a sweep.
-/// Elsewhere somebody may: a state is saved without a lock.
+/// What was begun by whoever must share a lock that a sweep has alone is an orphan at once: packs,
+/// indexes, manifests. States and what lies at the top may be written during a sweep: only an old one is.
 const ORPHAN_AGE: Duration = Duration::from_hours(1);
 
 /// Replaces all index objects by one over the packs that are there.
@@ -57,35 +57,39 @@ pub async fn remove_orphans(store: &Store) -> Result<u64, StoreError> {
             removed += 1;
         }
         if let Some(folder) = &objects.folder {
-            removed += temporary_files(&folder.join(id.as_str()), Duration::ZERO);
+            removed += temporary_files(&folder.join(id.as_str()), |_| Duration::ZERO);
             removed += u64::from(fs::remove_dir(folder.join(id.as_str())).is_ok());
         }
     }
     if let Some(folder) = &objects.folder {
         removed += lock::tidy_notes(folder) as u64;
-        removed += temporary_files(folder, ORPHAN_AGE);
-        removed += temporary_files(&folder.join(layout::INDEX), Duration::ZERO);
+        removed += temporary_files(folder, |_| ORPHAN_AGE);
+        removed += temporary_files(&folder.join(layout::INDEX), |_| Duration::ZERO);
         for packs in fs::read_dir(folder.join(layout::PACKS)).into_iter().flatten().flatten() {
-            removed += temporary_files(&packs.path(), Duration::ZERO);
+            removed += temporary_files(&packs.path(), |_| Duration::ZERO);
         }
         for id in backups {
-            removed += temporary_files(&folder.join(id.as_str()), ORPHAN_AGE);
+            let manifest = layout::manifest(&id);
+            removed += temporary_files(&folder.join(id.as_str()), |name| {
+                if manifest.filename() == Some(name) { Duration::ZERO } else { ORPHAN_AGE }
+            });
         }
     }
     Ok(removed)
 }
 
-/// Removes the files `NAME#NUMBER` (as the object store calls what it has not finished) that are so
-/// old.
-fn temporary_files(folder: &Path, age: Duration) -> u64 {
+/// Removes the files `NAME#NUMBER` (as the object store calls what it has not finished) that are as
+/// old as their `NAME` demands.
+fn temporary_files(folder: &Path, age: impl Fn(&str) -> Duration) -> u64 {
     let old = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
-        let temporary =
-            number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let file = entry.file_name();
+        let Some((name, number)) = file.to_str().and_then(|file| file.rsplit_once('#')) else {
+            return false;
+        };
+        let temporary = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
         let modified = entry.metadata().and_then(|meta| meta.modified());
         let since = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        temporary && since.is_some_and(|since| since >= age)
+        temporary && since.is_some_and(|since| since >= age(name))
     };
     let files = fs::read_dir(folder).into_iter().flatten().flatten().filter(old);
     files.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() as u64
