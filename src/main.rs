@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ipam_rewind::cli::Cli;
+use ipam_rewind::threads;
 
 fn main() -> ExitCode {
+    threads::share_one_arena();
     ipam_rewind::cli::run(Cli::parse())
 }

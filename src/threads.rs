@@ -1,6 +1,9 @@
 //! Threads for work that computes or blocks, so that nobody else waits for it.
 
+use std::env;
+use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
@@ -29,6 +32,26 @@ pub fn give_way() {
     if cfg!(target_os = "linux") {
         // A system that refuses has only lost a courtesy.
         let _ = setpriority_process(None, LOWEST);
+    }
+}
+
+/// The variable that tells glibc how many arenas it may have.
+const ARENAS: &str = "MALLOC_ARENA_MAX";
+
+/// Begins this program anew, once, with one arena for all threads, unless somebody has said how many.
+///
+/// glibc gives each thread an arena of its own and keeps in each what was freed there, up to twice the
+/// largest buffer: of a restore's memory that was two fifths. It reads the variable before `main`,
+/// and the call that would set it later is unsafe. Does nothing with another C library, and where
+/// the program cannot find itself.
+pub fn share_one_arena() {
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) || env::var_os(ARENAS).is_some() {
+        return;
+    }
+    let mut arguments = env::args_os();
+    if let (Ok(program), Some(name)) = (env::current_exe(), arguments.next()) {
+        // Returns only if it fails; then this one goes on, and takes more memory.
+        let _ = Command::new(program).arg0(name).args(arguments).env(ARENAS, "1").exec();
     }
 }
 

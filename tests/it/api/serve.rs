@@ -153,6 +153,26 @@ async fn a_second_service_over_the_same_state_is_refused() {
     assert_eq!(serving.ended().0, Some(0));
 }
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn all_threads_share_one_arena_unless_somebody_says_otherwise() {
+    let program = Program::at(None);
+    for (said, arenas) in [(None, "1"), (Some("3"), "3")] {
+        let mut command = program.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(said.map(|said| ("MALLOC_ARENA_MAX", said)));
+        let serving = Serving::start(command);
+        let about = |what: &str| {
+            let file = format!("/proc/{}/{what}", serving.child.id());
+            std::fs::read_to_string(file).expect("text of the kernel")
+        };
+        let wanted = format!("MALLOC_ARENA_MAX={arenas}");
+        assert!(about("environ").split('\0').any(|variable| variable == wanted));
+        assert_eq!(about("comm"), "ipam-rewind\n", "it is still called by its name");
+        serving.signal(Signal::SIGTERM);
+        assert_eq!(serving.ended().0, Some(0));
+    }
+}
+
 #[tokio::test]
 async fn an_embedded_service_keeps_its_database_and_its_backups_in_its_folder() {
     let folder = tempfile::tempdir().expect("a folder");
