@@ -1,7 +1,10 @@
 //! Which chunk lies where: a map in memory, put together from the packs that are there.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+use std::mem;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
 
 use super::frame::{Codec, HEADER, MAX_DEPTH};
 use super::index_file::PackEntries;
@@ -54,88 +57,132 @@ pub struct PackInfo {
     pub whole: bool,
 }
 
-/// All chunks that can be read, and where.
+/// All chunks that can be read, and where. Later ones share the entries of packs that are still there.
 #[derive(Debug, Default)]
 pub struct Index {
     packs: Vec<PackInfo>,
-    spots: HashMap<ChunkId, Spot>,
-    bases: HashMap<(ChunkId, u32), ChunkId>,
-    /// Further copies of chunks: never read, dead for a sweep.
-    twins: Vec<(ChunkId, Spot)>,
+    /// What is in each pack.
+    entries: Vec<Arc<[Entry]>>,
+    /// The copy of each chunk that is read.
+    chosen: HashTable<Place>,
+    /// Further copies: never read, dead for a sweep.
+    twins: Vec<Place>,
     /// Copies that are set aside as damaged.
-    aside: Vec<(ChunkId, Spot)>,
+    aside: Vec<Place>,
+}
+
+/// An entry, by the places of its pack and of itself.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    pack: u32,
+    entry: u32,
 }
 
 impl Index {
-    /// Adds a pack. The order in which packs are added changes nothing about what is read.
-    pub(super) fn add(
-        &mut self,
-        pack: &PackEntries,
-        whole: bool,
+    /// Over these packs and whether each is whole. Their order changes nothing about what is read.
+    pub(super) fn over(
+        packs: Vec<(PackEntries, bool)>,
         damaged: &Damaged,
         doomed: &Doomed,
-    ) {
-        let number = u32::try_from(self.packs.len()).expect("fewer than 2³² packs");
-        let doomed = doomed.packs.contains_key(&pack.pack);
-        self.packs.push(PackInfo { id: pack.pack, size: pack.size, doomed, whole });
-        self.spots.reserve(pack.entries.len());
-        for entry in &pack.entries {
-            self.add_frame(number, entry, damaged.has(&pack.pack, &entry.id));
+    ) -> Self {
+        let chunks = packs.iter().map(|(pack, _)| pack.entries.len()).sum();
+        let mut index = Self { chosen: HashTable::with_capacity(chunks), ..Self::default() };
+        for (PackEntries { pack, size, entries }, whole) in packs {
+            let doomed = doomed.packs.contains_key(&pack);
+            index.packs.push(PackInfo { id: pack, size, doomed, whole });
+            index.entries.push(entries);
+        }
+        for place in index.places() {
+            let id = &index.at(place).id;
+            if damaged.has(&index.packs[place.pack as usize].id, id) {
+                index.aside.push(place);
+            } else {
+                index.choose(place);
+            }
+        }
+        index
+    }
+
+    fn choose(&mut self, place: Place) {
+        let Self { packs, entries, chosen, twins, .. } = self;
+        let id = |place: Place| &at(entries, place).id;
+        // The least depth first: then a base's depth is always less than that of what
+        // stands on it, whichever copies are chosen, and no chain is a circle.
+        let rank = |place: Place| {
+            let (pack, entry) = (&packs[place.pack as usize], at(entries, place));
+            (entry.depth, pack.doomed, pack.id, entry.offset)
+        };
+        let same = |other: &Place| id(*other) == id(place);
+        match chosen.entry(hash(id(place)), same, |other| hash(id(*other))) {
+            Slot::Vacant(free) => {
+                free.insert(place);
+            }
+            Slot::Occupied(mut taken) => {
+                let better = rank(place) < rank(*taken.get());
+                let worse = if better { mem::replace(taken.get_mut(), place) } else { place };
+                twins.push(worse);
+            }
         }
     }
 
-    fn add_frame(&mut self, pack: u32, entry: &Entry, damaged: bool) {
-        let Entry { id, offset, raw_len, stored_len, codec, depth, base } = *entry;
-        let spot = Spot { pack, offset, raw_len, stored_len, codec, depth };
-        if let Some(base) = base {
-            self.bases.insert((id, pack), base);
-        }
-        if damaged {
-            self.aside.push((id, spot));
-            return;
-        }
-        match self.spots.entry(id) {
-            Slot::Vacant(free) => {
-                free.insert(spot);
-            }
-            Slot::Occupied(mut taken) => {
-                // The least depth first: then a base's depth is always less than that of what
-                // stands on it, whichever copies are chosen, and no chain is a circle.
-                let rank = |spot: &Spot| {
-                    let pack = &self.packs[spot.pack as usize];
-                    (spot.depth, pack.doomed, pack.id, spot.offset)
-                };
-                let worse = if rank(&spot) < rank(taken.get()) { taken.insert(spot) } else { spot };
-                self.twins.push((id, worse));
-            }
-        }
+    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let counts: Vec<_> = self.entries.iter().map(|entries| number(entries.len())).collect();
+        (0..)
+            .zip(counts)
+            .flat_map(|(pack, count)| (0..count).map(move |entry| Place { pack, entry }))
+    }
+
+    fn at(&self, place: Place) -> &Entry {
+        at(&self.entries, place)
+    }
+
+    fn find(&self, id: &ChunkId) -> Option<Place> {
+        self.chosen.find(hash(id), |place| self.at(*place).id == *id).copied()
+    }
+
+    fn spot(&self, place: Place) -> Spot {
+        let Entry { offset, raw_len, stored_len, codec, depth, .. } = *self.at(place);
+        Spot { pack: place.pack, offset, raw_len, stored_len, codec, depth }
+    }
+
+    fn spots<'i>(
+        &'i self,
+        places: impl Iterator<Item = &'i Place>,
+    ) -> impl Iterator<Item = (&'i ChunkId, Spot)> {
+        places.map(|place| (&self.at(*place).id, self.spot(*place)))
     }
 
     /// Where the chunk is to be read.
     #[must_use]
-    pub fn get(&self, id: &ChunkId) -> Option<&Spot> {
-        self.spots.get(id)
+    pub fn get(&self, id: &ChunkId) -> Option<Spot> {
+        self.find(id).map(|place| self.spot(place))
+    }
+
+    /// What the footer of its pack says of the chosen copy of a chunk.
+    #[must_use]
+    pub fn entry(&self, id: &ChunkId) -> Option<&Entry> {
+        self.find(id).map(|place| self.at(place))
     }
 
     /// The base of the chosen copy of a chunk.
     #[must_use]
     pub fn base(&self, id: &ChunkId) -> Option<&ChunkId> {
-        self.bases.get(&(*id, self.spots.get(id)?.pack))
+        self.entry(id)?.base.as_ref()
     }
 
     /// The chunk's place if a new backup may rely on it: also every base behind it is there, and
     /// no pack of them is doomed.
     #[must_use]
-    pub fn reliable(&self, id: &ChunkId) -> Option<&Spot> {
+    pub fn reliable(&self, id: &ChunkId) -> Option<Spot> {
         let mut next = *id;
         for _ in 0..=MAX_DEPTH {
-            let spot = self.spots.get(&next)?;
-            if self.packs[spot.pack as usize].doomed {
+            let place = self.find(&next)?;
+            if self.packs[place.pack as usize].doomed {
                 return None;
             }
-            match self.bases.get(&(next, spot.pack)) {
-                Some(base) => next = *base,
-                None => return self.spots.get(id),
+            match self.at(place).base {
+                Some(base) => next = base,
+                None => return self.get(id),
             }
         }
         None
@@ -144,7 +191,7 @@ impl Index {
     /// The packs behind a chunk and its bases.
     pub fn packs_behind(&self, id: &ChunkId) -> impl Iterator<Item = PackId> {
         let chain = std::iter::successors(Some(*id), |id| self.base(id).copied());
-        let spots = chain.take(usize::from(MAX_DEPTH) + 1).filter_map(|id| self.spots.get(&id));
+        let spots = chain.take(usize::from(MAX_DEPTH) + 1).filter_map(|id| self.get(&id));
         spots.map(|spot| self.packs[spot.pack as usize].id)
     }
 
@@ -160,35 +207,44 @@ impl Index {
         &self.packs[spot.pack as usize]
     }
 
+    /// What all whole packs hold.
+    pub fn whole_packs(&self) -> impl Iterator<Item = PackEntries> {
+        let packs = self.packs.iter().zip(&self.entries).filter(|(pack, _)| pack.whole);
+        packs.map(|(pack, entries)| PackEntries {
+            pack: pack.id,
+            size: pack.size,
+            entries: entries.clone(),
+        })
+    }
+
     /// Every chunk that can be read, in no order.
-    pub fn chunks(&self) -> impl Iterator<Item = (&ChunkId, &Spot)> {
-        self.spots.iter()
+    pub fn chunks(&self) -> impl Iterator<Item = (&ChunkId, Spot)> {
+        self.spots(self.chosen.iter())
     }
 
     /// Copies that are set aside as damaged.
-    pub fn set_aside(&self) -> impl Iterator<Item = (&ChunkId, &Spot)> {
-        self.aside.iter().map(|(id, spot)| (id, spot))
+    pub fn set_aside(&self) -> impl Iterator<Item = (&ChunkId, Spot)> {
+        self.spots(self.aside.iter())
     }
 
     /// Every frame of every pack: the chosen copies, the further ones, those set aside.
-    pub fn frames(&self) -> impl Iterator<Item = (&ChunkId, &Spot)> {
-        let others = self.twins.iter().chain(&self.aside).map(|(id, spot)| (id, spot));
-        self.spots.iter().chain(others)
+    pub fn frames(&self) -> impl Iterator<Item = (&ChunkId, Spot)> {
+        self.spots(self.chosen.iter().chain(&self.twins).chain(&self.aside))
     }
+}
 
-    /// The footer's entry for a frame.
-    #[must_use]
-    pub fn entry(&self, id: &ChunkId, spot: &Spot) -> Entry {
-        Entry {
-            id: *id,
-            offset: spot.offset,
-            raw_len: spot.raw_len,
-            stored_len: spot.stored_len,
-            codec: spot.codec,
-            depth: spot.depth,
-            base: self.bases.get(&(*id, spot.pack)).copied(),
-        }
-    }
+fn at(entries: &[Arc<[Entry]>], place: Place) -> &Entry {
+    &entries[place.pack as usize][place.entry as usize]
+}
+
+/// A chunk's id is a hash already.
+fn hash(id: &ChunkId) -> u64 {
+    let (first, _) = id.0.split_first_chunk().expect("32 are more than 8 bytes");
+    u64::from_le_bytes(*first)
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("fewer than 2³² of them")
 }
 
 #[cfg(test)]
@@ -205,15 +261,11 @@ mod tests {
     }
 
     fn pack(n: u8, entries: Vec<Entry>) -> PackEntries {
-        PackEntries { pack: Hash([n; 32]), size: 100, entries }
+        PackEntries { pack: Hash([n; 32]), size: 100, entries: entries.into() }
     }
 
     fn over(packs: &[PackEntries], damaged: &Damaged, doomed: &Doomed) -> Index {
-        let mut index = Index::default();
-        for pack in packs {
-            index.add(pack, true, damaged, doomed);
-        }
-        index
+        Index::over(packs.iter().map(|pack| (pack.clone(), true)).collect(), damaged, doomed)
     }
 
     fn id(name: &str) -> ChunkId {

@@ -6,6 +6,8 @@
 //! SHA-256 of everything before
 //! ```
 
+use std::sync::Arc;
+
 use super::frame::{Fault, take};
 use super::pack::{ENTRY, Entry};
 use crate::model::{Hash, PackId};
@@ -20,7 +22,7 @@ pub struct PackEntries {
     /// Bytes of its file. If the file has another size, this is of no use.
     pub size: u64,
     /// What is in it.
-    pub entries: Vec<Entry>,
+    pub entries: Arc<[Entry]>,
 }
 
 /// The bytes of an index object and its name.
@@ -34,7 +36,7 @@ pub fn encode(packs: &[PackEntries]) -> (Hash, Vec<u8>) {
         out.extend_from_slice(&pack.pack.0);
         out.extend_from_slice(&pack.size.to_le_bytes());
         out.extend_from_slice(&count(pack.entries.len()));
-        for entry in &pack.entries {
+        for entry in &*pack.entries {
             entry.write(&mut out);
         }
     }

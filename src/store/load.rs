@@ -1,6 +1,7 @@
 //! Puts the index together: the listing of the packs is the truth, index objects only save reads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -46,35 +47,42 @@ impl Listing {
         })
     }
 
-    /// The index over it.
+    /// The index over it. What `before` knows of packs that are still there is not read again.
     ///
     /// # Errors
     /// If the object store fails. Index objects that cannot be understood are passed over; packs
     /// that cannot be understood have no chunks.
-    pub async fn index(&self, objects: &Objects) -> Result<Index, StoreError> {
-        let mut index = Index::default();
+    pub async fn index(
+        &self,
+        objects: &Objects,
+        before: Option<&(Self, Arc<Index>)>,
+    ) -> Result<Index, StoreError> {
         let mut bare = self.packs.clone();
-        let mut add = |pack: &PackEntries| {
-            let fits = bare.get(&pack.pack) == Some(&pack.size);
-            if fits {
+        let mut packs = Vec::new();
+        let mut add = |pack: PackEntries| {
+            if bare.get(&pack.pack) == Some(&pack.size) {
                 bare.remove(&pack.pack);
-                index.add(pack, true, &self.damaged, &self.doomed);
+                packs.push((pack, true));
             }
         };
+        let mut unread = self.indexes.clone();
+        if let Some((listing, index)) = before {
+            index.whole_packs().for_each(&mut add);
+            unread.retain(|id| !listing.indexes.contains(id));
+        }
         // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
-        let reads: Vec<_> = self.indexes.iter().map(|id| read_index(objects, *id)).collect();
+        let reads: Vec<_> = unread.into_iter().map(|id| read_index(objects, id)).collect();
         let mut read = stream::iter(reads).buffered(REQUESTS);
         while let Some(packs) = read.try_next().await? {
-            packs.iter().for_each(&mut add);
+            packs.into_iter().for_each(&mut add);
         }
         let reads: Vec<_> =
             bare.into_iter().map(|(id, size)| read_pack(objects, id, size)).collect();
         let mut read = stream::iter(reads).buffered(REQUESTS);
-        while let Some((pack, whole)) = read.try_next().await? {
-            index.add(&pack, whole, &self.damaged, &self.doomed);
+        while let Some(pack) = read.try_next().await? {
+            packs.push(pack);
         }
-        drop(read);
-        Ok(index)
+        Ok(Index::over(packs, &self.damaged, &self.doomed))
     }
 }
 
@@ -106,7 +114,7 @@ async fn read_pack(
         Err(error) if error.is_not_found() => (Vec::new(), false),
         Err(error) => return Err(error),
     };
-    Ok((PackEntries { pack, size, entries }, whole))
+    Ok((PackEntries { pack, size, entries: entries.into() }, whole))
 }
 
 /// `None` if the footer is damaged.

@@ -134,8 +134,9 @@ impl Store {
     /// [`StoreError::PacksMissing`] if there are backups but no packs.
     pub async fn index(&self) -> Result<Arc<Index>, StoreError> {
         let listing = Listing::read(self.objects()).await?;
-        if let Some((before, index)) = &*self.cached()
-            && *before == listing
+        let before = self.cached().clone();
+        if let Some((then, index)) = &before
+            && *then == listing
         {
             return Ok(index.clone());
         }
@@ -146,7 +147,7 @@ impl Store {
                 return Err(StoreError::PacksMissing(backups));
             }
         }
-        let index = Arc::new(listing.index(self.objects()).await?);
+        let index = Arc::new(listing.index(self.objects(), before.as_ref()).await?);
         *self.cached() = Some((listing, index.clone()));
         Ok(index)
     }

@@ -37,7 +37,7 @@ impl Store {
     pub async fn needed_bytes(&self, manifests: &[Manifest]) -> Result<u64, StoreError> {
         let reached = self.reachable(manifests).await?;
         let index = self.index().await?;
-        Ok(reached.iter().filter_map(|id| index.get(id)).map(super::Spot::frame_len).sum())
+        Ok(reached.iter().filter_map(|id| index.get(id)).map(|spot| spot.frame_len()).sum())
     }
 
     /// For each backup the stored bytes that nothing else needs: about what deleting it alone would
@@ -59,7 +59,7 @@ impl Store {
             let owners = owners(&reader, &backups, &index)?;
             let mut sizes: Vec<u64> = vec![0; backups.len()];
             for (id, owner) in owners {
-                let size = index.get(&id).map_or(0, super::Spot::frame_len);
+                let size = index.get(&id).map_or(0, |spot| spot.frame_len());
                 if let Owner::One(backup) = owner {
                     sizes[backup as usize] += size;
                 }

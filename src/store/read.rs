@@ -102,14 +102,14 @@ impl Reader {
             let beneath = self.0.beneath.as_ref().ok_or(StoreError::ChunkMissing(*id))?;
             return beneath.read(id, above);
         };
-        let pack = index.pack(spot);
+        let pack = index.pack(&spot);
         let damaged = |fault: Fault| StoreError::ChunkDamaged {
             id: *id,
             pack: pack.id,
             what: fault.to_string(),
         };
-        let bytes = self.frame_bytes(pack, spot)?;
-        let frame = frame_at(&bytes, id, spot).map_err(damaged)?;
+        let bytes = self.frame_bytes(pack, &spot)?;
+        let frame = frame_at(&bytes, id, &spot).map_err(damaged)?;
         let base = match frame.base {
             Some(_) if above >= MAX_DEPTH => {
                 return Err(damaged(Fault("too many bases stand behind it")));
@@ -151,8 +151,10 @@ impl Reader {
     pub(super) fn checked_frame(&self, id: &ChunkId) -> Result<(Entry, Bytes), StoreError> {
         self.read(id, 0)?;
         let index = self.index();
-        let spot = index.get(id).ok_or(StoreError::ChunkMissing(*id))?;
-        Ok((index.entry(id, spot), self.frame_bytes(index.pack(spot), spot)?))
+        let lost = || StoreError::ChunkMissing(*id);
+        let spot = index.get(id).ok_or_else(lost)?;
+        let entry = *index.entry(id).ok_or_else(lost)?;
+        Ok((entry, self.frame_bytes(index.pack(&spot), &spot)?))
     }
 
     pub(super) fn load(

@@ -44,9 +44,9 @@ impl Sweep<'_> {
         let wasteful: HashSet<_> = wasteful.iter().collect();
         let mut packs: BTreeMap<PackId, Living> = BTreeMap::new();
         for (id, spot) in self.index.chunks() {
-            let pack = self.index.pack(spot).id;
+            let pack = self.index.pack(&spot).id;
             if wasteful.contains(&pack) && needed.contains(id) {
-                packs.entry(pack).or_default().push((*id, *spot));
+                packs.entry(pack).or_default().push((*id, spot));
             }
         }
         let mut groups: Vec<Vec<(PackId, Living)>> = Vec::new();
@@ -82,7 +82,7 @@ impl Sweep<'_> {
         let (copied, size) = (pack.id, pack.bytes.len() as u64);
         let objects = self.store.objects();
         objects.put(&layout::pack(&copied), pack.bytes).await?;
-        let entries = PackEntries { pack: copied, size, entries: pack.entries };
+        let entries = PackEntries { pack: copied, size, entries: pack.entries.into() };
         let (id, bytes) = index_file::encode(&[entries]);
         objects.put(&layout::index(&id), bytes.into()).await?;
         Ok((copied, size))

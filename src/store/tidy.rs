@@ -1,14 +1,13 @@
 //! Housekeeping at the end of a sweep: one index object instead of many, no orphans.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::index_file::{self, PackEntries};
+use super::index_file;
 use super::load::Listing;
 use super::{Store, StoreError, layout, lock};
-use crate::model::{BackupId, PackId};
+use crate::model::BackupId;
 
 /// What was begun by whoever must share a lock that a sweep has alone is an orphan at once: packs,
 /// indexes, manifests. States and what lies at the top may be written during a sweep: only an old one is.
@@ -18,20 +17,10 @@ const ORPHAN_AGE: Duration = Duration::from_hours(1);
 pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
     let objects = store.objects();
     let listing = Listing::read(objects).await?;
-    let index = listing.index(objects).await?;
-    let mut packs: BTreeMap<PackId, PackEntries> = BTreeMap::new();
-    for pack in index.packs().iter().filter(|pack| pack.whole) {
-        packs.insert(pack.id, PackEntries { pack: pack.id, size: pack.size, entries: Vec::new() });
-    }
-    for (id, spot) in index.frames() {
-        if let Some(pack) = packs.get_mut(&index.pack(spot).id) {
-            pack.entries.push(index.entry(id, spot));
-        }
-    }
-    let mut packs: Vec<_> = packs.into_values().collect();
-    for pack in &mut packs {
-        pack.entries.sort_by_key(|entry| entry.offset);
-    }
+    let before = store.cached().clone();
+    let index = listing.index(objects, before.as_ref()).await?;
+    let mut packs: Vec<_> = index.whole_packs().collect();
+    packs.sort_by_key(|pack| pack.pack);
     let (merged, bytes) = index_file::encode(&packs);
     if !packs.is_empty() && !listing.indexes.contains(&merged) {
         objects.put(&layout::index(&merged), bytes.into()).await?;

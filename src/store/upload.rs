@@ -80,5 +80,5 @@ async fn store(objects: &Objects, pack: Pack) -> Result<PackEntries, StoreError>
     let size = bytes.len() as u64;
     // In place of one of this name: it has the same bytes, or is damaged.
     objects.put(&layout::pack(&id), bytes).await?;
-    Ok(PackEntries { pack: id, size, entries })
+    Ok(PackEntries { pack: id, size, entries: entries.into() })
 }

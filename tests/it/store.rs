@@ -5,6 +5,7 @@ mod crashes;
 mod damage;
 pub mod faults;
 mod python;
+mod reindexing;
 mod s3;
 pub mod samples;
 mod sweeping;

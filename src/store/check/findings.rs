@@ -70,14 +70,14 @@ impl Findings {
     /// Takes an error for damage of this chunk, if that is what it is.
     pub fn blame(&mut self, id: ChunkId, error: StoreError) -> Result<(), StoreError> {
         let index = self.reader.index();
-        let pack = index.get(&id).map(|spot| index.pack(spot).id);
+        let pack = index.get(&id).map(|spot| index.pack(&spot).id);
         let bad = match error {
             StoreError::ChunkDamaged { id: of, pack, what } if of == id => {
                 Bad { pack: Some(pack), what, curable: true }
             }
             StoreError::ChunkMissing(of) if of == id => {
                 let aside = index.set_aside().find(|(aside, _)| **aside == id);
-                let pack = aside.map(|(_, spot)| index.pack(spot).id);
+                let pack = aside.map(|(_, spot)| index.pack(&spot).id);
                 let what = pack.map_or("it is in no pack", |_| "it was found damaged before");
                 Bad { pack, what: what.into(), curable: true }
             }
@@ -102,7 +102,7 @@ impl Findings {
     /// Notes that a chunk holds something else than what refers to it says.
     pub fn contradict(&mut self, id: ChunkId, what: &str) {
         let index = self.reader.index();
-        let pack = index.get(&id).map(|spot| index.pack(spot).id);
+        let pack = index.get(&id).map(|spot| index.pack(&spot).id);
         self.bad.entry(id).or_insert(Bad { pack, what: what.into(), curable: false });
     }
 

@@ -41,7 +41,7 @@ pub fn check<F: Fn(Progress) + Sync>(
     let mut missing = Vec::new();
     for id in unread {
         match index.get(&id) {
-            Some(spot) => packs.entry(spot.pack).or_default().push((id, *spot)),
+            Some(spot) => packs.entry(spot.pack).or_default().push((id, spot)),
             None => missing.push(id),
         }
     }

@@ -21,7 +21,7 @@ pub fn check<F: Fn(Progress)>(findings: &mut Findings, meter: &Meter<F>) -> Resu
     let index = findings.reader.index();
     let mut frames: BTreeMap<PackId, Frames> = BTreeMap::new();
     for (id, spot) in index.frames() {
-        frames.entry(index.pack(spot).id).or_default().push((*id, *spot));
+        frames.entry(index.pack(&spot).id).or_default().push((*id, spot));
     }
     meter.expect(index.packs().iter().map(|pack| pack.size).sum());
     for pack in index.packs() {

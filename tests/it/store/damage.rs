@@ -84,7 +84,7 @@ async fn damage_names_the_backups_and_datasets_that_it_hurts_and_the_next_backup
     back_up(&store, &id(2), &rows(2000, "rows")).await.expect("made");
     back_up(&store, &id(3), &rows(2000, "other rows")).await.expect("made");
     let first = manifests(&store).await[0].parts[0].root;
-    let spot = *store.index().await.expect("the index").get(&first).expect("there");
+    let spot = store.index().await.expect("the index").get(&first).expect("there");
     let pack = store.index().await.expect("the index").pack(&spot).id.to_string();
     let path = packs(folder.path()).into_iter().find(|path| path.to_string_lossy().contains(&pack));
     let path = path.expect("there");

@@ -157,7 +157,7 @@ async fn a_damaged_manifest_or_node_stops_a_sweep_before_it_removes_anything() {
     let manifest = store.manifest(&id(1)).await.expect("whole");
     let index = store.index().await.expect("the index");
     let spot = index.get(&manifest.parts[0].root).expect("there");
-    let pack = index.pack(spot).id.to_string();
+    let pack = index.pack(&spot).id.to_string();
     let path = files(folder.path(), "packs")
         .into_iter()
         .find(|path| path.ends_with(format!("{pack}.pack")));
