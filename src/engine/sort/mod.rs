@@ -3,23 +3,23 @@
 //! The server could do it, but its sort compares whole texts and cannot know that these share long
 //! beginnings; and it would hold back the first row until it has read the last. Here rows are
 //! sorted in runs while the next ones arrive. What fits into one run stays in memory; else the runs
-//! lie in a temporary file that has no name, and goes with the process however that ends.
+//! lie in temporary files that have no names, and go with the process however that ends.
 
 mod run;
 mod spool;
 
-use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
 use std::io;
 
 use super::EngineError;
 use crate::model::Part;
 use crate::tree::Layout;
 use run::Run;
-use spool::{Spool, merge};
+use spool::{Spool, each, merge_all};
 
 /// A run is sorted once its rows and what is noted of them have this many bytes.
 const RUN_BYTES: usize = 2 << 20;
+/// So many runs become one: 512 MiB of rows, then 128 GiB.
+const FAN_IN: usize = 256;
 
 /// Takes the rows of a part in any order.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub struct Sorter {
     layout: Layout,
     run: Run,
     run_bytes: usize,
+    fan_in: usize,
     spool: Option<Spool>,
 }
 
@@ -35,7 +36,14 @@ impl Sorter {
     /// For rows of this part, whose layout this is.
     #[must_use]
     pub fn new(part: &'static Part, layout: Layout) -> Self {
-        Self { part, layout, run: Run::default(), run_bytes: RUN_BYTES, spool: None }
+        Self {
+            part,
+            layout,
+            run: Run::default(),
+            run_bytes: RUN_BYTES,
+            fan_in: FAN_IN,
+            spool: None,
+        }
     }
 
     /// Takes a row: COPY text without its line end.
@@ -52,11 +60,7 @@ impl Sorter {
 
     fn spill(&mut self) -> io::Result<()> {
         self.run.sort();
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(Spool::new()?),
-        };
-        spool.write(&self.run)?;
+        self.spool.get_or_insert_with(|| Spool::new(self.fan_in)).write(&self.run)?;
         self.run.clear();
         Ok(())
     }
@@ -70,28 +74,20 @@ impl Sorter {
 /// Gives each row with its key, in key order: all rows that these sorters of one part took.
 ///
 /// # Errors
-/// What `each` answers; if a run cannot be set aside or read again.
+/// What `take` answers; if a run cannot be set aside or read again.
 pub fn drain(
     mut sorters: Vec<Sorter>,
-    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), EngineError>,
+    mut take: impl FnMut(&[u8], &[u8]) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     if let [Sorter { run, spool: None, .. }] = &mut sorters[..] {
         run.sort();
-        return run.pairs().try_for_each(|(key, row)| each(key, row));
+        return run.pairs().try_for_each(|(key, row)| take(key, row));
     }
     let part = sorters[0].part;
     let aside = |error| set_aside(part, error);
     let spools: Result<Vec<_>, _> = sorters.into_iter().map(Sorter::spill_all).collect();
     let spools = spools.map_err(aside)?;
-    let mut merge = merge(&spools).map_err(aside)?;
-    while let Some(mut first) = merge.peek_mut() {
-        let Reverse(cursor) = &mut *first;
-        each(cursor.key(), cursor.row())?;
-        if !cursor.advance().map_err(aside)? {
-            PeekMut::pop(first);
-        }
-    }
-    Ok(())
+    each(merge_all(&spools).map_err(aside)?, aside, take)
 }
 
 fn set_aside(part: &Part, source: io::Error) -> EngineError {
@@ -108,17 +104,21 @@ mod tests {
     use crate::model::KeyKind;
     use proptest::prelude::*;
 
+    fn sorter(kind: KeyKind, (run_bytes, fan_in): (usize, usize)) -> Sorter {
+        let layout = Layout::new(2, vec![kind], vec![vec![0, 1]]);
+        let part = Part::named("vrfs").expect("there is one");
+        Sorter { run_bytes, fan_in, ..Sorter::new(part, layout) }
+    }
+
     /// What comes out if each sorter takes every so-many-th row.
     fn sorted(
         rows: &[String],
         kind: KeyKind,
-        run_bytes: usize,
+        bounds: (usize, usize),
         sorters: usize,
     ) -> Vec<(Vec<u8>, String)> {
-        let layout = Layout::new(2, vec![kind], vec![vec![0, 1]]);
-        let part = Part::named("vrfs").expect("there is one");
-        let new = || Sorter { run_bytes, ..Sorter::new(part, layout.clone()) };
-        let mut sorters: Vec<_> = std::iter::repeat_with(new).take(sorters).collect();
+        let mut sorters: Vec<_> =
+            std::iter::repeat_with(|| sorter(kind, bounds)).take(sorters).collect();
         for (place, row) in rows.iter().enumerate() {
             let sorter = place % sorters.len();
             sorters[sorter].push(row.as_bytes()).expect("a row");
@@ -133,16 +133,27 @@ mod tests {
         out
     }
 
+    #[test]
+    fn few_runs_are_left_to_be_merged_however_many_were_set_aside() {
+        let mut sorter = sorter(KeyKind::Text, (1, 4));
+        for n in 0..1000 {
+            sorter.push(format!("{n}\t").as_bytes()).expect("a row");
+        }
+        let left =
+            merge_all(&[sorter.spill_all().expect("there is room")]).expect("its runs").len();
+        assert!(left <= 3 * 5, "{left} runs in tiers of 1, 4, 16, 64 and 256 rows");
+    }
+
     proptest! {
         #[test]
         fn rows_come_out_in_key_order_whether_they_fit_into_memory_or_not(
             keys in proptest::collection::btree_set("(common-){0,2}[a-c0-9]{0,12}", 0..200),
-            seed: u64, run_bytes in 1_usize..20_000, sorters in 1_usize..4,
+            seed: u64, bounds in (1_usize..20_000, 2_usize..20), sorters in 1_usize..4,
         ) {
             let wanted: Vec<_> = keys.iter().map(|key| format!("{key}\tof {key}")).collect();
             let mut rows = wanted.clone();
             rows.sort_by_key(|row| crate::model::Hash::of(format!("{seed}{row}").as_bytes()).0);
-            let sorted = sorted(&rows, KeyKind::Text, run_bytes, sorters);
+            let sorted = sorted(&rows, KeyKind::Text, bounds, sorters);
             prop_assert!(sorted.iter().map(|(key, _)| key).eq(keys.iter().map(String::as_bytes)));
             prop_assert!(sorted.iter().map(|(_, row)| row).eq(&wanted));
         }
@@ -152,7 +163,7 @@ mod tests {
             keys in proptest::collection::btree_set(any::<i64>(), 0..100), run_bytes in 1_usize..5_000,
         ) {
             let rows: Vec<_> = keys.iter().rev().map(|key| format!("{key}\t")).collect();
-            let sorted = sorted(&rows, KeyKind::Integer, run_bytes, 1);
+            let sorted = sorted(&rows, KeyKind::Integer, (run_bytes, 256), 1);
             prop_assert!(sorted.iter().map(|(_, row)| row).eq(rows.iter().rev()));
         }
     }
