@@ -7,7 +7,7 @@ use super::frame::{Codec, Fault, MAX_DEPTH};
 use crate::model::ChunkId;
 use crate::tree::MAX_CHUNK;
 
-/// The zstd level of new chunks. Level 9 saved 17 % in a trial, at six times the time.
+/// The zstd level of new chunks. Level 9 saves 8 %, at 2.8 times the time: `cargo bench --bench sweep`.
 const LEVEL: i32 = 3;
 
 /// A chunk that was compressed and waits for its place in a pack.
