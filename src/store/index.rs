@@ -174,15 +174,15 @@ impl Index {
     /// no pack of them is doomed.
     #[must_use]
     pub fn reliable(&self, id: &ChunkId) -> Option<Spot> {
-        let mut next = *id;
+        let chosen = self.find(id)?;
+        let mut place = chosen;
         for _ in 0..=MAX_DEPTH {
-            let place = self.find(&next)?;
             if self.packs[place.pack as usize].doomed {
                 return None;
             }
-            match self.at(place).base {
-                Some(base) => next = base,
-                None => return self.get(id),
+            match &self.at(place).base {
+                Some(base) => place = self.find(base)?,
+                None => return Some(self.spot(chosen)),
             }
         }
         None

@@ -31,6 +31,13 @@ pub struct Listing {
     pub doomed: Doomed,
 }
 
+/// An index with the listing that it was made from.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub listing: Arc<Listing>,
+    pub index: Arc<Index>,
+}
+
 impl Listing {
     /// What is there now.
     pub async fn read(objects: &Objects) -> Result<Self, StoreError> {
@@ -55,7 +62,7 @@ impl Listing {
     pub async fn index(
         &self,
         objects: &Objects,
-        before: Option<&(Self, Arc<Index>)>,
+        before: Option<&Known>,
     ) -> Result<Index, StoreError> {
         let mut bare = self.packs.clone();
         let mut packs = Vec::new();
@@ -66,9 +73,9 @@ impl Listing {
             }
         };
         let mut unread = self.indexes.clone();
-        if let Some((listing, index)) = before {
-            index.whole_packs().for_each(&mut add);
-            unread.retain(|id| !listing.indexes.contains(id));
+        if let Some(before) = before {
+            before.index.whole_packs().for_each(&mut add);
+            unread.retain(|id| !before.listing.indexes.contains(id));
         }
         // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
         let reads: Vec<_> = unread.into_iter().map(|id| read_index(objects, id)).collect();

@@ -48,7 +48,8 @@ pub use sweep::Swept;
 pub use write::Writer;
 
 use crate::model::Parameters;
-use load::Listing;
+use crate::threads::locked;
+use load::{Known, Listing};
 use objects::Objects;
 
 /// An open store. Cloning is cheap, and clones share what is cached.
@@ -62,7 +63,7 @@ struct Inner {
     /// How the place is called in messages.
     place: String,
     parameters: Parameters,
-    index: Mutex<Option<(Listing, Arc<Index>)>>,
+    known: Mutex<Option<Known>>,
     /// Held while a state is read, changed and written.
     states: tokio::sync::Mutex<()>,
     runtime: tokio::runtime::Handle,
@@ -133,12 +134,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::PacksMissing`] if there are backups but no packs.
     pub async fn index(&self) -> Result<Arc<Index>, StoreError> {
+        Ok(self.known().await?.index)
+    }
+
+    /// The index and the listing that it was made from.
+    async fn known(&self) -> Result<Known, StoreError> {
         let listing = Listing::read(self.objects()).await?;
-        let before = self.cached().clone();
-        if let Some((then, index)) = &before
-            && *then == listing
+        let before = locked(&self.0.known).clone();
+        if let Some(before) = &before
+            && *before.listing == listing
         {
-            return Ok(index.clone());
+            return Ok(before.clone());
         }
         if listing.packs.is_empty() {
             // An empty store and one whose packs are lost must never be mistaken for each other.
@@ -147,12 +153,9 @@ impl Store {
                 return Err(StoreError::PacksMissing(backups));
             }
         }
-        let index = Arc::new(listing.index(self.objects(), before.as_ref()).await?);
-        *self.cached() = Some((listing, index.clone()));
-        Ok(index)
-    }
-
-    fn cached(&self) -> std::sync::MutexGuard<'_, Option<(Listing, Arc<Index>)>> {
-        self.0.index.lock().expect("nothing panics while it holds the index")
+        let index = listing.index(self.objects(), before.as_ref()).await?;
+        let known = Known { listing: Arc::new(listing), index: Arc::new(index) };
+        *locked(&self.0.known) = Some(known.clone());
+        Ok(known)
     }
 }

@@ -86,7 +86,7 @@ impl Store {
             locks,
             place,
             parameters,
-            index: Mutex::default(),
+            known: Mutex::default(),
             states: tokio::sync::Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             _scratch: scratch,

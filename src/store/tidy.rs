@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::index_file;
-use super::load::Listing;
+use super::load::Known;
 use super::{Store, StoreError, layout, lock};
 use crate::model::BackupId;
 
@@ -16,9 +16,7 @@ const ORPHAN_AGE: Duration = Duration::from_hours(1);
 /// Replaces all index objects by one over the packs that are there.
 pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
     let objects = store.objects();
-    let listing = Listing::read(objects).await?;
-    let before = store.cached().clone();
-    let index = listing.index(objects, before.as_ref()).await?;
+    let Known { listing, index } = store.known().await?;
     let mut packs: Vec<_> = index.whole_packs().collect();
     packs.sort_by_key(|pack| pack.pack);
     let (merged, bytes) = index_file::encode(&packs);

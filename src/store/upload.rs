@@ -10,6 +10,7 @@ use super::index_file::PackEntries;
 use super::objects::Objects;
 use super::pack::Pack;
 use super::{StoreError, layout};
+use crate::threads::locked;
 
 /// Packs that are stored at the same time; with one waiting and one being filled, so many times
 /// the size of a pack is the memory that a writer takes.
@@ -40,7 +41,7 @@ impl Uploader {
     }
 
     fn queue(&self) -> Result<Sender<Pack>, StoreError> {
-        let queue = self.queue.lock().expect("nothing panics while it holds the queue");
+        let queue = locked(&self.queue);
         queue.clone().ok_or(StoreError::WriterClosed)
     }
 
@@ -61,12 +62,12 @@ impl Uploader {
             // If the task has ended, its outcome says why.
             let _ = self.queue()?.send(pack).await;
         }
-        self.queue.lock().expect("nothing panics while it holds the queue").take();
+        locked(&self.queue).take();
         self.outcome().await
     }
 
     async fn outcome(&self) -> Outcome {
-        let task = self.task.lock().expect("nothing panics while it holds the task").take();
+        let task = locked(&self.task).take();
         let outcome = task.ok_or(StoreError::WriterClosed)?.await;
         outcome.unwrap_or_else(|cancelled| {
             tracing::error!(%cancelled, "storing packs was cut off");

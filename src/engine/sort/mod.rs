@@ -163,7 +163,7 @@ mod tests {
             keys in proptest::collection::btree_set(any::<i64>(), 0..100), run_bytes in 1_usize..5_000,
         ) {
             let rows: Vec<_> = keys.iter().rev().map(|key| format!("{key}\t")).collect();
-            let sorted = sorted(&rows, KeyKind::Integer, (run_bytes, 256), 1);
+            let sorted = sorted(&rows, KeyKind::Integer, (run_bytes, FAN_IN), 1);
             prop_assert!(sorted.iter().map(|(_, row)| row).eq(rows.iter().rev()));
         }
     }
