@@ -82,10 +82,8 @@ async fn plan<'s>(
     sessions: &mut [&mut Session],
     schema: &'s Schema,
 ) -> Result<VecDeque<Piece<'s>>, EngineError> {
-    let mut tables = Vec::new();
-    for table in &schema.tables {
-        tables.push((sessions[0].pages(&table.name).await?, table));
-    }
+    let pages = sessions[0].pages(schema).await?;
+    let mut tables: Vec<_> = pages.into_iter().zip(&schema.tables).collect();
     tables.sort_by_key(|(pages, _)| Reverse(*pages));
     let cut = |(pages, table)| {
         let count = if pages < LARGE { 1 } else { sessions.len() };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures::future::try_join;
 
 use super::capture::{Sinks, capture};
 use super::{Engine, EngineError, Phase, Run};
@@ -109,26 +110,18 @@ impl Engine {
 
     /// Sessions that see one snapshot of the tables, and what these look like.
     pub(super) async fn snapshot(&self, run: &Run) -> Result<(Vec<Session>, Schema), EngineError> {
-        let mut first = self.connect(run).await?;
+        let (mut first, mut second) = self.connect_two(run).await?;
         let tables = existing_tables(&mut first).await?;
         refuse_incomplete(&tables)?;
         first.begin_snapshot(&tables).await?;
-        let second = self.sharing(&mut first, run).await?;
+        second.begin_shared(&mut first).await?;
         let schema = first.schema(&tables).await?;
         Ok((vec![first, second], schema))
     }
 
-    /// A second session that sees the snapshot of the first.
-    pub(super) async fn sharing(
-        &self,
-        first: &mut Session,
-        run: &Run,
-    ) -> Result<Session, EngineError> {
-        let shared = first.export_snapshot().await?;
-        let mut second = first.sibling().await?;
-        run.register(&second);
-        second.begin_shared(&shared).await?;
-        Ok(second)
+    /// Two sessions of this run, made at the same time.
+    pub(super) async fn connect_two(&self, run: &Run) -> Result<(Session, Session), EngineError> {
+        try_join(self.connect(run), self.connect(run)).await
     }
 
     /// Reads the snapshot that these sessions see.

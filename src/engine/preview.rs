@@ -57,11 +57,11 @@ impl Engine {
     ) -> Result<Preview, EngineError> {
         let manifest = self.store.manifest(id).await?;
         let store = self.store.reader().await?;
-        let mut session = self.connect(run).await?;
+        let (mut session, mut second) = self.connect_two(run).await?;
         let tables = existing_tables(&mut session).await?;
         let schema = self.fitting_schema(&mut session, &tables, &manifest).await?;
         session.begin_scratch_snapshot(&tables).await?;
-        let mut second = self.sharing(&mut session, run).await?;
+        second.begin_shared(&mut session).await?;
         let readers = &mut [&mut session, &mut second];
         let passing = self.capture_aside(readers, schema.clone(), &store, run).await?;
         second.rollback().await?;

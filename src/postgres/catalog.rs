@@ -1,5 +1,7 @@
 //! Reads the shape of the backed-up tables from the catalog.
 
+use std::collections::HashMap;
+
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
 use super::sql;
@@ -19,26 +21,27 @@ pub struct OutsideReference {
 
 const CANNOT: &str = "read the catalog";
 
-/// Of a reference: its name, the referring table, the one referred to, the columns of both.
-type ReferenceRow = (String, String, String, Vec<String>, Vec<String>);
+/// Of a reference: the referring table's name, the same qualified and quoted, the reference's name
+/// and columns, and the table and columns that it refers to.
+type ReferenceRow = (String, String, String, Vec<String>, String, Vec<String>);
+
+/// What belongs to each table, by the table's name.
+type ByTable<T> = HashMap<String, Vec<T>>;
 
 /// The backed-up tables that this database has, in the order in which they are to be locked.
 ///
 /// # Errors
 /// If the connection is lost.
 pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>, DatabaseError> {
-    let mut found = Vec::new();
-    for table in Part::tables() {
-        let query = format!(
-            "SELECT count(*) > 0 FROM pg_class WHERE relname = {} AND relkind IN ('r', 'p')
-             AND relnamespace = quote_ident(current_schema())::regnamespace",
-            sql::literal(table)
-        );
-        if session.value(query).await.trying(CANNOT)? {
-            found.push(table);
-        }
-    }
-    Ok(found)
+    let names: Vec<_> = Part::tables().into_iter().map(sql::literal).collect();
+    let query = format!(
+        "SELECT relname::text FROM pg_class WHERE relname IN ({}) AND relkind IN ('r', 'p')
+         AND relnamespace = quote_ident(current_schema())::regnamespace",
+        names.join(", ")
+    );
+    let found: Vec<(String,)> = session.rows(query).await.trying(CANNOT)?;
+    let there = |table: &&str| found.iter().any(|(found,)| found == table);
+    Ok(Part::tables().into_iter().filter(there).collect())
 }
 
 /// Refuses to back up a database that has these tables alone.
@@ -63,87 +66,79 @@ impl Session {
     /// # Errors
     /// If a table has no primary key, or the connection is lost.
     pub async fn schema(&mut self, tables: &[&str]) -> Result<Schema, DatabaseError> {
-        let mut found = Vec::new();
-        for table in tables {
-            found.push(self.table(table).await?);
-        }
-        for table in &mut found {
-            table.foreign_keys.retain(|key| tables.contains(&key.references.as_str()));
-        }
-        Ok(Schema { tables: found })
+        // Each question is asked once, of all tables: over a network, the way there and back is what
+        // takes the time.
+        let ids = ids(tables);
+        let mut keys = self.primary_keys(&ids).await?;
+        let mut columns = self.columns(&ids).await?;
+        let mut unique = self.unique(&ids).await?;
+        let mut foreign_keys = self.foreign_keys(&ids).await?;
+        let mut triggers = self.triggers(&ids).await?;
+        let mut sequences = self.sequences(&ids).await?;
+        let table = |name: &&str| {
+            let key = keys.remove(*name).ok_or_else(|| without_key(name))?;
+            let columns = in_order(columns.remove(*name).unwrap_or_default(), &key);
+            let (loose, plain): (Vec<_>, Vec<_>) =
+                unique.remove(*name).unwrap_or_default().into_iter().partition(|(loose, _)| *loose);
+            Ok(Table {
+                name: (*name).to_owned(),
+                groups: groups(&columns, key.len()),
+                columns,
+                key,
+                unique: plain.into_iter().map(|(_, columns)| columns).collect(),
+                loose_unique: !loose.is_empty(),
+                foreign_keys: foreign_keys.remove(*name).unwrap_or_default(),
+                triggers: triggers.remove(*name).unwrap_or_default(),
+                sequences: sequences.remove(*name).unwrap_or_default(),
+            })
+        };
+        Ok(Schema { tables: tables.iter().map(table).collect::<Result<_, _>>()? })
     }
 
-    async fn table(&mut self, table: &str) -> Result<Table, DatabaseError> {
-        let key = self.primary_key(table).await?;
-        let mut columns = self.columns(table).await?;
-        columns.sort_by_key(|column| {
-            let place = key.iter().position(|key| key.column == column.name);
-            (place.unwrap_or(usize::MAX), column.name.clone())
-        });
-        let (unique, loose_unique) = self.unique(table).await?;
-        Ok(Table {
-            name: table.to_owned(),
-            groups: groups(&columns, key.len()),
-            columns,
-            key,
-            unique,
-            loose_unique,
-            foreign_keys: self.foreign_keys(table).await?,
-            triggers: self.triggers(table).await?,
-            sequences: self.sequences(table).await?,
-        })
-    }
-
-    async fn columns(&mut self, table: &str) -> Result<Vec<Column>, DatabaseError> {
+    async fn columns(&mut self, ids: &str) -> Result<ByTable<Column>, DatabaseError> {
         let query = format!(
-            "SELECT attname::text, format_type(atttypid, atttypmod), attnum, attidentity::text
-             FROM pg_attribute WHERE attrelid = {}::regclass AND attnum > 0
-             AND NOT attisdropped AND attgenerated = ''",
-            sql::literal(&sql::name(table))
+            "SELECT t.relname::text, attname::text, format_type(atttypid, atttypmod), attnum,
+                 attidentity::text
+             FROM pg_attribute JOIN pg_class t ON t.oid = attrelid
+             WHERE t.oid = ANY ({ids}) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
         );
-        let rows: Vec<(String, String, i16, String)> = self.rows(query).await.trying(CANNOT)?;
-        let column = |(name, type_name, position, identity): (String, String, i16, String)| {
+        let rows: Vec<(String, String, String, i16, String)> =
+            self.rows(query).await.trying(CANNOT)?;
+        Ok(by_table(rows, |(table, name, type_name, position, identity)| {
             let identity = match identity.as_str() {
                 "a" => Some(Identity::Always),
                 "d" => Some(Identity::ByDefault),
                 _ => None,
             };
-            Column { name, type_name, position, identity }
-        };
-        Ok(rows.into_iter().map(column).collect())
+            (table, Column { name, type_name, position, identity })
+        }))
     }
 
-    async fn primary_key(&mut self, table: &str) -> Result<Vec<KeyColumn>, DatabaseError> {
+    async fn primary_keys(&mut self, ids: &str) -> Result<ByTable<KeyColumn>, DatabaseError> {
         let query = format!(
-            "SELECT a.attname::text, a.atttypid::regtype::text
-             FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
-             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-             WHERE i.indisprimary AND i.indrelid = {}::regclass AND k.place <= i.indnkeyatts
-             ORDER BY k.place",
-            sql::literal(&sql::name(table))
+            "SELECT t.relname::text, a.attname::text, a.atttypid::regtype::text
+             FROM pg_class t JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary
+             CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+             JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum
+             WHERE t.oid = ANY ({ids}) AND k.place <= i.indnkeyatts ORDER BY k.place"
         );
-        let rows: Vec<(String, String)> = self.rows(query).await.trying(CANNOT)?;
-        if rows.is_empty() {
-            let trouble = Trouble::Unsuitable(format!("the table {table:?} has no primary key"));
-            return Err(DatabaseError { what: "back up this database".into(), trouble });
-        }
-        let key = |(column, type_name): (String, String)| {
+        let rows: Vec<(String, String, String)> = self.rows(query).await.trying(CANNOT)?;
+        Ok(by_table(rows, |(table, column, type_name)| {
             let kind = match type_name.as_str() {
                 "uuid" => KeyKind::Uuid,
                 "smallint" | "integer" | "bigint" => KeyKind::Integer,
                 _ => KeyKind::Text,
             };
-            KeyColumn { column, kind }
-        };
-        Ok(rows.into_iter().map(key).collect())
+            (table, KeyColumn { column, kind })
+        }))
     }
 
-    /// The columns of each plain unique index besides the key, and whether there are rules of
-    /// uniqueness that stored columns alone do not tell (over expressions, over some rows, over
-    /// generated columns, exclusions).
-    async fn unique(&mut self, table: &str) -> Result<(Vec<Vec<String>>, bool), DatabaseError> {
+    /// Each unique index besides the keys: whether it is a rule that stored columns alone do not
+    /// tell (over expressions, over some rows, over generated columns, an exclusion), and its columns.
+    async fn unique(&mut self, ids: &str) -> Result<ByTable<(bool, Vec<String>)>, DatabaseError> {
         let query = format!(
-            "SELECT i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion
+            "SELECT t.relname::text,
+                 i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR i.indisexclusion
                  OR coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
                  OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid
                             AND a.attnum = ANY (i.indkey) AND a.attgenerated <> ''),
@@ -151,20 +146,18 @@ impl Session {
                        FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
                        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
                        WHERE k.place <= i.indnkeyatts ORDER BY k.place)
-             FROM pg_index i WHERE (i.indisunique OR i.indisexclusion) AND NOT i.indisprimary
-             AND i.indrelid = {}::regclass ORDER BY i.indexrelid::regclass::text COLLATE \"C\"",
-            sql::literal(&sql::name(table))
+             FROM pg_class t JOIN pg_index i ON i.indrelid = t.oid
+             WHERE t.oid = ANY ({ids}) AND (i.indisunique OR i.indisexclusion) AND NOT i.indisprimary
+             ORDER BY i.indexrelid::regclass::text COLLATE \"C\""
         );
-        let rows: Vec<(bool, Vec<String>)> = self.rows(query).await.trying(CANNOT)?;
-        let loose = rows.iter().any(|(loose, _)| *loose);
-        let plain = rows.into_iter().filter(|(loose, _)| !loose).map(|(_, columns)| columns);
-        Ok((plain.collect(), loose))
+        let rows: Vec<(String, bool, Vec<String>)> = self.rows(query).await.trying(CANNOT)?;
+        Ok(by_table(rows, |(table, loose, columns)| (table, (loose, columns))))
     }
 
-    async fn foreign_keys(&mut self, table: &str) -> Result<Vec<ForeignKey>, DatabaseError> {
-        let condition = format!("c.conrelid = {}::regclass", sql::literal(&sql::name(table)));
+    async fn foreign_keys(&mut self, ids: &str) -> Result<ByTable<ForeignKey>, DatabaseError> {
+        let condition = format!("t.oid = ANY ({ids}) AND r.oid = ANY ({ids})");
         let rows = self.references(&condition).await?;
-        Ok(rows.into_iter().map(|outside| outside.key).collect())
+        Ok(by_table(rows, |(table, outside)| (table, outside.key)))
     }
 
     /// The references that tables outside `tables` make to these.
@@ -175,67 +168,73 @@ impl Session {
         &mut self,
         tables: &[&str],
     ) -> Result<Vec<OutsideReference>, DatabaseError> {
-        let quoted = |table: &&str| format!("{}::regclass", sql::literal(&sql::name(table)));
-        let list = tables.iter().map(quoted).collect::<Vec<_>>().join(", ");
-        let condition = format!("c.confrelid IN ({list}) AND c.conrelid NOT IN ({list})");
-        self.references(&condition).await
+        let ids = ids(tables);
+        let condition = format!("r.oid = ANY ({ids}) AND t.oid <> ALL ({ids})");
+        let rows = self.references(&condition).await?;
+        Ok(rows.into_iter().map(|(_, outside)| outside).collect())
     }
 
-    async fn references(&mut self, which: &str) -> Result<Vec<OutsideReference>, DatabaseError> {
+    /// The references, each after the name of the table that makes it.
+    async fn references(
+        &mut self,
+        which: &str,
+    ) -> Result<Vec<(String, OutsideReference)>, DatabaseError> {
         let columns = |side: &str, table: &str| {
             format!(
                 "ARRAY(SELECT a.attname::text
                        FROM unnest(c.{side}) WITH ORDINALITY AS k (attnum, place)
-                       JOIN pg_attribute a ON a.attrelid = c.{table} AND a.attnum = k.attnum
+                       JOIN pg_attribute a ON a.attrelid = {table}.oid AND a.attnum = k.attnum
                        ORDER BY k.place)"
             )
         };
         let query = format!(
-            "SELECT c.conname::text, c.conrelid::regclass::text, r.relname::text, {}, {}
-             FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid
+            "SELECT t.relname::text, t.oid::regclass::text, c.conname::text, {}, r.relname::text, {}
+             FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+             JOIN pg_class r ON r.oid = c.confrelid
              WHERE c.contype = 'f' AND c.conparentid = 0 AND {which}
              ORDER BY c.conname COLLATE \"C\"",
-            columns("conkey", "conrelid"),
-            columns("confkey", "confrelid"),
+            columns("conkey", "t"),
+            columns("confkey", "r"),
         );
         let rows: Vec<ReferenceRow> = self.rows(query).await.trying(CANNOT)?;
-        let reference = |(name, table, references, columns, referenced_columns): ReferenceRow| {
-            let key = ForeignKey { name, columns, references, referenced_columns };
-            OutsideReference { table, key }
-        };
+        let reference =
+            |(referring, table, name, columns, references, referenced_columns): ReferenceRow| {
+                let key = ForeignKey { name, columns, references, referenced_columns };
+                (referring, OutsideReference { table, key })
+            };
         Ok(rows.into_iter().map(reference).collect())
     }
 
-    async fn triggers(&mut self, table: &str) -> Result<Vec<Trigger>, DatabaseError> {
+    async fn triggers(&mut self, ids: &str) -> Result<ByTable<Trigger>, DatabaseError> {
         let query = format!(
-            "SELECT tgname::text, tgenabled::text FROM pg_trigger
-             WHERE tgrelid = {}::regclass AND NOT tgisinternal ORDER BY tgname COLLATE \"C\"",
-            sql::literal(&sql::name(table))
+            "SELECT t.relname::text, tgname::text, tgenabled::text
+             FROM pg_trigger JOIN pg_class t ON t.oid = tgrelid
+             WHERE t.oid = ANY ({ids}) AND NOT tgisinternal ORDER BY tgname COLLATE \"C\""
         );
-        let rows: Vec<(String, String)> = self.rows(query).await.trying(CANNOT)?;
-        let trigger = |(name, enabled): (String, String)| Trigger {
-            name,
-            enabled: enabled.chars().next().unwrap_or('O'),
-        };
-        Ok(rows.into_iter().map(trigger).collect())
+        let rows: Vec<(String, String, String)> = self.rows(query).await.trying(CANNOT)?;
+        Ok(by_table(rows, |(table, name, enabled)| {
+            (table, Trigger { name, enabled: enabled.chars().next().unwrap_or('O') })
+        }))
     }
 
     /// The sequences that a table's columns own or take their defaults from.
-    async fn sequences(&mut self, table: &str) -> Result<Vec<String>, DatabaseError> {
+    async fn sequences(&mut self, ids: &str) -> Result<ByTable<String>, DatabaseError> {
         let query = format!(
-            "SELECT DISTINCT s.relname::text COLLATE \"C\" FROM pg_class s
-             JOIN pg_depend d ON s.relkind = 'S' AND s.relnamespace = quote_ident(current_schema())::regnamespace
-               AND ((d.objid = s.oid AND d.classid = 'pg_class'::regclass
-                     AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-                     AND d.refobjid = {0}::regclass)
-                 OR (d.refobjid = s.oid AND d.refclassid = 'pg_class'::regclass
-                     AND d.classid = 'pg_attrdef'::regclass
-                     AND d.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = {0}::regclass)))
-             ORDER BY 1",
-            sql::literal(&sql::name(table))
+            "SELECT t.relname::text, s.relname::text COLLATE \"C\"
+             FROM (SELECT refobjid AS of_table, objid AS sequence FROM pg_depend
+                   WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+                     AND deptype IN ('a', 'i') AND refobjid = ANY ({ids})
+                   UNION
+                   SELECT adrelid, refobjid FROM pg_attrdef f JOIN pg_depend ON objid = f.oid
+                   WHERE classid = 'pg_attrdef'::regclass AND refclassid = 'pg_class'::regclass
+                     AND adrelid = ANY ({ids})) AS uses
+             JOIN pg_class t ON t.oid = of_table JOIN pg_class s ON s.oid = sequence
+             WHERE s.relkind = 'S'
+               AND s.relnamespace = quote_ident(current_schema())::regnamespace
+             ORDER BY 2"
         );
-        let rows: Vec<(String,)> = self.rows(query).await.trying(CANNOT)?;
-        Ok(rows.into_iter().map(|(name,)| name).collect())
+        let rows: Vec<(String, String)> = self.rows(query).await.trying(CANNOT)?;
+        Ok(by_table(rows, |row| row))
     }
 
     /// The next value of each sequence of this schema.
@@ -261,6 +260,36 @@ impl Session {
         }
         Ok(values)
     }
+}
+
+/// These tables, as an array of their ids.
+fn ids(tables: &[&str]) -> String {
+    let id = |table: &&str| format!("{}::regclass", sql::literal(&sql::name(table)));
+    let ids: Vec<_> = tables.iter().map(id).collect();
+    format!("ARRAY[{}]::oid[]", ids.join(", "))
+}
+
+/// Gathers rows, in their order, under the table that `split` finds in each.
+fn by_table<R, T>(rows: Vec<R>, split: impl Fn(R) -> (String, T)) -> ByTable<T> {
+    let mut gathered = ByTable::new();
+    for (table, row) in rows.into_iter().map(split) {
+        gathered.entry(table).or_default().push(row);
+    }
+    gathered
+}
+
+fn without_key(table: &str) -> DatabaseError {
+    let trouble = Trouble::Unsuitable(format!("the table {table:?} has no primary key"));
+    DatabaseError { what: "back up this database".into(), trouble }
+}
+
+/// The columns of the key as it has them, then the others by name.
+fn in_order(mut columns: Vec<Column>, key: &[KeyColumn]) -> Vec<Column> {
+    columns.sort_by_key(|column| {
+        let place = key.iter().position(|key| key.column == column.name);
+        (place.unwrap_or(usize::MAX), column.name.clone())
+    });
+    columns
 }
 
 /// The columns that mean something together, and those that a mere touch changes apart.

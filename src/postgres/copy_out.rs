@@ -6,7 +6,7 @@ use tokio::sync::mpsc::Sender;
 use super::error::{DatabaseError, While};
 use super::session::Session;
 use super::sql;
-use crate::model::{Part, Table};
+use crate::model::{Part, Schema, Table};
 
 /// A block holds at least so many bytes, unless it is the last.
 const BLOCK: usize = 128 << 10;
@@ -42,17 +42,21 @@ impl Pages {
 }
 
 impl Session {
-    /// How many pages a table has now.
+    /// How many pages each table of the schema has now, in its order.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn pages(&mut self, table: &str) -> Result<u64, DatabaseError> {
-        let query = format!(
-            "SELECT coalesce(pg_relation_size({}::regclass), 0) / current_setting('block_size')::int8",
-            sql::literal(&sql::name(table))
-        );
-        let pages: i64 = self.value(query).await.trying(format!("measure the table {table}"))?;
-        Ok(pages.unsigned_abs())
+    pub async fn pages(&mut self, schema: &Schema) -> Result<Vec<u64>, DatabaseError> {
+        let pages = |table: &Table| {
+            format!(
+                "coalesce(pg_relation_size({}::regclass), 0) / current_setting('block_size')::int8",
+                sql::literal(&sql::name(&table.name))
+            )
+        };
+        let pages: Vec<_> = schema.tables.iter().map(pages).collect();
+        let query = format!("SELECT ARRAY[{}]", pages.join(", "));
+        let pages: Vec<i64> = self.value(query).await.trying("measure the tables")?;
+        Ok(pages.into_iter().map(i64::unsigned_abs).collect())
     }
 
     /// Sends all rows of the table in these pages, whole rows with their line ends, in blocks: each

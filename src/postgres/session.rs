@@ -74,18 +74,14 @@ impl Session {
         let mut connection =
             PgConnection::connect_with(&options).await.trying("connect to the database")?;
         connection.execute(sqlx::raw_sql(PINNED)).await.trying("set up the session")?;
-        let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-            .fetch_one(&mut connection)
-            .await
-            .trying("set up the session")?;
-        Ok(Self { connection, options, backend })
+        let mut session = Self { connection, options, backend: 0 };
+        let backend = session.value("SELECT pg_backend_pid()".into()).await;
+        session.backend = backend.trying("set up the session")?;
+        Ok(session)
     }
 
     /// Another session on the same database.
-    ///
-    /// # Errors
-    /// As [`Session::connect`].
-    pub async fn sibling(&self) -> Result<Self, DatabaseError> {
+    pub(super) async fn sibling(&self) -> Result<Self, DatabaseError> {
         Self::open(self.options.clone()).await
     }
 
@@ -107,22 +103,25 @@ impl Session {
         Ok(done.rows_affected())
     }
 
-    /// All rows of a query.
+    /// All rows of a query. It is sent as it is and not prepared, which would be two ways to the
+    /// server and back for a query that is asked once.
     pub(super) async fn rows<T>(&mut self, query: String) -> Result<Vec<T>, sqlx::Error>
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        sqlx::query_as(AssertSqlSafe(query)).fetch_all(&mut self.connection).await
+        tracing::trace!(query);
+        let rows = sqlx::raw_sql(AssertSqlSafe(query)).fetch_all(&mut self.connection).await?;
+        rows.iter().map(T::from_row).collect()
     }
 
-    /// The one value that a query gives.
+    /// The one value that a query gives; sent as in [`Session::rows`].
     pub(super) async fn value<T>(&mut self, query: String) -> Result<T, sqlx::Error>
     where
         (T,): for<'r> FromRow<'r, PgRow>,
         T: Send + Unpin,
     {
-        let (value,) = sqlx::query_as(AssertSqlSafe(query)).fetch_one(&mut self.connection).await?;
-        Ok(value)
+        let mut values = self.rows(query).await?;
+        values.pop().map(|(value,)| value).ok_or(sqlx::Error::RowNotFound)
     }
 
     /// Begins a transaction that sees one snapshot of these tables and writes nothing. The tables
@@ -166,24 +165,19 @@ impl Session {
         Ok(())
     }
 
-    /// Lets other sessions see this transaction's snapshot with [`Session::begin_shared`].
+    /// Begins a transaction that sees the snapshot of the first session's.
     ///
     /// # Errors
-    /// If the server does not export it.
-    pub async fn export_snapshot(&mut self) -> Result<String, DatabaseError> {
-        self.value("SELECT pg_export_snapshot()".into()).await.trying("share the snapshot")
-    }
-
-    /// Begins a transaction that sees the exported snapshot.
-    ///
-    /// # Errors
-    /// If the snapshot's transaction is over.
-    pub async fn begin_shared(&mut self, snapshot: &str) -> Result<(), DatabaseError> {
+    /// If the server does not share it.
+    pub async fn begin_shared(&mut self, first: &mut Self) -> Result<(), DatabaseError> {
+        let what = "share the snapshot";
+        let snapshot: String =
+            first.value("SELECT pg_export_snapshot()".into()).await.trying(what)?;
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            sql::literal(snapshot)
+            sql::literal(&snapshot)
         );
-        self.run(begin).await.trying("share the snapshot")?;
+        self.run(begin).await.trying(what)?;
         Ok(())
     }
 
@@ -203,10 +197,8 @@ impl Session {
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
                      ELSE pg_current_wal_lsn()::text END,
                 now()::text";
-        let row: SnapshotRow = sqlx::query_as(query)
-            .fetch_one(&mut self.connection)
-            .await
-            .trying("identify the snapshot")?;
+        let mut rows = self.rows(query.into()).await.trying("identify the snapshot")?;
+        let row: SnapshotRow = rows.remove(0);
         let (database, server_version, system_identifier, visible, wal_position, taken_at) = row;
         Ok(SnapshotInfo {
             database,
