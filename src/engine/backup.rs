@@ -12,7 +12,7 @@ use crate::model::{
     BackupId, BackupKind, Manifest, Schema, State, check_author, check_description, timestamp,
 };
 use crate::postgres::Session;
-use crate::store::{Lock, Mode, StoreError, Written};
+use crate::store::{Lock, Mode, StoreError, Writer, Written};
 
 /// How long a backup waits for a sweep to end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -86,20 +86,22 @@ impl Engine {
     async fn try_backup(&self, label: &Labelled, run: &Run) -> Result<Manifest, EngineError> {
         let (mut sessions, schema) = self.snapshot(run).await?;
         let mut readers: Vec<_> = sessions.iter_mut().collect();
-        let (captured, written) = self.capture_into_store(&mut readers, schema, run).await?;
-        for session in &mut sessions {
+        let (captured, writer) = self.capture_into_store(&mut readers, schema, run).await?;
+        // The server need not keep the snapshot while the last packs are stored.
+        for mut session in sessions {
             session.rollback().await?;
         }
-        self.publish(&captured, &written, label).await
+        self.publish(&captured, &writer.finish().await?, label).await
     }
 
-    /// Captures what these sessions see; its chunks are in the store then, but no backup yet.
+    /// Captures what these sessions see. Its chunks are in the store once the writer has finished;
+    /// they are no backup yet.
     pub(super) async fn capture_into_store(
         &self,
         sessions: &mut [&mut Session],
         schema: Schema,
         run: &Run,
-    ) -> Result<(Captured, Written), EngineError> {
+    ) -> Result<(Captured, Writer), EngineError> {
         let newest = self.newest().await;
         run.begin(Phase::Reading, rows(newest.as_ref()));
         let writer = self.store.writer().await?;
@@ -108,8 +110,7 @@ impl Engine {
             None => IntoStore::new(writer),
         };
         let captured = self.capture(sessions, schema, &sinks, run).await?;
-        let written = sinks.into_writer().finish().await?;
-        Ok((captured, written))
+        Ok((captured, sinks.into_writer()))
     }
 
     /// Publishes a backup under the first free second.

@@ -148,7 +148,7 @@ impl Engine {
         let (mut sessions, schema) = self.snapshot(run).await?;
         let mut readers: Vec<_> = sessions.iter_mut().collect();
         let passing = self.capture_aside(&mut readers, schema, store, run).await?;
-        for session in &mut sessions {
+        for mut session in sessions {
             session.rollback().await?;
         }
         Ok(passing)

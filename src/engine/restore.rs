@@ -236,7 +236,8 @@ impl Engine {
             let side = Side { reader, parts: captured.parts.clone() };
             return Ok(Replaced { schema, captured, side, safety: None });
         }
-        let (captured, written) = self.capture_into_store(sessions, schema.clone(), run).await?;
+        let (captured, writer) = self.capture_into_store(sessions, schema.clone(), run).await?;
+        let written = writer.finish().await?;
         let label = Labelled {
             description: Some(format!("Before restore of {}", manifest.backup_id)),
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),

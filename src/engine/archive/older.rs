@@ -49,9 +49,10 @@ impl Engine {
         if !made_up.faults.is_empty() {
             return Err(malformed(made_up.faults.join("; ")));
         }
-        let (mut captured, written) =
+        let (mut captured, writer) =
             self.capture_into_store(&mut [&mut session], schema, run).await?;
         session.rollback().await?;
+        let written = writer.finish().await?;
 
         let mut notes = made_up.notes;
         let addresses = captured.parts.iter().find(|part| part.name == "device42_ipaddresses");
