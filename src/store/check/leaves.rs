@@ -1,4 +1,4 @@
-//! Reads the leaves in the order in which they lie in the packs, on two threads.
+//! Reads the leaves in the order in which they lie in the packs, two stretches at once.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::findings::{Findings, Leaf, leaf};
-use super::{Meter, Progress};
+use super::{Meter, Progress, in_parallel};
 use crate::model::ChunkId;
 use crate::store::index::Spot;
 use crate::store::read::frame_at;
@@ -15,7 +15,6 @@ use crate::store::{Reader, StoreError};
 use crate::threads::locked;
 use crate::tree::ChunkSource;
 
-const THREADS: usize = 2;
 /// The most bytes that one read gives, unless a single frame is longer.
 const SPAN: u64 = 4 << 20;
 /// Bytes that are rather read in vain than skipped by a second read.
@@ -52,20 +51,12 @@ pub fn check<F: Fn(Progress) + Sync>(
         packs.into_iter().flat_map(|(pack, frames)| spans(pack, frames)).collect();
     meter.expect(spans.iter().map(Span::bytes).sum());
     let reader = findings.reader.clone();
-    let queue = Mutex::new(spans.into_iter());
-    let next = || locked(&queue).next();
     let findings = Mutex::new(findings);
-    let work = || {
-        while let Some(span) = next() {
-            let found = read(&reader, &span);
-            note(&mut locked(&findings), found)?;
-            meter.add(span.bytes());
-        }
+    in_parallel(spans, |span| {
+        let found = read(&reader, &span);
+        note(&mut locked(&findings), found)?;
+        meter.add(span.bytes());
         Ok(())
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().expect("checking does not panic"))
     })
 }
 

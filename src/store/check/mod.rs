@@ -8,13 +8,15 @@ mod trees;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use super::load::Listing;
 use super::marks::{self, Damaged};
 use super::{Store, StoreError, layout};
 use crate::model::{BackupId, ChunkId, Dataset, Manifest, PackId};
+use crate::threads::locked;
 use findings::Findings;
 
 /// Something that is not as it should be.
@@ -39,6 +41,22 @@ impl fmt::Display for Damage {
             (None, None) => f.write_str(&self.what),
         }
     }
+}
+
+const THREADS: usize = 2;
+
+/// Does this with each piece, on two threads; no further ones after an error.
+fn in_parallel<T: Send>(
+    pieces: Vec<T>,
+    work: impl Fn(T) -> Result<(), StoreError> + Sync,
+) -> Result<(), StoreError> {
+    let queue = Mutex::new(pieces.into_iter());
+    let next = || locked(&queue).next();
+    let all = || std::iter::from_fn(next).try_for_each(&work);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(all)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("checking does not panic"))
+    })
 }
 
 /// How far a check is.

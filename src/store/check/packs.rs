@@ -1,79 +1,109 @@
-//! Reads every pack to its last byte.
+//! Reads every pack to its last byte, two at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 
-use super::findings::{Findings, leaf};
-use super::{Damage, Meter, Progress};
+use super::findings::{Findings, Leaf, leaf};
+use super::{Damage, Meter, Progress, in_parallel};
 use crate::model::{ChunkId, Hash, PackId};
 use crate::store::frame::Fault;
 use crate::store::index::Spot;
 use crate::store::pack::{Entry, Footer, parse_footer, scan};
 use crate::store::read::frame_at;
-use crate::store::{PackInfo, StoreError};
+use crate::store::{PackInfo, Reader, StoreError};
+use crate::threads::locked;
 
 /// Frames of one pack.
 type Frames = Vec<(ChunkId, Spot)>;
 
+/// What is wrong with one pack, and the leaves in it, so that they are not read again.
+#[derive(Default)]
+struct Found {
+    damage: Vec<Damage>,
+    bad_frames: Vec<(ChunkId, String)>,
+    leaves: Vec<(ChunkId, Leaf)>,
+}
+
 /// Checks every pack that is listed.
-pub fn check<F: Fn(Progress)>(findings: &mut Findings, meter: &Meter<F>) -> Result<(), StoreError> {
+pub fn check<F: Fn(Progress) + Sync>(
+    findings: &mut Findings,
+    meter: &Meter<F>,
+) -> Result<(), StoreError> {
     let index = findings.reader.index();
     let mut frames: BTreeMap<PackId, Frames> = BTreeMap::new();
     for (id, spot) in index.frames() {
         frames.entry(index.pack(&spot).id).or_default().push((*id, spot));
     }
     meter.expect(index.packs().iter().map(|pack| pack.size).sum());
-    for pack in index.packs() {
-        let mut frames = frames.remove(&pack.id).unwrap_or_default();
+    let mut frames_of = |pack: &PackInfo| frames.remove(&pack.id).unwrap_or_default();
+    let packs: Vec<_> = index.packs().iter().map(|pack| (pack, frames_of(pack))).collect();
+    let (reader, tolerant) = (findings.reader.clone(), findings.tolerant);
+    let shared = Mutex::new(&mut *findings);
+    in_parallel(packs, |(pack, mut frames)| {
         frames.sort_by_key(|(_, spot)| spot.offset);
-        match findings.reader.load(pack, 0..pack.size) {
-            Ok(bytes) => check_pack(findings, pack, &bytes, &frames),
-            Err(error) if error.is_not_found() || findings.tolerant => {
-                blame(findings, pack.id, format!("it cannot be read: {}", root(&error)));
-                for (id, _) in frames {
-                    let what = "its pack cannot be read".into();
-                    findings.bad_frames.insert((pack.id, id), what);
-                }
-            }
-            Err(error) => return Err(error),
-        }
+        let found = read(&reader, pack, &frames, tolerant)?;
+        note(&mut locked(&shared), pack.id, found);
         meter.add(pack.size);
-    }
+        Ok(())
+    })?;
+    findings.other.sort_by_key(|damage| damage.pack);
     Ok(())
+}
+
+fn note(findings: &mut Findings, pack: PackId, found: Found) {
+    findings.other.extend(found.damage);
+    let bad = found.bad_frames.into_iter().map(|(id, what)| ((pack, id), what));
+    findings.bad_frames.extend(bad);
+    findings.leaves.extend(found.leaves.into_iter().map(|(id, leaf)| (id, Some(leaf))));
+}
+
+fn read(
+    reader: &Reader,
+    pack: &PackInfo,
+    frames: &Frames,
+    tolerant: bool,
+) -> Result<Found, StoreError> {
+    match reader.load(pack, 0..pack.size) {
+        Ok(bytes) => Ok(check_pack(reader, pack, &bytes, frames)),
+        Err(error) if error.is_not_found() || tolerant => {
+            let mut found = Found::default();
+            found.blame(pack, format!("it cannot be read: {}", root(&error)));
+            let bad = frames.iter().map(|(id, _)| (*id, "its pack cannot be read".into()));
+            found.bad_frames.extend(bad);
+            Ok(found)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn root(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), root)
 }
 
-fn blame(findings: &mut Findings, pack: PackId, what: String) {
-    let hurts = std::collections::BTreeSet::new();
-    findings.other.push(Damage { pack: Some(pack), chunk: None, what, hurts });
+impl Found {
+    fn blame(&mut self, pack: &PackInfo, what: String) {
+        let hurts = BTreeSet::new();
+        self.damage.push(Damage { pack: Some(pack.id), chunk: None, what, hurts });
+    }
 }
 
-fn check_pack(findings: &mut Findings, pack: &PackInfo, bytes: &Bytes, frames: &Frames) {
+fn check_pack(reader: &Reader, pack: &PackInfo, bytes: &Bytes, frames: &Frames) -> Found {
+    let mut found = Found::default();
     if Hash::of(bytes) != pack.id {
-        let what = "its bytes have another hash than its name";
-        blame(findings, pack.id, what.into());
+        found.blame(pack, "its bytes have another hash than its name".into());
     }
     if let Err(fault) = check_footer(bytes, frames) {
-        blame(findings, pack.id, fault.to_string());
+        found.blame(pack, fault.to_string());
     }
     for (id, spot) in frames {
-        match decode(findings, bytes, id, spot) {
-            // Leaves are remembered, so that they are not read again.
-            Ok(raw) => {
-                if let Ok(sums) = leaf(id, &raw.into()) {
-                    findings.leaves.insert(*id, Some(sums));
-                }
-            }
-            Err(fault) => {
-                let what = fault.to_string();
-                findings.bad_frames.insert((pack.id, *id), what);
-            }
+        match decode(reader, bytes, id, spot) {
+            Ok(raw) => found.leaves.extend(leaf(id, &raw.into()).ok().map(|leaf| (*id, leaf))),
+            Err(fault) => found.bad_frames.push((*id, fault.to_string())),
         }
     }
+    found
 }
 
 fn check_footer(bytes: &Bytes, frames: &Frames) -> Result<(), Fault> {
@@ -92,8 +122,8 @@ fn check_footer(bytes: &Bytes, frames: &Frames) -> Result<(), Fault> {
     Ok(())
 }
 
-fn decode(findings: &Findings, bytes: &Bytes, id: &ChunkId, spot: &Spot) -> Result<Vec<u8>, Fault> {
+fn decode(reader: &Reader, bytes: &Bytes, id: &ChunkId, spot: &Spot) -> Result<Vec<u8>, Fault> {
     let frame = frame_at(bytes.get(spot.offset as usize..).unwrap_or_default(), id, spot)?;
-    let base = frame.base.and_then(|base| findings.reader.read(&base, 1).ok());
+    let base = frame.base.and_then(|base| reader.read(&base, 1).ok());
     frame.decode(base.as_deref())
 }
