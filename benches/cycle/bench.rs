@@ -90,8 +90,10 @@ impl Bench {
         drop_if_there(&mut self.admin().await?, name).await
     }
 
-    /// Runs a program or a pipe, and takes down what it took.
+    /// Runs a program or a pipe, and takes down what it took. What others left to be written to the
+    /// disk is written before.
     pub fn measure(&mut self, what: &str, by: &str, commands: Vec<Command>) -> Result<Measured> {
+        nix::unistd::sync();
         let before = self.processes.cpu()?;
         let measured = measure::pipe(commands)?;
         let server_cpu = self.processes.cpu()?.saturating_sub(before);
