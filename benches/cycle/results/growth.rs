@@ -3,7 +3,7 @@
 use super::budgets::{Budget, memory, memory_budget, table};
 use super::statistics::median;
 use super::words::{count, figure};
-use super::{DIFF, FIRST, OURS, RESTORE, Run, VERIFY};
+use super::{COPY, DIFF, FIRST, OURS, RESTORE, Run, VERIFY};
 
 /// The whole page, in Markdown.
 pub fn text(runs: &[Run]) -> String {
@@ -11,18 +11,28 @@ pub fn text(runs: &[Run]) -> String {
     out += &line("prefixes", runs, |run| Some(count(run.prefixes)));
     out += &line("---", runs, |_| Some("---:".into()));
     out += &line("commit", runs, |run| Some(run.commit.clone()));
-    for what in [FIRST, VERIFY, RESTORE] {
-        out += &figures(&format!("{what}, µs a row"), runs, |run| microseconds_a_row(run, what));
+    for what in BY_ROWS {
+        let head = format!("{what}, µs a row");
+        out += &figures(&head, runs, |run| microseconds_a_row(run, what, OURS));
     }
-    out += &figures(&format!("{DIFF}, ms"), runs, |run| Some(wall(run, DIFF)? * 1e3));
+    let head = format!("{COPY}, µs a row");
+    out += &figures(&head, runs, |run| microseconds_a_row(run, FIRST, COPY));
+    out += &figures(&format!("{FIRST} / {COPY}"), runs, |run| {
+        Some(microseconds_a_row(run, FIRST, OURS)? / microseconds_a_row(run, FIRST, COPY)?)
+    });
+    out += &figures(&format!("{DIFF}, ms"), runs, |run| Some(wall(run, DIFF, OURS)? * 1e3));
     out += &figures("memory of any verb, MiB", runs, memory);
-    out + "\n" + &table([flat_diff(runs), flat_memory(runs)])
+    let times = BY_ROWS.map(|what| flat_time(runs, what));
+    out + "\n" + &table(times.into_iter().chain([flat_diff(runs), flat_memory(runs)]))
 }
+
+/// What takes longer the more rows there are.
+const BY_ROWS: [&str; 3] = [FIRST, VERIFY, RESTORE];
 
 const HEAD: &str = "# What grows with the plan
 
-Medians of wall time by the number of rows in all tables, of ipam-rewind alone; in parentheses the
-multiple of the smallest plan.
+Medians of wall time by the number of rows in all tables, of ipam-rewind where no other program is
+named; in parentheses the multiple of the smallest plan.
 
 ";
 
@@ -40,9 +50,21 @@ fn figures(head: &str, runs: &[Run], value: impl Fn(&Run) -> Option<f64>) -> Str
     })
 }
 
+/// A row of a larger plan takes no longer than one of a smaller plan, but for a fifth.
+fn flat_time(runs: &[Run], what: &str) -> Budget {
+    let times: Vec<_> = runs.iter().filter_map(|run| microseconds_a_row(run, what, OURS)).collect();
+    let growth = times.windows(2).map(|pair| pair[1] / pair[0]);
+    Budget {
+        what: format!("{what}, a row: a plan / the next smaller one"),
+        at_most: 1.2,
+        unit: "",
+        measured: growth.reduce(f64::max),
+    }
+}
+
 /// A diff takes as long as the change is large, not the plan.
 fn flat_diff(runs: &[Run]) -> Budget {
-    let at = |prefixes| wall(runs.iter().find(|run| run.prefixes == prefixes)?, DIFF);
+    let at = |prefixes| wall(runs.iter().find(|run| run.prefixes == prefixes)?, DIFF, OURS);
     Budget {
         what: format!("{DIFF}: 5,000,000 prefixes / 1,000,000 prefixes"),
         at_most: 1.5,
@@ -56,11 +78,11 @@ fn flat_memory(runs: &[Run]) -> Budget {
     memory_budget(runs.iter().filter_map(memory).reduce(f64::max))
 }
 
-fn wall(run: &Run, what: &str) -> Option<f64> {
-    median(&run.row(what, OURS)?.seconds)
+fn wall(run: &Run, what: &str, by: &str) -> Option<f64> {
+    median(&run.row(what, by)?.seconds)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no plan comes near what a double holds")]
-fn microseconds_a_row(run: &Run, what: &str) -> Option<f64> {
-    Some(wall(run, what)? * 1e6 / run.plan_rows as f64)
+fn microseconds_a_row(run: &Run, what: &str, by: &str) -> Option<f64> {
+    Some(wall(run, what, by)? * 1e6 / run.plan_rows as f64)
 }
