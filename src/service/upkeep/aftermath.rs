@@ -130,11 +130,11 @@ impl Upkeep {
             JobState::Succeeded => false,
             _ => return None,
         };
-        let failed = self.record().backups_fail;
+        let failed = self.0.memory.record().backups_fail;
         if fails == failed {
             return None;
         }
-        self.note(|record| record.backups_fail = fails).await;
+        self.0.memory.note(|record| record.backups_fail = fails).await;
         let message = "backups are made again".to_owned();
         failed.then(|| Notice::new(Event::BackupRecovered, message, job, self.now()))
     }

@@ -28,7 +28,7 @@ impl Upkeep {
     pub async fn back_up_if_due(&self) -> bool {
         let _alone = self.0.backing_up.lock().await;
         let now = self.now();
-        let handled = self.record().handled(now);
+        let handled = self.0.memory.record().handled(now);
         if self.0.plan.timetable.due(handled, now).is_none() {
             return false;
         }
@@ -51,11 +51,13 @@ impl Upkeep {
                 run.detail = Some(format!("{before}cleaning up afterwards: {why}"));
             }
         }
-        self.note(|record| {
-            record.handled_until = Some(now);
-            record.last_run = Some(run);
-        })
-        .await;
+        self.0
+            .memory
+            .note(|record| {
+                record.handled_until = Some(now);
+                record.last_run = Some(run);
+            })
+            .await;
         true
     }
 

@@ -156,7 +156,7 @@ impl Upkeep {
         let now = self.now();
         let expected = self.expected_since(now);
         let Some((id, made)) = &overview.newest_good else {
-            let missed = expected.is_some() && self.record().last_run.is_some();
+            let missed = expected.is_some() && self.0.memory.record().last_run.is_some();
             return none(!missed, "there is no good backup yet");
         };
         let age = (now - *made).num_seconds().max(0);
@@ -181,7 +181,7 @@ impl Upkeep {
         if self.0.plan.timetable.is_empty() {
             return Check::new(true, "nothing is scheduled");
         }
-        match self.record().last_run.clone() {
+        match self.0.memory.record().last_run.clone() {
             None => Check::new(true, "no backup was due yet"),
             Some(run) if run.outcome == JobState::Succeeded && run.detail.is_none() => {
                 Check::new(true, "the latest scheduled backup went well")

@@ -8,10 +8,11 @@ mod aftermath;
 mod backups;
 mod health;
 mod measures;
+mod memory;
 mod proofs;
 mod status;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -24,14 +25,13 @@ pub use status::{RetentionStatus, ScheduleStatus, VerificationStatus};
 use super::cached::Cached;
 use super::jobs::{Job, JobKind, Jobs, Order, Trigger, Work};
 use super::overview::Overview;
-use super::schedule::{Record, Round, Timetable};
+use super::schedule::{Round, Timetable};
 use super::sizes::SizeHistory;
 use super::webhook::{Target, Webhook};
-use super::{Audit, Metrics, ServiceError, StateFolder, files};
+use super::{Audit, Metrics, ServiceError, StateFolder};
 use crate::engine::{Clock, Engine, EngineError};
 use crate::model::{Age, Policy};
-
-const RECORD: &str = "schedule.json";
+use memory::Memory;
 
 /// Who asks for what is scheduled.
 pub const SCHEDULE: &str = "schedule";
@@ -80,7 +80,7 @@ struct Inner {
     jobs: Jobs,
     state: StateFolder,
     plan: Plan,
-    record: Mutex<Record>,
+    memory: Memory,
     /// One backup at a time is looked after.
     backing_up: tokio::sync::Mutex<()>,
     proving: tokio::sync::Mutex<()>,
@@ -119,7 +119,7 @@ impl Upkeep {
             started.inspect_err(|error| tracing::error!("no webhook: {error}")).ok()
         });
         let upkeep = Self(Arc::new(Inner {
-            record: Mutex::new(remembered(&state)),
+            memory: Memory::load(&state),
             round: Mutex::new(plan.verify_within.map(|age| Round::within(age.duration()))),
             backing_up: tokio::sync::Mutex::default(),
             proving: tokio::sync::Mutex::default(),
@@ -149,10 +149,10 @@ impl Upkeep {
             self.metrics().last_success(JobKind::Backup, seconds(*made));
         }
         self.measure().await;
-        if self.record().handled_until.is_none() {
+        if self.0.memory.record().handled_until.is_none() {
             // On the first day nothing was missed.
             let now = self.now();
-            self.note(|record| record.handled_until = Some(now)).await;
+            self.0.memory.note(|record| record.handled_until = Some(now)).await;
         }
         self.0.tasks.spawn(self.clone().follow_jobs(self.0.jobs.now()));
     }
@@ -214,25 +214,6 @@ impl Upkeep {
         (self.0.plan.clock)()
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
-        self.0.record.lock().expect("nothing panics while it holds the record")
-    }
-
-    /// Changes what is remembered.
-    async fn note(&self, change: impl FnOnce(&mut Record)) {
-        let record = {
-            let mut record = self.record();
-            change(&mut record);
-            record.clone()
-        };
-        let path = self.0.state.path().join(RECORD);
-        let written =
-            tokio::task::spawn_blocking(move || files::replace_json(&path, &record)).await;
-        if let Err(error) = written.expect("writing does not panic") {
-            tracing::error!("what was done cannot be remembered: {error}");
-        }
-    }
-
     /// Waits until it may be time for something; false if nothing more is to be begun.
     async fn doze(&self, long: Duration) -> bool {
         tokio::select! {
@@ -240,14 +221,6 @@ impl Upkeep {
             () = self.0.resting.cancelled() => false,
         }
     }
-}
-
-/// What an earlier life left. A file that cannot be read must not keep the service from starting: it
-/// costs what was missed.
-fn remembered(state: &StateFolder) -> Record {
-    let record = files::read_json(&state.path().join(RECORD));
-    let record = record.inspect_err(|error| tracing::warn!("{RECORD} cannot be read: {error}"));
-    record.ok().flatten().unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]

@@ -78,7 +78,7 @@ impl Upkeep {
     /// The schedule as it stands.
     pub async fn schedule(&self) -> ScheduleStatus {
         let plan = &self.0.plan;
-        let last_run = self.record().last_run.clone();
+        let last_run = self.0.memory.record().last_run.clone();
         ScheduleStatus {
             status: "success",
             time_zone: plan.timetable.zone(),
