@@ -1,7 +1,7 @@
 //! The page of all runs beside each other: what grows with the plan, and what does not.
 
 use super::budgets::{Budget, memory, memory_budget, table};
-use super::statistics::median;
+use super::statistics::{median, ratio};
 use super::words::{count, figure};
 use super::{COPY, DIFF, FIRST, OURS, RESTORE, Run, VERIFY};
 
@@ -18,7 +18,7 @@ pub fn text(runs: &[Run]) -> String {
     let head = format!("{COPY}, µs a row");
     out += &figures(&head, runs, |run| microseconds_a_row(run, FIRST, COPY));
     out += &figures(&format!("{FIRST} / {COPY}"), runs, |run| {
-        Some(microseconds_a_row(run, FIRST, OURS)? / microseconds_a_row(run, FIRST, COPY)?)
+        ratio(&run.row(FIRST, OURS)?.seconds, &run.row(FIRST, COPY)?.seconds)
     });
     out += &figures(&format!("{DIFF}, ms"), runs, |run| Some(wall(run, DIFF, OURS)? * 1e3));
     out += &figures("memory of any verb, MiB", runs, memory);
