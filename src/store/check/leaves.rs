@@ -7,10 +7,9 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::findings::{Findings, Leaf, leaf};
-use super::{Meter, Progress, in_parallel};
+use super::{Meter, Progress, decode, in_parallel};
 use crate::model::ChunkId;
 use crate::store::index::Spot;
-use crate::store::read::frame_at;
 use crate::store::{Reader, StoreError};
 use crate::threads::locked;
 use crate::tree::ChunkSource;
@@ -100,20 +99,11 @@ fn read(reader: &Reader, span: &Span) -> Vec<Read> {
     let bytes = pack.and_then(|pack| reader.load(pack, span.range.clone()).ok());
     let read = |(id, spot): &(ChunkId, Spot)| {
         // Whatever goes wrong here is tried again alone; that also says best what is wrong.
-        let fast =
-            bytes.as_ref().and_then(|bytes| decode(reader, id, spot, bytes, span.range.start));
+        let fast = bytes.as_ref().and_then(|bytes| {
+            decode(reader, (bytes, span.range.start), id, spot).ok().map(Bytes::from)
+        });
         let bytes = fast.map_or_else(|| reader.chunk(id), Ok);
         (*id, bytes.and_then(|bytes| leaf(id, &bytes)))
     };
     span.frames.iter().map(read).collect()
-}
-
-fn decode(reader: &Reader, id: &ChunkId, spot: &Spot, bytes: &Bytes, start: u64) -> Option<Bytes> {
-    let at = usize::try_from(u64::from(spot.offset) - start).ok()?;
-    let frame = frame_at(bytes.get(at..)?, id, spot).ok()?;
-    let base = match frame.base {
-        Some(base) => Some(reader.read(&base, 1).ok()?),
-        None => None,
-    };
-    frame.decode(base.as_deref()).ok().map(Bytes::from)
 }

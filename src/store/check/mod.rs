@@ -12,9 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use bytes::Bytes;
+
+use super::frame::Fault;
+use super::index::Spot;
 use super::load::Listing;
 use super::marks::{self, Damaged};
-use super::{Store, StoreError, layout};
+use super::read::frame_at;
+use super::{Reader, Store, StoreError, layout};
 use crate::model::{BackupId, ChunkId, Dataset, Manifest, PackId};
 use crate::threads::locked;
 use findings::Findings;
@@ -43,6 +48,7 @@ impl fmt::Display for Damage {
     }
 }
 
+/// Each holds a pack in memory.
 const THREADS: usize = 2;
 
 /// Does this with each piece, on two threads; no further ones after an error.
@@ -57,6 +63,19 @@ fn in_parallel<T: Send>(
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(all)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("checking does not panic"))
     })
+}
+
+/// The chunk of a frame, from a stretch of its pack that begins at `start`.
+fn decode(
+    reader: &Reader,
+    (bytes, start): (&Bytes, u64),
+    id: &ChunkId,
+    spot: &Spot,
+) -> Result<Vec<u8>, Fault> {
+    let at = usize::try_from(u64::from(spot.offset) - start).unwrap_or(usize::MAX);
+    let frame = frame_at(bytes.get(at..).unwrap_or_default(), id, spot)?;
+    let base = frame.base.and_then(|base| reader.read(&base, 1).ok());
+    frame.decode(base.as_deref())
 }
 
 /// How far a check is.

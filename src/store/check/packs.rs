@@ -6,12 +6,11 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::findings::{Findings, Leaf, leaf};
-use super::{Damage, Meter, Progress, in_parallel};
+use super::{Damage, Meter, Progress, decode, in_parallel};
 use crate::model::{ChunkId, Hash, PackId};
 use crate::store::frame::Fault;
 use crate::store::index::Spot;
 use crate::store::pack::{Entry, Footer, parse_footer, scan};
-use crate::store::read::frame_at;
 use crate::store::{PackInfo, Reader, StoreError};
 use crate::threads::locked;
 
@@ -98,7 +97,7 @@ fn check_pack(reader: &Reader, pack: &PackInfo, bytes: &Bytes, frames: &Frames) 
         found.blame(pack, fault.to_string());
     }
     for (id, spot) in frames {
-        match decode(reader, bytes, id, spot) {
+        match decode(reader, (bytes, 0), id, spot) {
             Ok(raw) => found.leaves.extend(leaf(id, &raw.into()).ok().map(|leaf| (*id, leaf))),
             Err(fault) => found.bad_frames.push((*id, fault.to_string())),
         }
@@ -120,10 +119,4 @@ fn check_footer(bytes: &Bytes, frames: &Frames) -> Result<(), Fault> {
         return Err(Fault("the index does not fit its footer"));
     }
     Ok(())
-}
-
-fn decode(reader: &Reader, bytes: &Bytes, id: &ChunkId, spot: &Spot) -> Result<Vec<u8>, Fault> {
-    let frame = frame_at(bytes.get(spot.offset as usize..).unwrap_or_default(), id, spot)?;
-    let base = frame.base.and_then(|base| reader.read(&base, 1).ok());
-    frame.decode(base.as_deref())
 }
