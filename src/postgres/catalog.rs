@@ -33,15 +33,16 @@ type ByTable<T> = HashMap<String, Vec<T>>;
 /// # Errors
 /// If the connection is lost.
 pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>, DatabaseError> {
-    let names: Vec<_> = Part::tables().into_iter().map(sql::literal).collect();
+    let mut tables = Part::tables();
+    let names: Vec<_> = tables.iter().map(|table| sql::literal(table)).collect();
     let query = format!(
         "SELECT relname::text FROM pg_class WHERE relname IN ({}) AND relkind IN ('r', 'p')
          AND relnamespace = quote_ident(current_schema())::regnamespace",
         names.join(", ")
     );
     let found: Vec<(String,)> = session.rows(query).await.trying(CANNOT)?;
-    let there = |table: &&str| found.iter().any(|(found,)| found == table);
-    Ok(Part::tables().into_iter().filter(there).collect())
+    tables.retain(|table| found.iter().any(|(found,)| found == table));
+    Ok(tables)
 }
 
 /// Refuses to back up a database that has these tables alone.
@@ -68,28 +69,28 @@ impl Session {
     pub async fn schema(&mut self, tables: &[&str]) -> Result<Schema, DatabaseError> {
         // Each question is asked once, of all tables: over a network, the way there and back is what
         // takes the time.
-        let ids = ids(tables);
+        let ids = sql::regclasses(tables.iter().copied());
         let mut keys = self.primary_keys(&ids).await?;
         let mut columns = self.columns(&ids).await?;
         let mut unique = self.unique(&ids).await?;
         let mut foreign_keys = self.foreign_keys(&ids).await?;
         let mut triggers = self.triggers(&ids).await?;
         let mut sequences = self.sequences(&ids).await?;
-        let table = |name: &&str| {
-            let key = keys.remove(*name).ok_or_else(|| without_key(name))?;
-            let columns = in_order(columns.remove(*name).unwrap_or_default(), &key);
+        let table = |&name: &&str| {
+            let key = keys.remove(name).ok_or_else(|| without_key(name))?;
+            let columns = in_order(of(name, &mut columns), &key);
             let (loose, plain): (Vec<_>, Vec<_>) =
-                unique.remove(*name).unwrap_or_default().into_iter().partition(|(loose, _)| *loose);
+                of(name, &mut unique).into_iter().partition(|(loose, _)| *loose);
             Ok(Table {
-                name: (*name).to_owned(),
+                name: name.to_owned(),
                 groups: groups(&columns, key.len()),
                 columns,
                 key,
                 unique: plain.into_iter().map(|(_, columns)| columns).collect(),
                 loose_unique: !loose.is_empty(),
-                foreign_keys: foreign_keys.remove(*name).unwrap_or_default(),
-                triggers: triggers.remove(*name).unwrap_or_default(),
-                sequences: sequences.remove(*name).unwrap_or_default(),
+                foreign_keys: of(name, &mut foreign_keys),
+                triggers: of(name, &mut triggers),
+                sequences: of(name, &mut sequences),
             })
         };
         Ok(Schema { tables: tables.iter().map(table).collect::<Result<_, _>>()? })
@@ -168,7 +169,7 @@ impl Session {
         &mut self,
         tables: &[&str],
     ) -> Result<Vec<OutsideReference>, DatabaseError> {
-        let ids = ids(tables);
+        let ids = sql::regclasses(tables.iter().copied());
         let condition = format!("r.oid = ANY ({ids}) AND t.oid <> ALL ({ids})");
         let rows = self.references(&condition).await?;
         Ok(rows.into_iter().map(|(_, outside)| outside).collect())
@@ -251,22 +252,15 @@ impl Session {
         for name in sequences {
             let query = format!(
                 "SELECT last_value + CASE WHEN is_called THEN seqincrement ELSE 0 END
-                 FROM {0}, pg_sequence WHERE seqrelid = {1}::regclass",
+                 FROM {}, pg_sequence WHERE seqrelid = {}",
                 sql::name(name),
-                sql::literal(&sql::name(name))
+                sql::regclass(name)
             );
             let next = self.value(query).await.trying(format!("read the sequence {name}"))?;
             values.push(SequenceValue { name: name.clone(), next });
         }
         Ok(values)
     }
-}
-
-/// These tables, as an array of their ids.
-fn ids(tables: &[&str]) -> String {
-    let id = |table: &&str| format!("{}::regclass", sql::literal(&sql::name(table)));
-    let ids: Vec<_> = tables.iter().map(id).collect();
-    format!("ARRAY[{}]::oid[]", ids.join(", "))
 }
 
 /// Gathers rows, in their order, under the table that `split` finds in each.
@@ -276,6 +270,11 @@ fn by_table<R, T>(rows: Vec<R>, split: impl Fn(R) -> (String, T)) -> ByTable<T> 
         gathered.entry(table).or_default().push(row);
     }
     gathered
+}
+
+/// Takes what belongs to a table; many have nothing of a kind.
+fn of<T>(table: &str, gathered: &mut ByTable<T>) -> Vec<T> {
+    gathered.remove(table).unwrap_or_default()
 }
 
 fn without_key(table: &str) -> DatabaseError {

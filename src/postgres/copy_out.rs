@@ -49,8 +49,8 @@ impl Session {
     pub async fn pages(&mut self, schema: &Schema) -> Result<Vec<u64>, DatabaseError> {
         let pages = |table: &Table| {
             format!(
-                "coalesce(pg_relation_size({}::regclass), 0) / current_setting('block_size')::int8",
-                sql::literal(&sql::name(&table.name))
+                "coalesce(pg_relation_size({}), 0) / current_setting('block_size')::int8",
+                sql::regclass(&table.name)
             )
         };
         let pages: Vec<_> = schema.tables.iter().map(pages).collect();

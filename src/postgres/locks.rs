@@ -40,7 +40,7 @@ impl Session {
             match self.run(begin.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_lock_timeout(&error) => {
-                    let blockers = self.blockers(&list).await?;
+                    let blockers = self.blockers(tables).await?;
                     if since.elapsed() >= patience {
                         let trouble = Trouble::Blocked(blockers);
                         return Err(DatabaseError { what: "lock the tables".into(), trouble });
@@ -68,7 +68,7 @@ impl Session {
     }
 
     /// Who holds what is in the way, one sentence each. Ends the failed transaction.
-    async fn blockers(&mut self, tables: &str) -> Result<Vec<String>, DatabaseError> {
+    async fn blockers(&mut self, tables: &[&str]) -> Result<Vec<String>, DatabaseError> {
         self.rollback().await?;
         let query = format!(
             "SELECT DISTINCT format('process %s (user %s%s) is {} on %s since %s', l.pid,
@@ -78,10 +78,10 @@ impl Session {
                  coalesce(to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), '?'))
              FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
              WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
-             AND l.relation = ANY (ARRAY[{}]::regclass[])
+             AND l.relation = ANY ({})
              AND l.mode <> 'AccessShareLock' ORDER BY 1",
             "holding %s",
-            tables.split(", ").map(sql::literal).collect::<Vec<_>>().join(", ")
+            sql::regclasses(tables.iter().copied())
         );
         let rows: Vec<(String,)> = self.rows(query).await.trying("learn who holds the tables")?;
         Ok(rows.into_iter().map(|(sentence,)| sentence).collect())

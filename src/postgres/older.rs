@@ -88,8 +88,8 @@ impl Session {
                       THEN 'NULL' ELSE coalesce(pg_get_expr(adbin, adrelid), 'NULL') END,
                  format_type(atttypid, atttypmod), attname), ', ' ORDER BY attnum)
              FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-             WHERE attrelid = {}::regclass AND attnum > 0 AND NOT attisdropped",
-            sql::literal(&sql::name(table))
+             WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped",
+            sql::regclass(table)
         );
         self.value(query).await.trying("read the catalog")
     }

@@ -5,18 +5,20 @@ use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, Row};
 
 use super::error::{DatabaseError, Trouble, While};
 use super::sql;
 use crate::model::SnapshotInfo;
 
-/// What COPY's output depends on, and what would stop a long run or hide rows from it. No parallel
-/// workers: the leader, which writes the rows, is what one waits for, and they would take the
-/// processor from the application. No scans by range of pages: unlike a scan of a whole table, which
-/// keeps to a few buffers of its own, they would drive the application's pages out of the server's
-/// cache, and make it wait for the disk when it wants them back.
+/// First, which of the server's processes this is. Then what COPY's output depends on, and what would
+/// stop a long run or hide rows from it. No parallel workers: the leader, which writes the rows, is
+/// what one waits for, and they would take the processor from the application. No scans by range of
+/// pages: unlike a scan of a whole table, which keeps to a few buffers of its own, they would drive
+/// the application's pages out of the server's cache, and make it wait for the disk when it wants them
+/// back.
 const PINNED: &str = "
+SELECT pg_backend_pid();
 SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
 SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
 SET lc_monetary = 'C'; SET xmloption = 'content'; SET standard_conforming_strings = on;
@@ -73,11 +75,9 @@ impl Session {
     async fn open(options: PgConnectOptions) -> Result<Self, DatabaseError> {
         let mut connection =
             PgConnection::connect_with(&options).await.trying("connect to the database")?;
-        connection.execute(sqlx::raw_sql(PINNED)).await.trying("set up the session")?;
-        let mut session = Self { connection, options, backend: 0 };
-        let backend = session.value("SELECT pg_backend_pid()".into()).await;
-        session.backend = backend.trying("set up the session")?;
-        Ok(session)
+        let rows = connection.fetch_all(sqlx::raw_sql(PINNED)).await;
+        let backend = rows.and_then(|rows| rows[0].try_get(0)).trying("set up the session")?;
+        Ok(Self { connection, options, backend })
     }
 
     /// Another session on the same database.
@@ -114,14 +114,22 @@ impl Session {
         rows.iter().map(T::from_row).collect()
     }
 
+    /// The one row of a query; sent as in [`Session::rows`].
+    async fn row<T>(&mut self, query: String) -> Result<T, sqlx::Error>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.rows(query).await?.pop().ok_or(sqlx::Error::RowNotFound)
+    }
+
     /// The one value that a query gives; sent as in [`Session::rows`].
     pub(super) async fn value<T>(&mut self, query: String) -> Result<T, sqlx::Error>
     where
         (T,): for<'r> FromRow<'r, PgRow>,
         T: Send + Unpin,
     {
-        let mut values = self.rows(query).await?;
-        values.pop().map(|(value,)| value).ok_or(sqlx::Error::RowNotFound)
+        let (value,) = self.row(query).await?;
+        Ok(value)
     }
 
     /// Begins a transaction that sees one snapshot of these tables and writes nothing. The tables
@@ -197,8 +205,7 @@ impl Session {
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
                      ELSE pg_current_wal_lsn()::text END,
                 now()::text";
-        let mut rows = self.rows(query.into()).await.trying("identify the snapshot")?;
-        let row: SnapshotRow = rows.remove(0);
+        let row: SnapshotRow = self.row(query.into()).await.trying("identify the snapshot")?;
         let (database, server_version, system_identifier, visible, wal_position, taken_at) = row;
         Ok(SnapshotInfo {
             database,

@@ -18,6 +18,17 @@ pub fn names<'n>(identifiers: impl IntoIterator<Item = &'n str>) -> String {
     identifiers.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// A table, index or sequence of this schema, as what the catalog knows it by.
+pub fn regclass(identifier: &str) -> String {
+    format!("{}::regclass", literal(&name(identifier)))
+}
+
+/// Several of them, as an array.
+pub fn regclasses<'n>(identifiers: impl IntoIterator<Item = &'n str>) -> String {
+    let list = identifiers.into_iter().map(regclass).collect::<Vec<_>>().join(", ");
+    format!("ARRAY[{list}]::regclass[]")
+}
+
 /// Names of one relation as a list.
 pub fn names_of<'n>(alias: &str, identifiers: impl IntoIterator<Item = &'n str>) -> String {
     let qualify = |identifier| format!("{alias}.{}", name(identifier));

@@ -42,17 +42,17 @@ impl Apply<'_> {
 /// Whether no index begins with a column of the reference, scans would take long, and this role may
 /// make one.
 fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
-    let table = sql::literal(&sql::name(&child.name));
+    let table = sql::regclass(&child.name);
     let columns = key.columns.iter().map(|column| sql::literal(column));
     let columns = columns.collect::<Vec<_>>().join(", ");
     format!(
         "SELECT gone >= {MANY} AND gone * pages >= {PAGES} AND NOT EXISTS (
              SELECT FROM pg_index i
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-             WHERE i.indrelid = {table}::regclass AND i.indisvalid AND i.indpred IS NULL
+             WHERE i.indrelid = {table} AND i.indisvalid AND i.indpred IS NULL
              AND a.attname IN ({columns}))
          AND EXISTS (
-             SELECT FROM pg_class c WHERE c.oid = {table}::regclass AND c.relkind = 'r'
+             SELECT FROM pg_class c WHERE c.oid = {table} AND c.relkind = 'r'
              AND pg_has_role(c.relowner, 'USAGE')
              AND has_schema_privilege(c.relnamespace, 'CREATE'))
          FROM (SELECT count(*) AS gone FROM {}) d,
@@ -79,13 +79,12 @@ impl Session {
     /// tries again.
     pub async fn take_back_indexes(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
         const WHAT: &str = "drop an index that was made for the time of the restore";
-        let tables = tables.iter().map(|table| sql::literal(&sql::name(table)));
         let lent = format!(
             "SELECT i.indexrelid::regclass::text FROM pg_index i
              JOIN pg_class c ON c.oid = i.indexrelid
              WHERE starts_with(c.relname, '{PREFIX}')
-             AND i.indrelid = ANY (ARRAY[{}]::regclass[])",
-            tables.collect::<Vec<_>>().join(", ")
+             AND i.indrelid = ANY ({})",
+            sql::regclasses(tables.iter().copied())
         );
         let lent: Vec<(String,)> = self.rows(lent).await.trying(WHAT)?;
         if lent.is_empty() {

@@ -54,9 +54,7 @@ impl Apply<'_> {
             return Ok(Relief::default());
         }
         let which = |column: &str| {
-            let quoted = tables.iter().map(|table| sql::literal(&sql::name(table)));
-            let list = quoted.collect::<Vec<_>>().join(", ");
-            format!("AND {column} = ANY (ARRAY[{list}]::regclass[])")
+            format!("AND {column} = ANY ({})", sql::regclasses(tables.iter().copied()))
         };
         let (from, to, of) = (which("c.conrelid"), which("c.confrelid"), which("i.indrelid"));
         let references = format!("{REFERENCES} {from} {to} ORDER BY c.conname COLLATE \"C\"");

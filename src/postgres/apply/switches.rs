@@ -45,8 +45,8 @@ impl Apply<'_> {
                      SELECT CASE WHEN {next} BETWEEN seqmin AND seqmax
                             THEN setval(seqrelid, {next}, false)
                             ELSE setval(seqrelid, {next} - seqincrement, true) END
-                     FROM pg_sequence WHERE seqrelid = {}::regclass",
-                    sql::literal(&name),
+                     FROM pg_sequence WHERE seqrelid = {}",
+                    sql::regclass(&sequence.name),
                     next = format_args!("'{}'::bigint", target.next),
                 );
                 self.run("set a sequence", set).await?;
