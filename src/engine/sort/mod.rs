@@ -18,8 +18,8 @@ use spool::{Spool, each, merge_all};
 
 /// A run is sorted once its rows and what is noted of them have this many bytes.
 const RUN_BYTES: usize = 2 << 20;
-/// So many runs become one: 512 MiB of rows, then 128 GiB.
-const FAN_IN: usize = 256;
+/// So many runs become one: 2 GiB of rows, then 2 TiB. With fewer, more rows are written twice.
+const FAN_IN: usize = 1024;
 
 /// Takes the rows of a part in any order.
 #[derive(Debug)]
