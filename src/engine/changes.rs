@@ -11,6 +11,7 @@ use super::diff::collect;
 use super::{Engine, EngineError};
 use crate::model::{BackupId, Dataset, Hash, Manifest, RowCounts};
 use crate::store::Reader;
+use crate::threads::locked;
 
 /// How many rows of each dataset differ.
 pub type Counts = BTreeMap<Dataset, RowCounts>;
@@ -38,12 +39,12 @@ const KEPT: usize = 512;
 
 impl Counted {
     fn get(&self, key: &Hash) -> Option<Counts> {
-        let kept = self.0.lock().expect("looking does not panic");
+        let kept = locked(&self.0);
         kept.iter().find(|(known, _)| known == key).map(|(_, counts)| counts.clone())
     }
 
     fn keep(&self, key: Hash, counts: Counts) {
-        let mut kept = self.0.lock().expect("keeping does not panic");
+        let mut kept = locked(&self.0);
         if kept.len() >= KEPT {
             kept.pop_front();
         }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use crate::postgres::{DatabaseError, Session, Terminator};
+use crate::threads::locked;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -108,7 +109,7 @@ impl Run {
 
     /// A session that [`Run::end_sessions`] will end.
     pub(super) fn register(&self, session: &Session) {
-        self.sessions.lock().expect("pushing does not panic").push(session.terminator());
+        locked(&self.sessions).push(session.terminator());
     }
 
     /// Ends the run's sessions in the database, to be called after the run's future was dropped:

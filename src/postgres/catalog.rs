@@ -1,6 +1,6 @@
 //! Reads the shape of the backed-up tables from the catalog.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
@@ -247,8 +247,7 @@ impl Session {
         schema: &Schema,
     ) -> Result<Vec<SequenceValue>, DatabaseError> {
         let mut values = Vec::new();
-        let mut sequences: Vec<_> = schema.tables.iter().flat_map(|t| &t.sequences).collect();
-        sequences.dedup();
+        let sequences: BTreeSet<_> = schema.tables.iter().flat_map(|t| &t.sequences).collect();
         for name in sequences {
             let query = format!(
                 "SELECT last_value + CASE WHEN is_called THEN seqincrement ELSE 0 END

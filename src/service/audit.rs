@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Role, files};
+use crate::threads::locked;
 
 const FILE: &str = "audit.jsonl";
 /// Bytes from which on a file is put aside and a new one begun.
@@ -114,7 +115,7 @@ impl Audit {
     }
 
     fn append(&self, entry: &Entry) -> io::Result<()> {
-        let _alone = self.0.alone.lock().expect("nothing panics while it holds the log");
+        let _alone = locked(&self.0.alone);
         if fs::metadata(&self.0.path).is_ok_and(|meta| meta.len() >= LARGE) {
             self.rotate()?;
         }
@@ -148,7 +149,7 @@ impl Audit {
     }
 
     fn read(&self, limit: usize) -> io::Result<Vec<Entry>> {
-        let _alone = self.0.alone.lock().expect("nothing panics while it holds the log");
+        let _alone = locked(&self.0.alone);
         let mut newest = Vec::new();
         for number in 0..=KEPT {
             let path = if number == 0 { self.0.path.clone() } else { self.aside(number) };

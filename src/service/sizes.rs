@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::files;
+use crate::threads::locked;
 
 const FILE: &str = "sizes.jsonl";
 /// Younger points are all kept; of older ones the last of each day.
@@ -73,7 +74,7 @@ impl SizeHistory {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&self, size: Size) -> io::Result<()> {
-        let _alone = self.alone.lock().expect("nothing panics while it holds the history");
+        let _alone = locked(&self.alone);
         let last = self.all()?.pop();
         if last.is_some_and(|last| Size { at: size.at, ..last } == size) {
             return Ok(());

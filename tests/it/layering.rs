@@ -13,8 +13,8 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("postgres", &["model", "tree"]),
     ("embedded", &[]),
     ("engine", &["threads", "model", "tree", "store", "postgres"]),
-    ("service", &["model", "store", "engine"]),
-    ("api", &["model", "store", "engine", "service"]),
+    ("service", &["threads", "model", "store", "engine"]),
+    ("api", &["threads", "model", "store", "engine", "service"]),
     ("cli", &["threads", "model", "store", "engine", "embedded", "service", "api"]),
 ];
 

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::threads::locked;
+
 /// All open connections.
 #[derive(Debug, Clone)]
 pub struct Connections(Arc<All>);
@@ -75,7 +77,7 @@ impl Connections {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.open.lock().expect("nothing panics while it holds the connections")
+        locked(&self.0.open)
     }
 }
 
@@ -85,7 +87,7 @@ impl State {
     }
 
     fn idle_since(&self) -> Instant {
-        *self.idle_since.lock().expect("reading a time does not panic")
+        *locked(&self.idle_since)
     }
 }
 
@@ -110,7 +112,7 @@ impl Drop for Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.idle_since.lock().expect("writing a time does not panic") = Instant::now();
+        *locked(&self.0.idle_since) = Instant::now();
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::threads::locked;
+
 /// So many at once, and then one each `refill`.
 #[derive(Debug)]
 pub struct Throttle {
@@ -25,7 +27,7 @@ impl Throttle {
     /// # Errors
     /// The time until there is one again.
     pub fn take(&self, now: DateTime<Utc>) -> Result<(), Duration> {
-        let mut spent = self.spent_until.lock().expect("nothing panics while it holds this");
+        let mut spent = locked(&self.spent_until);
         let full = self.refill * i32::from(self.burst);
         // A clock that was turned back must not close the door for long.
         let until = spent.unwrap_or(now).clamp(now, now + full) + self.refill;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Identity, Secret, Token};
 use crate::model::{Age, Hash};
 use crate::service::{Role, files};
+use crate::threads::locked;
 
 const FILE: &str = "tokens.json";
 
@@ -104,7 +105,7 @@ impl Tokens {
     /// # Errors
     /// If the file is there but cannot be read or understood: nobody is to be let in then.
     pub fn all(&self) -> Result<Arc<Vec<Token>>, TokenError> {
-        let mut cached = self.cached.lock().expect("nothing panics while it holds the tokens");
+        let mut cached = locked(&self.cached);
         let stamp = self.stamp().map_err(self.failed("read"))?;
         if stamp != cached.stamp {
             let kept: Option<Kept> = files::read_json(&self.path).map_err(self.failed("read"))?;

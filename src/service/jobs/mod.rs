@@ -27,6 +27,7 @@ pub use work::{Order, Outcome, Work};
 
 use super::{ServiceError, StateFolder};
 use crate::engine::Engine;
+use crate::threads::locked;
 use table::Table;
 
 /// All jobs of the service. Cloning is cheap, and clones are one and the same.
@@ -173,6 +174,6 @@ impl Jobs {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.table.lock().expect("nothing panics while it holds the table")
+        locked(&self.0.table)
     }
 }

@@ -12,6 +12,7 @@ use crate::engine::{EngineError, Kind};
 use crate::model::BackupId;
 use crate::service::disk::DiskSpace;
 use crate::service::jobs::JobState;
+use crate::threads::locked;
 
 /// The database must answer within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -200,7 +201,7 @@ impl Upkeep {
         if overview.damaged > 0 {
             return Check::new(false, format!("damaged backups: {}", overview.damaged));
         }
-        let round = self.0.round.lock().expect("nothing panics while it holds the round");
+        let round = locked(&self.0.round);
         match &*round {
             None => Check::new(true, "no damage is known; there is no verification round"),
             Some(round) if round.holds(&overview.proofs, self.now()) => {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::service::schedule::Record;
 use crate::service::{StateFolder, files};
+use crate::threads::locked;
 
 const FILE: &str = "schedule.json";
 
@@ -29,7 +30,7 @@ impl Memory {
 
     /// What is remembered now.
     pub fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().expect("nothing panics while it holds the record")
+        locked(&self.record)
     }
 
     /// Changes what is remembered; durable when it returns.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{GLANCE, Upkeep};
 use crate::service::jobs::{Job, JobKind, JobState, Work};
+use crate::threads::locked;
 
 /// The shortest pause between two portions.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -30,7 +31,7 @@ impl Upkeep {
         };
         let now = self.now();
         let next = {
-            let mut round = self.0.round.lock().expect("nothing panics while it holds the round");
+            let mut round = locked(&self.0.round);
             let Some(round) = &mut *round else { return false };
             round.forget_all_but(&overview.proofs);
             round.next(&overview.proofs)
@@ -46,7 +47,7 @@ impl Upkeep {
         };
         let state = self.give_way(&job).await;
         if !matches!(state, Some(JobState::Cancelled | JobState::Interrupted)) {
-            let mut round = self.0.round.lock().expect("nothing panics while it holds the round");
+            let mut round = locked(&self.0.round);
             round.iter_mut().for_each(|round| round.tried(&id, now));
         }
         self.0.overview.forget().await;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::Upkeep;
 use crate::model::{Age, Policy};
 use crate::service::schedule::{LastRun, Upcoming};
+use crate::threads::locked;
 
 /// The schedule: what is due when, and how it went last.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -94,7 +95,7 @@ impl Upkeep {
         let Ok(overview) = self.overview().await else {
             return Some(VerificationStatus { period_days, next_at: None, oldest_proven_at: None });
         };
-        let round = self.0.round.lock().expect("nothing panics while it holds the round");
+        let round = locked(&self.0.round);
         let next = round.as_ref().and_then(|round| round.next(&overview.proofs));
         let next_at = next.map(|(_, at)| at.max(self.now()));
         Some(VerificationStatus { period_days, next_at, oldest_proven_at: overview.oldest_proof() })
