@@ -118,7 +118,7 @@ impl Run {
     /// # Errors
     /// If the server cannot be asked; it then notices within a second or two by itself.
     pub async fn end_sessions(&self) -> Result<(), DatabaseError> {
-        let sessions = std::mem::take(&mut *self.sessions.lock().expect("taking does not panic"));
+        let sessions = std::mem::take(&mut *locked(&self.sessions));
         for session in sessions {
             session.terminate().await?;
         }
