@@ -1,13 +1,14 @@
 //! Threads for work that computes or blocks, so that nobody else waits for it.
 
 use std::env;
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::panic::resume_unwind;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpid, getsid, setpriority_process};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// The lowest priority that there is.
@@ -32,6 +33,27 @@ pub fn give_way() {
     if cfg!(target_os = "linux") {
         // A system that refuses has only lost a courtesy.
         let _ = setpriority_process(None, LOWEST);
+    }
+}
+
+/// The nice value of a session that holds this program alone.
+///
+/// Beside a backup of 5,000,000 prefixes, the longest wait of a reader was 4 to 11 ms with it and 8 to 28 without;
+/// the backup took 5 % longer where nobody read, and 13 to 17 % with a value of 10.
+const NICE_SESSION: &str = "5";
+
+/// Lowers the priority of a program that serves nobody. To be called before it begins a thread, as
+/// each has the priority of the one that begins it.
+///
+/// Linux may share out processor time between sessions first (`CONFIG_SCHED_AUTOGROUP`, see sched(7)): then the
+/// priority of a thread counts among those of its session, and each process of the database has a
+/// session of its own. So the session gives way, too, unless it is somebody else's, as that of a
+/// shell in a terminal is: there the value would outlast this program.
+pub fn give_way_as_a_whole() {
+    give_way();
+    if cfg!(target_os = "linux") && getsid(None) == Ok(getpid()) {
+        // As above: a courtesy.
+        let _ = fs::write("/proc/self/autogroup", NICE_SESSION);
     }
 }
 

@@ -12,9 +12,10 @@ const TABLES: [(&str, &str); 5] = [
     ("device42_ipaddress", "id"),
 ];
 
+/// A program in a session of its own, as cron, a timer of systemd and `ssh host program` begin it.
 fn command(program: impl AsRef<Path>, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program.as_ref());
-    command.args(arguments);
+    let mut command = Command::new("setsid");
+    command.arg(program.as_ref()).args(arguments);
     command
 }
 

@@ -113,8 +113,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let mut runtime = if cli.verb.answers_others() {
         Builder::new_multi_thread()
     } else {
-        // Before any thread is begun, as each has the priority of the one that begins it.
-        threads::give_way();
+        threads::give_way_as_a_whole();
         // The thread that waits for the database also reads what it sends, in pieces of 8 KiB. Were
         // these two threads, they would wake each other at each piece: a tenth of a backup.
         Builder::new_current_thread()

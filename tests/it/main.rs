@@ -13,6 +13,7 @@ mod golden;
 mod history;
 mod layering;
 mod packaging;
+mod priority;
 mod restore_cases;
 mod service;
 mod store;
