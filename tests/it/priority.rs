@@ -32,7 +32,7 @@ async fn nice_of_a_backup(database: &TestDatabase, before: &[&str]) -> Option<St
 async fn a_backup_alone_in_its_session_gives_way_with_it() {
     let database = sample_database().await;
     let nice = nice_of_a_backup(&database, &["setsid"]).await;
-    assert_eq!(nice, nice_of_group("self").map(|_| "5".to_owned()));
+    assert_eq!(nice, nice_of_group("self").map(|_| "3".to_owned()));
 }
 
 #[tokio::test]
