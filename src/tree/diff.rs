@@ -122,10 +122,15 @@ where
             range: Range::default(),
         };
         if old == new {
-            diff.old.finish();
-            diff.new.finish();
+            diff.finish();
         }
         Ok(diff)
+    }
+
+    /// Leaves no row to come.
+    fn finish(&mut self) {
+        self.old.finish();
+        self.new.finish();
     }
 
     /// Only the changes of these keys.
@@ -190,9 +195,10 @@ where
     /// Goes one step on.
     pub(super) fn step(&mut self) -> Result<Found, A::Error> {
         if let Some(aligned) = &mut self.aligned {
-            let change = aligned.next_change(self.layout).transpose()?;
-            if let Some(change) = change.filter(|change| !self.range.is_past(&change.key)) {
-                return Ok(Found::Change(change));
+            match aligned.next_change(self.layout).transpose()? {
+                Some(change) if self.range.is_past(&change.key) => self.finish(),
+                Some(change) => return Ok(Found::Change(change)),
+                None => {}
             }
             self.aligned = None;
         }

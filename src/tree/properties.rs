@@ -1,5 +1,6 @@
 //! What must hold for any set of rows.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -342,4 +343,44 @@ fn one_row_more_or_less_changes_few_chunks_however_many_there_are() {
             before.0.len()
         );
     }
+}
+
+/// Chunks that are counted when they are read.
+struct Counted<'c>(&'c Chunks, Cell<usize>);
+
+impl ChunkSource for &Counted<'_> {
+    type Error = Trouble;
+
+    fn chunk(&self, id: &ChunkId) -> Result<Bytes, Trouble> {
+        self.1.set(self.1.get() + 1);
+        self.0.chunk(id)
+    }
+}
+
+#[test]
+fn pieces_of_a_diff_read_little_more_than_the_whole() {
+    let row = |n: u32| (format!("{n:06}"), ("content".to_owned(), "now".to_owned()));
+    let plan: Plan = (0..3_000).map(row).collect();
+    let mut after = plan.clone();
+    for (content, _) in after.values_mut() {
+        content.push('!');
+    }
+    let mut chunks = Chunks::default();
+    let (old, new) = (build(&plan, &mut chunks), build(&after, &mut chunks));
+    let layout = layout();
+    let reads_within = |range: Range| {
+        let counted = Counted(&chunks, Cell::new(0));
+        let diff = Diff::new(&layout, (&counted, &old.id), (&counted, &new.id)).expect("roots");
+        let found = diff.within(range).expect("all chunks").count();
+        (counted.1.get(), found)
+    };
+    let (whole, _) = reads_within(Range::default());
+    let (mut after, mut reads, mut found) = (None, 0, 0);
+    for upto in cuts(&&chunks, &old.id, 8).expect("nodes").into_iter().map(Some).chain([None]) {
+        let range = Range { after: after.replace(upto.clone().unwrap_or_default()), upto };
+        let piece = reads_within(range);
+        (reads, found) = (reads + piece.0, found + piece.1);
+    }
+    assert_eq!(found, 3_000);
+    assert!(reads < whole * 3 / 2, "{reads} reads and not {whole}");
 }
