@@ -157,7 +157,7 @@ pub(super) async fn collect(
     let cut = threads::spawn(move || pieces(&old_side, &new_side, threads));
     let pieces = cut.await.expect("cutting does not panic")?;
     let shared = Arc::new((schema, old, new));
-    let compare = |piece: Piece| {
+    let compare = |(place, piece): (usize, Piece)| {
         let shared = shared.clone();
         let compared = threads::spawn(move || {
             let (schema, old, new) = &*shared;
@@ -165,13 +165,16 @@ pub(super) async fn collect(
             let table = schema.table(piece.part.table).expect("a part's table is in its schema");
             let layout = Layout::from(table);
             found.take(piece.part, table, piece.changes(&layout, (old, new))?)?;
-            Ok::<_, EngineError>(found)
+            Ok::<_, EngineError>((place, found))
         });
         async { compared.await.expect("comparing does not panic") }
     };
-    let mut found = stream::iter(pieces).map(compare).buffered(threads);
+    // In any order, so that no thread rests while the piece before its own takes longer.
+    let found = stream::iter(pieces.into_iter().enumerate()).map(compare);
+    let mut found: Vec<_> = found.buffer_unordered(threads).try_collect().await?;
+    found.sort_unstable_by_key(|(place, _)| *place);
     let mut all = Collected::new(limit);
-    while let Some(piece) = found.try_next().await? {
+    for (_, piece) in found {
         all.append(piece);
     }
     Ok(all)
