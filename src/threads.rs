@@ -36,11 +36,11 @@ pub fn give_way() {
     }
 }
 
-/// The nice value of a session that holds this program alone: what others gain before it costs anything.
+/// The nice value of a session that holds this program alone: what others gain before it costs much.
 ///
 /// With 0, 3 and 5, the longest wait of a reader beside a restore was 13, 5 and 3 ms at 1,000,000 prefixes and 26, 4
 /// and 6 at 5,000,000 (medians of seven and of four; 5 and 6 beside `pg_dump`). Where nobody else asked, a first
-/// backup took 1 % less to 2 % more time with 3, and 7 % more with 5.
+/// backup took 1 % less to 2 % more time with 3, and 7 % more with 5 (at 100,000: 7 and 12 %, 13 and 24 ms).
 const NICE_SESSION: &str = "3";
 
 /// Lowers the priority of a program that serves nobody. To be called before it begins a thread, as
