@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::faults::running::{Running, hold, until_it_waits_for_a_table};
-use crate::support::program::Program;
+use crate::support::program::{Program, wrap};
 use crate::support::{TestDatabase, sample_database};
 
 /// The nice value of the scheduler's group that a process is in; none on a system without groups.
@@ -14,13 +14,11 @@ fn nice_of_group(pid: &str) -> Option<String> {
     Some(group.rsplit_once("nice ").expect("as in sched(7)").1.trim().to_owned())
 }
 
-/// The group of a backup that is under way, begun by a program with these arguments before its own.
-async fn nice_of_a_backup(database: &TestDatabase, before: &[&str]) -> Option<String> {
+/// The group of a backup that is under way and was begun by this program.
+async fn nice_of_a_backup(database: &TestDatabase, by: &str) -> Option<String> {
     let program = Program::on(database);
-    let backup = program.command(&["backup"]);
-    let mut command = Command::new(before[0]);
-    command.args(&before[1..]).arg(backup.get_program()).args(backup.get_args());
-    command.envs(backup.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut command = Command::new(by);
+    wrap(&mut command, &program.command(&["backup"]));
     command.stdin(Stdio::null());
     let _held = hold(database, "LOCK TABLE prefix IN ACCESS EXCLUSIVE MODE").await;
     let mut running = Running::of(command);
@@ -31,7 +29,7 @@ async fn nice_of_a_backup(database: &TestDatabase, before: &[&str]) -> Option<St
 #[tokio::test]
 async fn a_backup_alone_in_its_session_gives_way_with_it() {
     let database = sample_database().await;
-    let nice = nice_of_a_backup(&database, &["setsid"]).await;
+    let nice = nice_of_a_backup(&database, "setsid").await;
     assert_eq!(nice, nice_of_group("self").map(|_| "3".to_owned()));
 }
 
@@ -39,6 +37,6 @@ async fn a_backup_alone_in_its_session_gives_way_with_it() {
 async fn the_session_of_others_stays_as_it_is() {
     let database = sample_database().await;
     let ours = nice_of_group("self");
-    assert_eq!(nice_of_a_backup(&database, &["env"]).await, ours);
+    assert_eq!(nice_of_a_backup(&database, "env").await, ours);
     assert_eq!(nice_of_group("self"), ours);
 }

@@ -5,22 +5,19 @@ use std::process::{Command, Stdio};
 use ipam_rewind::embedded::sample::{self, PlanSize};
 
 use crate::support::database;
-use crate::support::program::Program;
+use crate::support::program::{Program, wrap};
 
 /// MiB that a verb may take; rows are twice as much here.
 const MOST: u64 = 150;
 
 /// Runs a command line; the most memory that it took, in MiB.
 fn peak(program: &Program, arguments: &[&str]) -> u64 {
-    let command = program.command(arguments);
     let mut timed = Command::new("/usr/bin/python3");
     let script = "import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)";
-    timed.args(["-c", script]).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        timed.env(name, value.expect("only set ones"));
-    }
+    timed.args(["-c", script]);
+    wrap(&mut timed, &program.command(arguments));
     let ended = timed.stdin(Stdio::null()).output().expect("python3 runs");
     let said = String::from_utf8_lossy(&ended.stdout).into_owned();
     assert!(ended.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ended.stderr));

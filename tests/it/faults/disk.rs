@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 
 use super::running::{change, files, recovers, whole};
 use crate::store::faults::Faulty;
-use crate::support::program::{Ended, Program};
+use crate::support::program::{Ended, Program, wrap};
 use crate::support::{TestDatabase, sample_database};
 
 /// An engine on a disk whose space the test decides on.
@@ -168,14 +168,6 @@ impl Drop for SmallDisk {
     fn drop(&mut self) {
         let _ = self.holder.kill();
         let _ = self.holder.wait();
-    }
-}
-
-/// Lets a command run another with the other's environment.
-fn wrap(command: &mut Command, inner: &Command) {
-    command.arg(inner.get_program()).args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        command.env(name, value.expect("set"));
     }
 }
 

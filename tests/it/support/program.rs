@@ -82,6 +82,14 @@ impl Program {
     }
 }
 
+/// Lets a command run another with the other's environment.
+pub fn wrap(command: &mut Command, inner: &Command) {
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.expect("set"));
+    }
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         Self {
