@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
-use rustix::process::{getpid, getsid, setpriority_process};
+use nix::unistd::{getpid, getsid};
+use rustix::process::setpriority_process;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// The lowest priority that there is.
@@ -49,7 +50,8 @@ const NICE_SESSION: &str = "3";
 /// Linux may share out processor time between sessions first (`CONFIG_SCHED_AUTOGROUP`, see sched(7)): then the
 /// priority of a thread counts among those of its session, and each process of the database has a
 /// session of its own. So the session gives way, too, unless it is somebody else's, as that of a
-/// shell in a terminal is: there the value would outlast this program.
+/// shell in a terminal is: there the value would outlast this program. A leader that this program cannot
+/// see, being outside of its container, has the id 0 here, which nix takes and rustix does not.
 pub fn give_way_as_a_whole() {
     give_way();
     if cfg!(target_os = "linux") && getsid(None) == Ok(getpid()) {

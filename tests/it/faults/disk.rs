@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 
 use super::running::{change, files, recovers, whole};
 use crate::store::faults::Faulty;
-use crate::support::program::{Ended, Program, wrap};
+use crate::support::program::{Ended, Program, unshare, wrap};
 use crate::support::{TestDatabase, sample_database};
 
 /// An engine on a disk whose space the test decides on.
@@ -105,14 +105,8 @@ struct SmallDisk {
 impl SmallDisk {
     /// None where a mount of one's own is not permitted.
     fn mounted(program: Program) -> Option<Self> {
-        let namespace: &[&str] = if nix::unistd::geteuid().is_root() {
-            &["--mount"]
-        } else {
-            &["--mount", "--map-root-user"]
-        };
         let mount = "mount -t tmpfs -o size=3m tmpfs \"$0\" && echo mounted && read -r _";
-        let mut holder = Command::new("unshare")
-            .args(namespace)
+        let mut holder = unshare("--mount")
             .args(["sh", "-c", mount])
             .arg(program.store())
             .stdin(Stdio::piped())

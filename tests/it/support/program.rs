@@ -90,6 +90,16 @@ pub fn wrap(command: &mut Command, inner: &Command) {
     }
 }
 
+/// A command that runs another in a namespace of its own, where that is permitted.
+pub fn unshare(namespace: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.arg(namespace);
+    if !nix::unistd::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command
+}
+
 impl From<Output> for Ended {
     fn from(output: Output) -> Self {
         Self {
