@@ -47,6 +47,6 @@ impl Engine {
             comparing.await.expect("comparing does not panic")?;
             staged?;
         }
-        Ok(session.index_staging(schema).await?)
+        Ok(session.analyze_staging(schema).await?)
     }
 }

@@ -79,8 +79,7 @@ impl Session {
                 "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS
                  SELECT 'i'::text AS rewind_op, ''::text AS rewind_part, false AS rewind_touch, {}
                  FROM {} WITH NO DATA;
-                 ALTER TABLE {0} ADD rewind_live bool DEFAULT false,
-                     ADD rewind_chosen bool DEFAULT false",
+                 ALTER TABLE {0} ADD rewind_chosen bool DEFAULT false",
                 staging(table),
                 sql::names(table.column_names()),
                 sql::name(&table.name),
@@ -113,16 +112,13 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the staged changes quick to find.
+    /// Lets the planner know what is staged. No index: whole sets are joined.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn index_staging(&mut self, schema: &Schema) -> Result<(), DatabaseError> {
-        for table in &schema.tables {
-            let key = sql::names(table.key_names());
-            let index = format!("CREATE INDEX ON {0} ({key}); ANALYZE {0}", staging(table));
-            self.run(index).await.trying("index the changes")?;
-        }
+    pub async fn analyze_staging(&mut self, schema: &Schema) -> Result<(), DatabaseError> {
+        let tables = schema.tables.iter().map(staging).collect::<Vec<_>>();
+        self.run(format!("ANALYZE {}", tables.join(", "))).await.trying("analyze the changes")?;
         Ok(())
     }
 }
