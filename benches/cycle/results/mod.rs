@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+/// The folder of runs on a machine other than that of the record, which no other page quotes.
+const ELSEWHERE: &str = "other-machine";
+
 /// This project's name in the column of programs.
 pub const OURS: &str = "ipam-rewind";
 pub const COPY: &str = "psql COPY";
@@ -132,15 +135,22 @@ pub fn read(folder: &Path) -> io::Result<Vec<Run>> {
     Ok(runs)
 }
 
-/// Every page of the project that quotes the figures in `benches/results`, as it should be.
-pub fn pages(project: &Path) -> io::Result<Vec<Page>> {
-    let folder = project.join("benches/results");
-    let runs = read(&folder)?;
+/// The page of each run.
+fn own_pages(folder: &Path, runs: &[Run]) -> Vec<Page> {
     let own = |run: &Run| Page {
         path: folder.join(format!("cycle-{}.md", run.prefixes)),
         text: page::text(run),
     };
-    let mut pages: Vec<_> = runs.iter().map(own).collect();
+    runs.iter().map(own).collect()
+}
+
+/// Every page of the project that quotes the figures in `benches/results`, as it should be.
+pub fn pages(project: &Path) -> io::Result<Vec<Page>> {
+    let folder = project.join("benches/results");
+    let runs = read(&folder)?;
+    let mut pages = own_pages(&folder, &runs);
+    let elsewhere = folder.join(ELSEWHERE);
+    pages.extend(own_pages(&elsewhere, &read(&elsewhere)?));
     pages.push(Page { path: folder.join("growth.md"), text: growth::text(&runs) });
     if let Some(run) = runs.iter().find(|run| run.prefixes == quote::PREFIXES) {
         let readme = project.join("README.md");
