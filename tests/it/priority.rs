@@ -15,13 +15,12 @@ fn nice_of_group(pid: &str) -> Option<String> {
 }
 
 /// The group of a backup that is under way and was begun by this program.
-async fn nice_of_a_backup(database: &TestDatabase, by: Command) -> Option<String> {
+async fn nice_of_a_backup(database: &TestDatabase, mut by: Command) -> Option<String> {
     let program = Program::on(database);
-    let mut command = by;
-    wrap(&mut command, &program.command(&["backup"]));
-    command.stdin(Stdio::null());
+    wrap(&mut by, &program.command(&["backup"]));
+    by.stdin(Stdio::null());
     let _held = hold(database, "LOCK TABLE prefix IN ACCESS EXCLUSIVE MODE").await;
-    let mut running = Running::of(command);
+    let mut running = Running::of(by);
     until_it_waits_for_a_table(database).await;
     nice_of_group(&running.pid().to_string())
 }

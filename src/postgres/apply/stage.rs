@@ -7,8 +7,8 @@ use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::{Session, sql};
 use crate::tree::{Change, Layout, fields};
 
-/// The staged changes of a table: `rewind_op` is `i`, `u` or `d` as seen from `rewind_part`, and
-/// `rewind_touch` tells an `u` that changes nothing but the time of the last touch.
+/// The staged changes of a table: `rewind_op` is `i`, `u` or `d` as seen from `rewind_part`, or, once the
+/// deletes are done, from the table; and `rewind_touch` tells an `u` that changes nothing but the time of the last touch.
 pub fn staging(table: &Table) -> String {
     format!("pg_temp.{}", sql::name(&format!("rewind_{}", table.name)))
 }
