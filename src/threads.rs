@@ -51,7 +51,8 @@ const NICE_SESSION: &str = "3";
 /// priority of a thread counts among those of its session, and each process of the database has a
 /// session of its own. So the session gives way, too, unless it is somebody else's, as that of a
 /// shell in a terminal is: there the value would outlast this program. A leader that this program cannot
-/// see, being outside of its container, has the id 0 here, which nix takes and rustix does not.
+/// see, being outside of its container, has the id 0 here, as has the session of the system's first
+/// process; nix takes that, and rustix does not.
 pub fn give_way_as_a_whole() {
     give_way();
     if cfg!(target_os = "linux") && getsid(None) == Ok(getpid()) {
