@@ -6,7 +6,7 @@
 #   IPAM_REWIND_SERVICE   the Compose service's name (default: ipam-rewind)
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 
 find_program() {
     local program

@@ -8,5 +8,5 @@ use ipam_rewind::threads;
 
 fn main() -> ExitCode {
     threads::share_one_arena();
-    ipam_rewind::cli::run(Cli::parse())
+    Cli::try_parse().map_or_else(|error| ipam_rewind::cli::explain(&error), ipam_rewind::cli::run)
 }

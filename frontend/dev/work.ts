@@ -8,7 +8,7 @@ const PHASES: Record<JobKind, Phase[]> = {
   verify: ['verifying'],
   cleanup: ['sweeping'],
   delete: ['sweeping'],
-  import: ['reading'],
+  import: ['importing'],
   diff: ['reading', 'comparing'],
 };
 const STEP = 150;

@@ -39,6 +39,7 @@ describe('with tokens', () => {
     expect(complaints).toEqual([]);
     await page.getByRole('button', { name: 'Sign out' }).click();
     await prompt.waitFor();
+    expect(await page.getByText('Of all').count()).toBe(0);
     await page.context().close();
   });
 

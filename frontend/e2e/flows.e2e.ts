@@ -89,7 +89,7 @@ describe('a day with the plan', () => {
   it('offers the Undo on the timeline, too, to whoever comes later', async () => {
     await page.goto('/');
     const bar = page.getByRole('region', { name: 'Last restore' });
-    await bar.getByText(/The plan was put back to/).waitFor();
+    await bar.getByText(/Put back to .* rows of VRFs and Prefixes/).waitFor();
     await bar.getByRole('button', { name: 'Undo' }).click();
     await page.getByRole('button', { name: 'Undo the restore' }).click();
     await page.getByRole('heading', { name: 'Restored and proven.' }).waitFor();

@@ -1,8 +1,14 @@
 /** The page's addresses. Each state that one comes back to has one. */
-import { createRouter, createWebHistory } from 'vue-router';
+import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router';
 import TimelinePage from './pages/TimelinePage.vue';
 
 const TITLE = 'Backup & Restore';
+
+/** What makes a page another one: a backup's details belong to the timeline, each restore is a page of its own. */
+export function pageKey({ name, path }: Pick<RouteLocationNormalized, 'name' | 'path'>): string {
+  if (name === 'restore') return path;
+  return name === 'backup' ? 'timeline' : String(name);
+}
 
 export const router = createRouter({
   history: createWebHistory(),

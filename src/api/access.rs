@@ -69,6 +69,11 @@ impl<R> Caller<R> {
         Err(ApiError::Forbidden { name: self.name.clone(), role: self.role, needed })
     }
 
+    /// Who that is.
+    pub fn identity(&self) -> Identity {
+        Identity { name: self.name.clone(), role: self.role }
+    }
+
     /// The name that goes into backups: none for somebody at this machine.
     pub fn author(&self) -> Option<String> {
         (self.name != LOCAL).then(|| self.name.clone())

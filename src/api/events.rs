@@ -19,7 +19,8 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use super::access::{Caller, Viewer};
 use super::error::ApiError;
 use crate::service::Service;
-use crate::service::jobs::{Job, JobId, Jobs};
+use crate::service::access::Identity;
+use crate::service::jobs::{Job, JobId};
 
 /// Room for as many streams as may be open at a time.
 static STREAMS: Semaphore = Semaphore::const_new(64);
@@ -60,12 +61,12 @@ impl utoipa::IntoParams for LastEventId {
     responses((status = 200, description = "Events `job`, each with a job", body = String, content_type = "text/event-stream"))
 )]
 pub async fn events(
-    _: Caller<Viewer>,
+    caller: Caller<Viewer>,
     State(service): State<Service>,
     LastEventId(last): LastEventId,
 ) -> Result<Response, ApiError> {
     let after = last.unwrap_or_else(|| before_what_is_under_way(&service));
-    stream(&service, after, None).map(IntoResponse::into_response)
+    stream(&service, caller.identity(), after, None).map(IntoResponse::into_response)
 }
 
 fn before_what_is_under_way(service: &Service) -> u64 {
@@ -77,7 +78,8 @@ fn before_what_is_under_way(service: &Service) -> u64 {
 
 /// What a stream has still to tell, and where it is.
 struct Follower {
-    jobs: Jobs,
+    service: Service,
+    caller: Identity,
     changes: watch::Receiver<u64>,
     after: u64,
     only: Option<JobId>,
@@ -86,20 +88,22 @@ struct Follower {
     _place: SemaphorePermit<'static>,
 }
 
-/// A stream of what changes after that number, of one job or of all.
+/// A stream of what changes after that number, of one job or of all. It ends where the caller would not
+/// be let in any more.
 ///
 /// # Errors
 /// If enough streams are open already.
 pub fn stream(
     service: &Service,
+    caller: Identity,
     after: u64,
     only: Option<JobId>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, ApiError> {
     let place = STREAMS.try_acquire().map_err(|_| ApiError::Overloaded)?;
-    let jobs = service.jobs().clone();
     let follower = Follower {
-        changes: jobs.follow(),
-        jobs,
+        changes: service.jobs().follow(),
+        service: service.clone(),
+        caller,
         after,
         only,
         to_tell: VecDeque::new(),
@@ -114,7 +118,7 @@ pub fn stream(
 }
 
 impl Follower {
-    /// The next event; none once the job, or the service, is over.
+    /// The next event; none once the job, the service, or the caller's time is over.
     async fn next(&mut self) -> Option<Event> {
         while self.to_tell.is_empty() {
             if self.over {
@@ -122,20 +126,23 @@ impl Follower {
             }
             // Looked at before the jobs are: what comes later wakes this up again.
             self.changes.mark_unchanged();
-            self.over = self.jobs.are_over();
+            self.over = self.service.jobs().are_over();
             self.look();
             if self.to_tell.is_empty() && !self.over {
                 self.over = self.changes.changed().await.is_err();
             }
         }
         let (number, job) = self.to_tell.pop_front()?;
+        if !self.service.gate().still_knows(&self.caller, self.service.now()) {
+            return None;
+        }
         self.over |= self.only.is_some() && job.state.is_over();
         let body = serde_json::to_string(&job).expect("a job is plain data");
         Some(Event::default().event("job").id(number.to_string()).data(body))
     }
 
     fn look(&mut self) {
-        let new = self.jobs.changed_after(self.after).into_iter();
+        let new = self.service.jobs().changed_after(self.after).into_iter();
         let only = self.only;
         self.to_tell.extend(new.filter(|(_, job)| only.is_none_or(|id| job.job_id == id)));
         self.after = self.to_tell.back().map_or(self.after, |(number, _)| *number);

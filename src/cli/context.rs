@@ -119,8 +119,14 @@ impl Context {
     }
 
     /// Asks, and goes on only after a yes.
-    pub fn confirm(&self, question: &str) -> Result<(), CliError> {
-        if self.global.yes { Ok(()) } else { prompt::ask(question) }
+    pub async fn confirm(&self, question: &str) -> Result<(), CliError> {
+        if self.global.yes {
+            return Ok(());
+        }
+        tokio::select! {
+            answer = prompt::ask(question) => answer,
+            () = interruption() => Err(CliError::Interrupted),
+        }
     }
 }
 

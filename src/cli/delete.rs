@@ -27,7 +27,7 @@ impl Arguments {
                 Err(error) if error.kind() == crate::engine::Kind::Damaged => String::new(),
                 Err(error) => return Err(error.into()),
             };
-            context.confirm(&format!("Delete backup {id}{what}? This cannot be undone."))?;
+            context.confirm(&format!("Delete backup {id}{what}? This cannot be undone.")).await?;
         }
         let deleted = context.run(async |run| engine.delete(&id, run).await).await?;
         context.print(&deleted, text);

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::output::{numbers, plain, size, table, time};
 use crate::engine::{BackupInfo, Details, EngineError};
-use crate::model::BackupId;
+use crate::model::{BackupId, BackupKind};
 
 /// Show everything about one backup: metadata, files, sizes, validation
 #[derive(Debug, Args)]
@@ -36,6 +36,12 @@ fn validation(info: &BackupInfo) -> String {
     }
 }
 
+fn labels(info: &BackupInfo) -> String {
+    let labels = info.labels.iter().map(|(key, value)| plain(&format!("{key}={value}")));
+    let labels: Vec<_> = labels.collect();
+    if labels.is_empty() { "none".into() } else { labels.join(", ") }
+}
+
 fn text(details: &Details) -> String {
     let info = &details.backup_info.info;
     let restored = info.last_restore.as_deref().map_or("never".into(), time);
@@ -45,11 +51,17 @@ fn text(details: &Details) -> String {
     }
     numbers(&mut files, 1..=1);
     format!(
-        "Backup       {}\nDescription  {}\nCreated      {} UTC by {} ({} days ago)\n\
+        "Backup       {} ({}{})\nDescription  {}\nLabels       {}\nCreated      {} UTC by {} ({} days ago)\n\
          Database     {} on PostgreSQL {}\nValidation   {}\nRestored     {restored}\n\
          Size         {} of rows, {} added to the store\n\n{}\n\n{files}",
         info.backup_id,
+        match info.backup_type {
+            BackupKind::Full => "full",
+            BackupKind::PreRestore => "pre-restore",
+        },
+        if info.pinned { ", pinned" } else { "" },
         plain(&info.description),
+        labels(info),
         time(&info.timestamp),
         plain(&info.created_by),
         details.age_days,

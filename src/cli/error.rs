@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::engine::{EngineError, Kind};
+use crate::engine::{EngineError, Kind, Problem};
+use crate::service::ServiceError;
 use crate::service::access::TokenError;
 
 /// Why a verb did not do what it was asked.
@@ -17,6 +18,12 @@ pub enum CliError {
     /// The answer was no.
     #[error("not confirmed; nothing was changed")]
     Declined,
+    /// A question was answered with Ctrl-C.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+    /// The options do not go together, or one makes no sense.
+    #[error(transparent)]
+    Options(anyhow::Error),
     /// A verification found damage; its report is printed already.
     #[error("damage was found")]
     DamageFound,
@@ -34,29 +41,64 @@ pub enum CliError {
     /// The tokens.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The private PostgreSQL of the demo.
+    /// The private PostgreSQL of the demo, or the service.
     #[error(transparent)]
     Demo(#[from] anyhow::Error),
 }
 
 impl CliError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::NobodyToAsk
+            | Self::Options(_)
+            | Self::Token(TokenError::Name(_))
+            | Self::DatabaseUrlFile { .. } => Kind::MalformedRequest,
+            Self::DamageFound => Kind::Damaged,
+            Self::Interrupted => Kind::Interrupted,
+            Self::Demo(error)
+                if matches!(error.downcast_ref(), Some(ServiceError::StateInUse(_))) =>
+            {
+                Kind::Busy
+            }
+            Self::Declined | Self::Demo(_) | Self::Token(_) | Self::Unwell => Kind::Failed,
+        }
+    }
+
     /// The exit code.
     pub fn code(&self) -> u8 {
+        match self.kind() {
+            Kind::Failed | Kind::OutcomeUnknown | Kind::SchemaMismatch | Kind::InTheWay => 1,
+            Kind::MalformedRequest => 2,
+            Kind::NoSuchBackup => 3,
+            Kind::Damaged | Kind::MalformedArchive => 4,
+            Kind::DatabaseUnreachable | Kind::NotPermitted => 5,
+            Kind::Busy => 6,
+            Kind::Interrupted => 130,
+        }
+    }
+
+    /// The error as a problem document; none where the result that was printed says it all.
+    pub fn problem(&self) -> Option<Problem> {
         match self {
-            Self::NobodyToAsk | Self::Token(TokenError::Name(_)) | Self::DatabaseUrlFile { .. } => {
-                2
+            Self::DamageFound | Self::Unwell => None,
+            Self::Engine(error) => Some(error.problem()),
+            other => Some(other.kind().problem(other.words(": "))),
+        }
+    }
+
+    /// The error and what it came from, outermost first.
+    pub fn words(&self, between: &str) -> String {
+        match self {
+            Self::Engine(error) => error.chain().join(between),
+            Self::Demo(error) | Self::Options(error) => {
+                error.chain().map(ToString::to_string).collect::<Vec<_>>().join(between)
             }
-            Self::Declined | Self::Demo(_) | Self::Token(_) | Self::Unwell => 1,
-            Self::DamageFound => 4,
-            Self::Engine(error) => match error.kind() {
-                Kind::Failed | Kind::SchemaMismatch => 1,
-                Kind::MalformedRequest => 2,
-                Kind::NoSuchBackup => 3,
-                Kind::Damaged | Kind::MalformedArchive => 4,
-                Kind::DatabaseUnreachable | Kind::NotPermitted => 5,
-                Kind::Busy => 6,
-                Kind::Interrupted => 130,
-            },
+            Self::Token(error) => {
+                let why = std::error::Error::source(error).map(ToString::to_string);
+                std::iter::once(error.to_string()).chain(why).collect::<Vec<_>>().join(between)
+            }
+            other => other.to_string(),
         }
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::diff::{cell, value};
 use super::error::CliError;
-use super::output::{count, numbers, plain, plural, table, whole};
+use super::output::{self, count, numbers, plain, plural, table, whole};
 use crate::engine::{History, RowVersion, VersionKind};
 
 /// Show what became of one row through all backups, newest first
@@ -25,6 +25,7 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let history = context.engine().await?.history(&self.table, &self.key).await?;
         context.print(&history, text);
+        output::errors(&history.unreadable);
         Ok(())
     }
 }

@@ -17,9 +17,7 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let list = context.engine().await?.list().await?;
         context.print(&list, text);
-        for unreadable in &list.unreadable {
-            output::error(unreadable);
-        }
+        output::errors(&list.unreadable);
         Ok(())
     }
 }
@@ -37,6 +35,9 @@ fn marks(info: &BackupInfo) -> String {
 }
 
 fn text(list: &BackupList) -> String {
+    if list.backups.is_empty() && !list.unreadable.is_empty() {
+        return "Of no backup can be told what it is.".into();
+    }
     if list.backups.is_empty() {
         return "There are no backups yet. `ipam-rewind backup` makes one.".into();
     }

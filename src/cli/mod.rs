@@ -35,6 +35,8 @@ use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
+pub use exit::explain;
+
 use context::Context;
 use error::CliError;
 

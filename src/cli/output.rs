@@ -34,6 +34,13 @@ pub fn error(words: &str) {
     note(&format!("error: {words}"));
 }
 
+/// Writes failures that did not keep the rest from being done to standard error.
+pub fn errors(all: &[String]) {
+    for words in all {
+        error(words);
+    }
+}
+
 /// A line below the head, and nothing else that is not a value.
 const LINES: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));

@@ -7,12 +7,14 @@ use clap::Args;
 use super::context::Context;
 use super::diff::rows;
 use super::error::CliError;
-use super::output::{count, numbers, plural, table};
+use super::output::{self, count, numbers, plural, table};
 use crate::engine::{EngineError, Preview, RestoreOptions, RestoreResults, Restored, Selection};
 use crate::model::{BackupId, Dataset};
 
-/// Changed rows of each dataset that a preview shows.
+/// Changed rows of each dataset that a preview shows to people.
 const SHOWN: usize = 5;
+/// As many as the API's preview shows unless told otherwise.
+const SHOWN_AS_JSON: usize = 100;
 
 /// Replace all current rows by those of a backup
 ///
@@ -46,14 +48,16 @@ impl Arguments {
         let options = self.options()?;
         let engine = context.engine().await?;
         if self.dry_run || !context.yes() {
-            let look = async |run: &_| engine.preview(&id, &options, SHOWN, run).await;
+            let shown = if context.json() { SHOWN_AS_JSON } else { SHOWN };
+            let look = async |run: &_| engine.preview(&id, &options, shown, run).await;
             let preview = context.run(look).await?;
             if self.dry_run {
                 context.print(&preview, text_of_preview);
                 return Ok(());
             }
-            context.say(&text_of_preview(&preview));
-            context.confirm(&format!("Restore {id} now?"))?;
+            // Whoever is asked is shown what about, whatever else is not to be said.
+            output::note(&text_of_preview(&preview));
+            context.confirm(&format!("Restore {id} now?")).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
         context.print(&restored, text);
@@ -88,10 +92,9 @@ fn results(datasets: &BTreeMap<Dataset, RestoreResults>, head: [&str; 5]) -> Str
 
 fn text_of_preview(preview: &Preview) -> String {
     if preview.is_empty() {
-        return format!(
-            "Nothing differs from backup {}: a restore would change no row.",
-            preview.backup_id
-        );
+        let what = if preview.partial { "Of what was selected, nothing" } else { "Nothing" };
+        let id = &preview.backup_id;
+        return format!("{what} differs from backup {id}: a restore would change no row.");
     }
     let head = ["Dataset", "Insert", "Update", "Delete", "Leave"];
     let mut text =
@@ -103,7 +106,10 @@ fn text_of_preview(preview: &Preview) -> String {
     }
     text += &format!("\n\n{}", rows(&preview.changes));
     if preview.truncated {
-        text += "\n… and more: `ipam-rewind diff ID live --limit N` shows them.";
+        let id = &preview.backup_id;
+        text += &format!(
+            "\n… and more: `ipam-rewind diff live {id} --limit N` lists all that differs."
+        );
     }
     text
 }
@@ -115,8 +121,14 @@ fn text(restored: &Restored) -> String {
         Some(safety) => format!("To undo this: ipam-rewind restore {safety}"),
         None => "There is no safety backup, as you asked.".into(),
     };
+    let proven = if report.partial {
+        "what was selected is as in the backup, and nothing else was changed"
+    } else {
+        "the rows read back before the commit were those of the backup"
+    };
+    let notes: String = restored.notes.iter().map(|note| format!("\nNote: {note}")).collect();
     format!(
-        "{}\n{}\nProven: the rows read back before the commit were those of the backup.\n{undo}",
+        "{}\n{}\nProven: {proven}.\n{undo}{notes}",
         restored.message,
         results(&report.datasets, head),
     )

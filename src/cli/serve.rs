@@ -88,13 +88,14 @@ impl Arguments {
     }
 
     async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
-        let plan = self.plan.plan()?;
-        let origins = Origins::new(&self.access.cors_origin).context("cannot use --cors-origin")?;
+        let plan = self.plan.plan().map_err(CliError::Options)?;
+        let origins = Origins::new(&self.access.cors_origin).context("cannot use --cors-origin");
+        let origins = origins.map_err(CliError::Options)?;
         let engine = context.engine_for_writing().await?;
         let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
         let open = Tokens::in_folder(&folder).all()?.is_empty();
-        self.access.refuse_anonymous(self.listen, open)?;
+        self.access.refuse_anonymous(self.listen, open).map_err(CliError::Options)?;
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;

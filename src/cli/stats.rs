@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::context::Context;
 use super::error::CliError;
-use super::output::{count, numbers, plural, size, table};
+use super::output::{self, count, numbers, plural, size, table};
 use crate::engine::StoreStatistics;
+use crate::service::{Disk, DiskSpace, Statistics};
 
 /// Show what the store holds, how well it compresses, and what each backup costs
 #[derive(Debug, Args)]
@@ -14,8 +15,13 @@ pub struct Arguments {}
 impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
-        let statistics = context.engine().await?.stats().await?;
-        context.print(&statistics, text);
+        let engine = context.engine().await?;
+        let disk = engine.store().folder().and_then(|folder| DiskSpace::of(folder).ok());
+        // Only a service that has run for a while knows how fast the store grows.
+        let disk = disk.map(|space| Disk { space, full_in_days: None });
+        let statistics = Statistics { store: engine.stats().await?, disk };
+        context.print(&statistics, |statistics| text(&statistics.store));
+        output::errors(&statistics.store.unreadable);
         Ok(())
     }
 }

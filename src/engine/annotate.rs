@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{BackupInfo, Engine, EngineError};
 use crate::model::{BackupId, State, check_description, check_label};
+use crate::store::StoreError;
 
 /// How many labels a backup may have.
 const MAX_LABELS: usize = 64;
@@ -61,7 +62,8 @@ impl Annotation {
 }
 
 impl Engine {
-    /// Changes what is said of a backup.
+    /// Changes what is said of a backup. Of one whose state is damaged nothing is known; then this begins
+    /// anew.
     ///
     /// # Errors
     /// If there is none with this id, or a text is too long or holds control characters; nothing is
@@ -72,6 +74,9 @@ impl Engine {
         annotation: &Annotation,
     ) -> Result<Annotated, EngineError> {
         let manifest = self.store.manifest(id).await?;
+        if let Err(StoreError::StateDamaged { .. }) = self.store.state(id).await {
+            self.store.save_state(id, &State::default()).await?;
+        }
         let mut applied = Ok(());
         let state = self.store.change_state(id, |state| {
             let mut changed = state.clone();

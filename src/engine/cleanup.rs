@@ -89,7 +89,7 @@ impl Engine {
     /// If there is none with this id, or the store cannot be read.
     pub async fn would_delete(&self, id: &BackupId) -> Result<Deleted, EngineError> {
         self.store.manifest(id).await?;
-        let manifests = self.store.manifests(|manifest| manifest).await?;
+        let (manifests, _) = self.store.manifests(|manifest| manifest).await?;
         let bytes = self.store.exclusive_sizes(&manifests).await?.remove(id).unwrap_or(0);
         let message = format!("Backup {id} would be deleted");
         let freed = Freed { bytes, ..Freed::default() };
@@ -113,13 +113,21 @@ impl Engine {
         }
         let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, "cleanup", Duration::ZERO);
         let alone = alone.await?;
-        let (kept, deleted) = self.judge(policy).await?;
-        for backup in &deleted {
+        let (mut kept, judged) = self.judge(policy).await?;
+        let mut deleted = Vec::new();
+        for mut backup in judged {
+            // Somebody may have pinned it since.
+            if self.store.state(&backup.backup_id).await.is_ok_and(|state| state.pinned) {
+                backup.kept_because.push(Reason::Pinned);
+                kept.push(backup);
+                continue;
+            }
             match self.store.unlink(&backup.backup_id).await {
-                Ok(()) | Err(StoreError::NoSuchBackup(_)) => {}
+                Ok(()) | Err(StoreError::NoSuchBackup(_)) => deleted.push(backup),
                 Err(error) => return Err(error.into()),
             }
         }
+        kept.sort_by(|a, b| b.backup_id.cmp(&a.backup_id));
         let freed = self.sweep("cleanup", run).await?;
         alone.release().await;
         Ok(report(kept, deleted, freed, false))
@@ -141,7 +149,7 @@ impl Engine {
                 kept_because: decision.reasons,
             }
         };
-        let all = policy.decide(candidates.collect()).into_iter().map(judged);
+        let all = policy.decide(candidates.collect(), self.now()).into_iter().map(judged);
         Ok(all.partition(|judged| !judged.kept_because.is_empty()))
     }
 

@@ -19,6 +19,9 @@ pub enum EngineError {
     /// The text is no dataset.
     #[error(transparent)]
     UnknownDataset(#[from] UnknownDataset),
+    /// Neither the backup nor the database has this VRF.
+    #[error("there is no VRF {0:?}, neither in the backup nor in the database")]
+    UnknownVrf(String),
     /// The text is no backed-up table.
     #[error("no table is named {0:?}; they are {tables}", tables = Part::tables().join(", "))]
     UnknownTable(String),
@@ -76,14 +79,6 @@ pub enum EngineError {
     /// After the restore the database did not hold what it was to hold; it was rolled back.
     #[error("the proof failed, so nothing was changed: {0}")]
     ProofFailed(String),
-    /// The restore took effect, but its record in the store could not be written.
-    #[error("the restore of {id} was committed, but that could not be noted in the store")]
-    NotNoted {
-        /// The backup.
-        id: BackupId,
-        /// Why not.
-        source: StoreError,
-    },
     /// A description or a label is not what it may be.
     #[error("{0}")]
     MalformedAnnotation(String),
@@ -122,6 +117,10 @@ pub enum Kind {
     DatabaseUnreachable,
     /// The database does not permit it.
     NotPermitted,
+    /// Rows that are not backed up, or a constraint, stand in the way.
+    InTheWay,
+    /// The connection was lost during a commit: it may have taken effect or not.
+    OutcomeUnknown,
     /// Somebody else is at it.
     Busy,
     /// Ended by its owner.
@@ -172,6 +171,13 @@ impl Problem {
 }
 
 impl Kind {
+    /// A problem of this kind.
+    #[must_use]
+    pub fn problem(self, detail: impl Into<String>) -> Problem {
+        let (code, title, status) = self.described();
+        Problem::new(status, code, title, detail)
+    }
+
     /// Its stable name, its words and its status code.
     fn described(self) -> (&'static str, &'static str, u16) {
         match self {
@@ -185,6 +191,10 @@ impl Kind {
                 ("database_unreachable", "The database is out of reach", 503)
             }
             Self::NotPermitted => ("not_permitted", "The database does not permit it", 503),
+            Self::InTheWay => ("in_the_way", "The database holds what stands in the way", 409),
+            Self::OutcomeUnknown => {
+                ("outcome_unknown", "It is not known whether it took effect", 500)
+            }
             Self::Busy => ("busy", "Another run is under way", 409),
             Self::Interrupted => ("interrupted", "Interrupted", 503),
         }
@@ -199,6 +209,7 @@ impl EngineError {
             Self::MalformedId(_)
             | Self::UnknownDataset(_)
             | Self::UnknownTable(_)
+            | Self::UnknownVrf(_)
             | Self::MalformedKey { .. }
             | Self::MalformedAnnotation(_)
             | Self::NoDatabase => Kind::MalformedRequest,
@@ -211,8 +222,18 @@ impl EngineError {
             Self::Snapshot { .. }
             | Self::OutsideDatasets(_)
             | Self::ProofFailed(_)
-            | Self::NotNoted { .. }
             | Self::Io { .. } => Kind::Failed,
+        }
+    }
+
+    /// Whether no database was named, or in a way that makes no sense.
+    #[must_use]
+    pub fn is_about_the_address(&self) -> bool {
+        let malformed = |error: &DatabaseError| matches!(error.trouble, Trouble::MalformedUrl);
+        match self {
+            Self::NoDatabase => true,
+            Self::Database(error) => malformed(error),
+            _ => false,
         }
     }
 
@@ -236,10 +257,19 @@ impl EngineError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self.kind() {
+            Kind::Damaged if matches!(self, Self::Store(StoreError::PacksMissing(_))) => {
+                "bring the folder `packs` back; or delete these backups; or use another store"
+            }
             Kind::NoSuchBackup => "`ipam-rewind list` shows the backups that there are",
             Kind::Damaged => "`ipam-rewind verify` tells which backups are whole",
             Kind::DatabaseUnreachable => "check --database-url or DATABASE_URL",
-            Kind::NotPermitted => "the role must own the tables; the README says what it needs",
+            Kind::NotPermitted => {
+                "a backup needs a role that may read the tables and sequences, a restore one that owns them"
+            }
+            Kind::Busy if matches!(self, Self::Database(_)) => "try again when they are done",
+            Kind::OutcomeUnknown => {
+                "`ipam-rewind diff ID live` tells whether the rows are those of a backup"
+            }
             Kind::Busy => "try again when the other run is over",
             _ => return None,
         })
@@ -248,14 +278,13 @@ impl EngineError {
     /// The error as a problem document.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let (code, title, status) = self.kind().described();
         let problems = match self {
             Self::Damaged { damage, .. } => damage.clone(),
             Self::Misfit { differences, .. } => differences.clone(),
             _ => Vec::new(),
         };
         let hint = self.hint().map(Cow::from);
-        Problem { problems, hint, ..Problem::new(status, code, title, self.chain().join(": ")) }
+        Problem { problems, hint, ..self.kind().problem(self.chain().join(": ")) }
     }
 
     /// A tree could not be made from the rows of a part.
@@ -286,7 +315,11 @@ fn kind_of_trouble(trouble: &Trouble) -> Kind {
     match trouble {
         Trouble::Unreachable(_) => Kind::DatabaseUnreachable,
         Trouble::NotPermitted(_) => Kind::NotPermitted,
+        Trouble::MalformedUrl => Kind::MalformedRequest,
+        Trouble::Unsuitable(_) => Kind::SchemaMismatch,
+        Trouble::ReferredTo(_) | Trouble::Forbidden(_) => Kind::InTheWay,
         Trouble::Blocked(_) => Kind::Busy,
-        _ => Kind::Failed,
+        Trouble::CommitUnknown(_) => Kind::OutcomeUnknown,
+        Trouble::Refused(_) => Kind::Failed,
     }
 }

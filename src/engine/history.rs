@@ -22,10 +22,13 @@ pub struct History {
     pub table: String,
     /// The row's key, as it was asked for.
     pub key: String,
-    /// How many backups were looked at: all that there are.
+    /// How many backups were looked at: all that can be read.
     pub backups: usize,
     /// What became of the row, newest first; empty if no backup has it.
     pub versions: Vec<RowVersion>,
+    /// Backups that were not looked at since their manifest cannot be read, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// A run of backups in which the row stayed the same, or stayed away.
@@ -100,18 +103,18 @@ impl Engine {
         if !Part::tables().contains(&table) {
             return Err(EngineError::UnknownTable(table.chars().take(80).collect()));
         }
-        let snapshots = self.snapshots(table).await?;
+        let (snapshots, unreadable) = self.snapshots(table).await?;
         refuse_what_is_no_key(&snapshots, key)?;
         let reader = self.store.reader().await?;
         let (backups, sought) = (snapshots.len(), key.to_owned());
         let work = move || follow(&reader, &snapshots, &sought);
         let versions = threads::spawn(work).await.expect("following a row does not panic")?;
         let (table, key) = (table.to_owned(), key.to_owned());
-        Ok(History { status: "success", table, key, backups, versions })
+        Ok(History { status: "success", table, key, backups, versions, unreadable })
     }
 
-    /// All backups, oldest first. Those with the same table share what describes it.
-    async fn snapshots(&self, table: &str) -> Result<Vec<Snapshot>, EngineError> {
+    /// All backups, oldest first, and what is wrong with those that cannot be read. Those with the same table share what describes it.
+    async fn snapshots(&self, table: &str) -> Result<(Vec<Snapshot>, Vec<String>), EngineError> {
         let mut before: Option<Arc<Table>> = None;
         let snapshots = self.store.manifests(|manifest| {
             let now = manifest.schema.table(table);

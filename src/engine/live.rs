@@ -114,9 +114,9 @@ impl Engine {
         let tables = existing_tables(&mut first).await?;
         refuse_incomplete(&tables)?;
         first.begin_snapshot(&tables).await?;
-        second.begin_shared(&mut first).await?;
+        let both = second.begin_shared(&mut first, &tables).await?;
         let schema = first.schema(&tables).await?;
-        Ok((vec![first, second], schema))
+        Ok((if both { vec![first, second] } else { vec![first] }, schema))
     }
 
     /// Two sessions of this run, made at the same time.

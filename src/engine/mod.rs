@@ -30,6 +30,7 @@ pub mod sort;
 mod stage;
 mod stats;
 mod verify;
+mod vrf;
 
 use std::sync::Arc;
 

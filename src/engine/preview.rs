@@ -24,6 +24,8 @@ pub struct Preview {
     pub status: &'static str,
     /// The backup.
     pub backup_id: BackupId,
+    /// Whether only a part was asked for; of the rest this says nothing.
+    pub partial: bool,
     /// What would be done, by dataset.
     pub datasets: BTreeMap<Dataset, RestoreResults>,
     /// Of the rows to be updated, those of which only the time of the last touch would change.
@@ -60,11 +62,12 @@ impl Engine {
         let (mut session, mut second) = self.connect_two(run).await?;
         let tables = existing_tables(&mut session).await?;
         let schema = self.fitting_schema(&mut session, &tables, &manifest).await?;
+        self.refuse_unknown_vrf(&mut session, &manifest, &options.selection).await?;
         session.begin_scratch_snapshot(&tables).await?;
-        second.begin_shared(&mut session).await?;
-        let readers = &mut [&mut session, &mut second];
+        let both = second.begin_shared(&mut session, &tables).await?;
+        let readers = &mut [&mut session, &mut second][..if both { 2 } else { 1 }];
         let passing = self.capture_aside(readers, schema.clone(), &store, run).await?;
-        second.rollback().await?;
+        second.close().await?;
         let live = Compared::from(passing).side;
         let target = Compared::backup(manifest, store).side;
         run.begin(Phase::Comparing, None);
@@ -82,6 +85,7 @@ impl Engine {
         Ok(Preview {
             status: "success",
             backup_id: id.clone(),
+            partial: !options.selection.is_all(),
             datasets: RestoreResults::over(&unchanged, &found.datasets),
             touched: found.datasets.values().map(|counts| counts.touched).sum(),
             changes: found.changes,

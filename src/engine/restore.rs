@@ -10,11 +10,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::compare::Side;
-use super::live::{Captured, Labelled, Passing};
+use super::live::{Labelled, Passing};
 use super::results::{RestoreResults, by_dataset};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Schema, rfc3339,
+    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Schema, SequenceValue,
+    rfc3339,
 };
 use crate::postgres::{Apply, Selection, Session, Staged, existing_tables};
 use crate::store::{Lock, Mode};
@@ -60,6 +61,9 @@ pub struct Report {
     pub safety_backup: Option<BackupId>,
     /// Whether what was read back equals the backup. Nothing is committed otherwise.
     pub proven: bool,
+    /// Whether only a part was asked for. Then the proof is that what was selected equals the backup, and
+    /// that nothing else changed.
+    pub partial: bool,
 }
 
 /// The documented answer.
@@ -75,6 +79,9 @@ pub struct Restored {
     pub restore_results: Report,
     /// When this was answered.
     pub timestamp: String,
+    /// What did not work although the restore did.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The tables of which at least a tenth changed: as many as autovacuum takes for many.
@@ -102,7 +109,6 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
 /// The live state under lock: what the restore starts from.
 struct Replaced {
     schema: Schema,
-    captured: Captured,
     side: Side,
     safety: Option<BackupId>,
 }
@@ -111,8 +117,8 @@ impl Engine {
     /// Makes the live rows exactly those of the backup.
     ///
     /// # Errors
-    /// In every case the database is as it was, but for [`EngineError::NotNoted`]. A safety backup
-    /// that was made before the failure stays.
+    /// In every case the database is as it was; only of [`Kind::OutcomeUnknown`](super::Kind::OutcomeUnknown) that is not known. A
+    /// safety backup that was made before the failure stays.
     pub async fn restore(
         &self,
         id: &BackupId,
@@ -128,7 +134,8 @@ impl Engine {
 
         let mut session = self.connect(run).await?;
         let report = self.rewind(&mut session, &manifest, options, run).await?;
-        self.note_restore(&manifest).await?;
+        // From here on it is done, whatever becomes of the rest.
+        let notes = self.note_restore(&manifest).await.err().into_iter().collect();
         shared.release().await;
         alone.release().await;
         run.begin(Phase::Done, None);
@@ -138,6 +145,7 @@ impl Engine {
             backup_id: id.clone(),
             restore_results: report,
             timestamp: self.timestamp(),
+            notes,
         })
     }
 
@@ -152,6 +160,11 @@ impl Engine {
         run.begin(Phase::Locking, None);
         let tables = existing_tables(session).await?;
         self.fitting_schema(session, &tables, manifest).await?;
+        self.refuse_unknown_vrf(session, manifest, &options.selection).await?;
+        // What an earlier restore could not take back would only be in the way.
+        if let Err(error) = session.take_back_indexes(&tables).await {
+            tracing::debug!("an index of an earlier restore stays: {error}");
+        }
         session.begin_exclusive(&tables, options.lock_patience).await?;
         let live = self.keep(session, &tables, manifest, options, run).await?;
 
@@ -168,13 +181,12 @@ impl Engine {
             apply.select(&options.selection).await?;
         }
         let staged = apply.staged().await?;
-        let sequences = if options.selection.covers_sequences() {
-            &manifest.sequences[..]
-        } else {
-            &live.captured.sequences[..]
+        let covered = |sequence: &&SequenceValue| {
+            options.selection.covers_sequence(&sequence.name, &live.schema)
         };
+        let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
         let nearly_empty = nearly_empty(&live.side.parts, &staged);
-        apply.write(&outside, &nearly_empty, sequences, &manifest.snapshot.taken_at).await?;
+        apply.write(&outside, &nearly_empty, &sequences, &manifest.snapshot.taken_at).await?;
 
         run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
         if options.selection.is_all() {
@@ -196,6 +208,7 @@ impl Engine {
             datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),
             safety_backup: live.safety,
             proven: true,
+            partial: !options.selection.is_all(),
         })
     }
 
@@ -234,7 +247,7 @@ impl Engine {
             let Passing { captured, reader } =
                 self.capture_aside(sessions, schema.clone(), &store, run).await?;
             let side = Side { reader, parts: captured.parts.clone() };
-            return Ok(Replaced { schema, captured, side, safety: None });
+            return Ok(Replaced { schema, side, safety: None });
         }
         let (captured, writer) = self.capture_into_store(sessions, schema.clone(), run).await?;
         let written = writer.finish().await?;
@@ -245,7 +258,7 @@ impl Engine {
         };
         let safety = Some(self.publish(&captured, &written, &label).await?.backup_id);
         let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
-        Ok(Replaced { schema, captured, side, safety })
+        Ok(Replaced { schema, side, safety })
     }
 
     /// The live tables, if the backup's rows fit into them.
@@ -264,14 +277,20 @@ impl Engine {
         Err(EngineError::Misfit { from, to: "the live database".into(), differences })
     }
 
-    async fn note_restore(&self, manifest: &Manifest) -> Result<(), EngineError> {
+    /// Notes in the backup's state that it was restored; a sentence if that cannot be.
+    async fn note_restore(&self, manifest: &Manifest) -> Result<(), String> {
         let id = &manifest.backup_id;
         let now = rfc3339(self.now());
         let noted = self.store.change_state(id, |state| {
             state.restore_tested = true;
             state.last_restore = Some(now);
         });
-        let noted = noted.await.map(drop);
-        noted.map_err(|source| EngineError::NotNoted { id: id.clone(), source })
+        noted.await.map(drop).map_err(|error| {
+            tracing::warn!(
+                "could not note the restore: {}",
+                EngineError::from(error).chain().join(": ")
+            );
+            format!("the store could not note that backup {id} was restored")
+        })
     }
 }

@@ -34,6 +34,10 @@ pub struct StoreStatistics {
     pub total_ratio: f64,
     /// Each backup, newest first.
     pub costs: Vec<BackupCost>,
+    /// Backups that are not counted since their manifest cannot be read, with the reason. What others
+    /// share with them seems to be needed by the others alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// What one backup costs.
@@ -60,10 +64,8 @@ impl Engine {
     /// # Errors
     /// If it cannot be read, or a node of a tree is damaged.
     pub async fn stats(&self) -> Result<StoreStatistics, EngineError> {
-        let mut manifests = Vec::new();
-        for id in self.store.backups().await?.iter().rev() {
-            manifests.push(self.store.manifest(id).await?);
-        }
+        let (mut manifests, unreadable) = self.store.manifests(|manifest| manifest).await?;
+        manifests.reverse();
         let sizes = self.store.totals().await?;
         let exclusive = self.store.exclusive_sizes(&manifests).await?;
         let cost = |manifest: &crate::model::Manifest| BackupCost {
@@ -87,6 +89,7 @@ impl Engine {
             compression_ratio: ratio(sizes.raw_bytes, sizes.stored_bytes),
             total_ratio: ratio(logical_bytes, sizes.stored_bytes),
             costs,
+            unreadable,
         })
     }
 }

@@ -1,13 +1,19 @@
 //! The fourth primitive: every chunk there, every hash right, every row count right.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, Verification, rfc3339};
-use crate::store::{Damage, StoreError};
+use crate::store::{Damage, Lock, Mode, StoreError};
+
+/// How long a verification waits for a sweep to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Of how many backups one sentence tells.
+const NAMED: usize = 10;
 
 /// What a verification found.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -41,16 +47,22 @@ impl VerifyReport {
     }
 }
 
-/// A damage as a sentence that names everything it hurts.
-fn sentence(damage: &Damage) -> String {
+/// A damage as a sentence that names what it hurts: this backup first, and not too many others, which
+/// have sentences of their own.
+fn sentence(damage: &Damage, first: Option<&BackupId>) -> String {
     let mut hurts: BTreeMap<&BackupId, Vec<&str>> = BTreeMap::new();
     for (id, dataset) in &damage.hurts {
         hurts.entry(id).or_default().push(dataset.name());
     }
-    let hurts = hurts.iter().map(|(id, datasets)| format!("{id} ({})", datasets.join(", ")));
-    let hurts: Vec<_> = hurts.collect();
-    let hurts = if hurts.is_empty() { "no backup".into() } else { hurts.join(", ") };
-    format!("{damage}; it hurts {hurts}")
+    let mut hurts: Vec<_> = hurts.into_iter().collect();
+    hurts.sort_by_key(|(id, _)| Some(*id) != first);
+    let more = hurts.len().saturating_sub(NAMED);
+    let named = hurts.iter().take(NAMED);
+    let mut named: Vec<_> =
+        named.map(|(id, datasets)| format!("{id} ({})", datasets.join(", "))).collect();
+    named.extend((more > 0).then(|| format!("and {more} more")));
+    let named = if named.is_empty() { "no backup".into() } else { named.join(", ") };
+    format!("{damage}; it hurts {named}")
 }
 
 impl Engine {
@@ -59,6 +71,21 @@ impl Engine {
     /// # Errors
     /// If an id is unknown or the store cannot be read. Damage is no error but a finding.
     pub async fn verify(&self, ids: &[BackupId], run: &Run) -> Result<VerifyReport, EngineError> {
+        // What a sweep takes away meanwhile would look like damage. Where no lock is to be had because the
+        // store is only read, nobody of this account sweeps either.
+        let shared = self.store.lock(Lock::Objects, Mode::Shared, "verification", PATIENCE).await;
+        let shared = match shared {
+            Err(error @ StoreError::Busy { .. }) => return Err(error.into()),
+            shared => shared.ok(),
+        };
+        let report = self.verify_now(ids, run).await;
+        if let Some(shared) = shared {
+            shared.release().await;
+        }
+        report
+    }
+
+    async fn verify_now(&self, ids: &[BackupId], run: &Run) -> Result<VerifyReport, EngineError> {
         let everything = ids.is_empty();
         let ids = if everything { self.store.backups().await? } else { ids.to_vec() };
         let (mut manifests, mut backups) = (Vec::new(), Vec::new());
@@ -79,8 +106,11 @@ impl Engine {
             backups.push(self.conclude(manifest, &damage).await?);
         }
         backups.sort_by(|a, b| a.backup_id.cmp(&b.backup_id));
-        let mut elsewhere: Vec<_> =
-            damage.iter().filter(|damage| damage.hurts.is_empty()).map(sentence).collect();
+        let mut elsewhere: Vec<_> = damage
+            .iter()
+            .filter(|damage| damage.hurts.is_empty())
+            .map(|damage| sentence(damage, None))
+            .collect();
         elsewhere.dedup();
         run.begin(Phase::Done, None);
         let mut report = VerifyReport { status: "success", backups, elsewhere };
@@ -114,13 +144,19 @@ impl Engine {
     ) -> Result<VerifiedBackup, EngineError> {
         let id = &manifest.backup_id;
         let hurts = |damage: &&Damage| damage.hurts.iter().any(|(hurt, _)| hurt == id);
-        let damage: Vec<_> = damage.iter().filter(hurts).map(sentence).collect();
+        let mut damage: Vec<_> =
+            damage.iter().filter(hurts).map(|damage| sentence(damage, Some(id))).collect();
         let verified_at = rfc3339(self.now());
-        // A state that cannot be read or written must not hide what was found.
+        // A state that cannot be read or written must not hide what was found. If it cannot be read,
+        // that is damage, too.
         let verification = Verification { verified_at, damage: damage.clone() };
         let noted = self.store.change_state(id, |state| state.verification = Some(verification));
-        if let Err(error) = noted.await {
-            tracing::warn!("could not note the verification of {id}: {error}");
+        match noted.await {
+            Ok(_) | Err(StoreError::NoSuchBackup(_)) => {}
+            Err(error @ StoreError::StateDamaged { .. }) => damage.push(format!(
+                "{error}; its rows are not hurt; what was said of it is lost, and `annotate` begins anew"
+            )),
+            Err(error) => tracing::warn!("could not note the verification of {id}: {error}"),
         }
         Ok(VerifiedBackup {
             backup_id: id.clone(),
@@ -145,5 +181,26 @@ impl Engine {
         let hurt = report.backups.into_iter().find(|backup| backup.backup_id == *id);
         let damage = hurt.map(|backup| backup.damage).unwrap_or_default();
         Err(EngineError::Damaged { id: id.clone(), damage })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Dataset;
+
+    #[test]
+    fn of_a_damage_that_hurts_many_each_backup_is_told_its_own_and_how_many_others() {
+        let ids: Vec<BackupId> = (10..40)
+            .map(|second| format!("20250920_1430{second}").parse().expect("an id"))
+            .collect();
+        let hurts = ids.iter().map(|id| (id.clone(), Dataset::Vpcs)).collect();
+        let damage = Damage { pack: None, chunk: None, what: "gone".into(), hurts };
+        let said = sentence(&damage, Some(&ids[29]));
+        assert!(
+            said.starts_with("gone; it hurts 20250920_143039 (vpcs), 20250920_143010"),
+            "{said}"
+        );
+        assert!(said.ends_with(", and 20 more"), "{said}");
     }
 }

@@ -119,11 +119,13 @@ impl Policy {
         ]
     }
 
-    /// A decision for each candidate, newest first.
+    /// A decision for each candidate, newest first. Ages count from the newest; but from none that was made
+    /// by a clock that ran ahead of `now`, unless all were.
     #[must_use]
-    pub fn decide(&self, mut candidates: Vec<Candidate>) -> Vec<Decision> {
+    pub fn decide(&self, mut candidates: Vec<Candidate>, now: DateTime<Utc>) -> Vec<Decision> {
         candidates.sort_by(|a, b| b.id.cmp(&a.id));
-        let newest = candidates.first().map(|candidate| candidate.id.second());
+        let past = candidates.iter().find(|candidate| candidate.id.second() <= now);
+        let newest = past.or(candidates.first()).map(|candidate| candidate.id.second());
         let younger = |time: DateTime<Utc>, age: Age| {
             newest.is_some_and(|newest| newest - time <= age.duration())
         };
@@ -172,7 +174,8 @@ mod tests {
     }
 
     fn kept(policy: &Policy, candidates: Vec<Candidate>) -> Vec<String> {
-        let decisions = policy.decide(candidates).into_iter();
+        let now = "2025-02-01T00:00:00Z".parse().expect("a time");
+        let decisions = policy.decide(candidates, now).into_iter();
         decisions.filter(|d| !d.reasons.is_empty()).map(|d| d.id.to_string()).collect()
     }
 
@@ -201,6 +204,15 @@ mod tests {
         let all = candidates(&["20250101_000000", "20250101_120000", "20250102_000000"]);
         let policy = Policy { within: "12h".parse().ok(), ..Policy::default() };
         assert_eq!(kept(&policy, all), ["20250102_000000", "20250101_120000"]);
+    }
+
+    #[test]
+    fn a_backup_of_a_clock_that_ran_ahead_makes_no_other_old() {
+        let all = candidates(&["20250101_000000", "20250101_120000", "20350101_000000"]);
+        let policy = Policy { within: "12h".parse().ok(), ..Policy::default() };
+        assert_eq!(kept(&policy, all).len(), 3);
+        let ahead = candidates(&["20350101_000000", "20350102_000000"]);
+        assert_eq!(kept(&policy, ahead), ["20350102_000000"]);
     }
 
     #[test]

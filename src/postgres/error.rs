@@ -1,6 +1,7 @@
 //! What can go wrong with a database, sorted by what one can do about it.
 
-use sqlx::postgres::PgDatabaseError;
+use sqlx::error::DatabaseError as DatabaseAnswer;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Something that was asked of the database did not work.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub struct DatabaseError {
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
+    /// The database's address cannot be read. (It may hold a password, so it is not repeated.)
+    #[error("it does not read as postgres://user@host/database")]
+    MalformedUrl,
     /// No connection, or a lost one.
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
@@ -34,6 +38,9 @@ pub enum Trouble {
     /// The connection was lost while the commit was under way, and its outcome cannot be learnt.
     #[error("the connection was lost during the commit, so it is not known whether it took effect")]
     CommitUnknown(#[source] sqlx::Error),
+    /// What was to be written breaks a rule that the database has for its rows.
+    #[error("a constraint of the database forbids it")]
+    Forbidden(#[source] sqlx::Error),
     /// Any other answer of the server.
     #[error("the server refused")]
     Refused(#[source] sqlx::Error),
@@ -60,11 +67,20 @@ impl From<sqlx::Error> for Trouble {
                 Some(code) if code.starts_with("57P") || code.starts_with("08") => {
                     Self::Unreachable(error)
                 }
+                // Integrity constraint violation.
+                Some(code) if code.starts_with("23") => Self::Forbidden(error),
+                _ if ends_the_session(&**answer) => Self::Unreachable(error),
                 _ => Self::Refused(error),
             },
             _ => Self::Refused(error),
         }
     }
+}
+
+/// Whether the server has ended the session, or itself, with this answer.
+fn ends_the_session(answer: &dyn DatabaseAnswer) -> bool {
+    let severity = answer.try_downcast_ref().map(PgDatabaseError::severity);
+    matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 /// Whether the server gave up waiting for a lock.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, Row};
 
-use super::error::{DatabaseError, Trouble, While};
+use super::error::{DatabaseError, Trouble, While, is_lock_timeout};
 use super::sql;
 use crate::model::SnapshotInfo;
 
@@ -25,9 +25,11 @@ SET lc_monetary = 'C'; SET xmloption = 'content'; SET standard_conforming_string
 SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
 SET application_name = 'ipam-rewind'; SET jit = off; SET synchronous_commit = on;
 SET max_parallel_workers_per_gather = 0; SET enable_tidscan = off;
+SET quote_all_identifiers = off; SET default_transaction_read_only = off;
 SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
 SELECT set_config('search_path', quote_ident(current_schema()), false);
 SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
 ";
 
 /// How long a server that may be gone is asked for the end of a session or a transaction.
@@ -59,7 +61,7 @@ fn options_of(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     // The text may hold a password, so it is not repeated.
     parsed.ok_or_else(|| DatabaseError {
         what: "use the database URL".into(),
-        trouble: Trouble::Unsuitable("it does not read as postgres://user@host/database".into()),
+        trouble: Trouble::MalformedUrl,
     })
 }
 
@@ -173,11 +175,17 @@ impl Session {
         Ok(())
     }
 
-    /// Begins a transaction that sees the snapshot of the first session's.
+    /// Begins a transaction that sees the snapshot of the first session's, and holds the tables like
+    /// that one. False if it does not, since somebody waits for a table with a stronger lock: to wait
+    /// behind them would be to wait for the first session, which waits for this one in turn.
     ///
     /// # Errors
-    /// If the server does not share it.
-    pub async fn begin_shared(&mut self, first: &mut Self) -> Result<(), DatabaseError> {
+    /// If the server does not share the snapshot.
+    pub async fn begin_shared(
+        &mut self,
+        first: &mut Self,
+        tables: &[&str],
+    ) -> Result<bool, DatabaseError> {
         let what = "share the snapshot";
         let snapshot: String =
             first.value("SELECT pg_export_snapshot()".into()).await.trying(what)?;
@@ -186,7 +194,13 @@ impl Session {
             sql::literal(&snapshot)
         );
         self.run(begin).await.trying(what)?;
-        Ok(())
+        let tables = sql::names(tables.iter().copied());
+        let lock = format!("LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT");
+        match self.run(lock).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_lock_timeout(&error) => self.rollback().await.map(|()| false),
+            Err(error) => Err(error).trying(what),
+        }
     }
 
     /// What identifies the snapshot that this transaction sees; the fingerprint is the caller's.
@@ -282,7 +296,7 @@ impl Terminator {
         let mut session = Session::open(self.options.clone()).await?;
         let gone = format!(
             "SELECT count(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity
-             WHERE pid = {} AND application_name = 'ipam-rewind' AND usename = current_user",
+             WHERE pid = {} AND application_name = 'ipam-rewind' AND usename = session_user",
             self.backend
         );
         for _ in 0..100 {

@@ -1,9 +1,11 @@
-//! The disk that a store in a folder is on.
+//! The disk that a store in a folder is on, and the store's own numbers beside its.
 
 use std::path::Path;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::engine::StoreStatistics;
 
 /// A disk in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -12,6 +14,26 @@ pub struct DiskSpace {
     pub total_bytes: u64,
     /// Bytes that this service can still use.
     pub available_bytes: u64,
+}
+
+/// The disk that the store is on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Disk {
+    /// Its size, and what is left of it.
+    #[serde(flatten)]
+    pub space: DiskSpace,
+    /// When it will be full if the store goes on growing as it did; none where that cannot be told.
+    pub full_in_days: Option<u64>,
+}
+
+/// The store and its disk in numbers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Statistics {
+    /// The store.
+    #[serde(flatten)]
+    pub store: StoreStatistics,
+    /// The disk that the store is on; none where the store is no folder.
+    pub disk: Option<Disk>,
 }
 
 impl DiskSpace {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use audit::Audit;
-pub use disk::DiskSpace;
+pub use disk::{Disk, DiskSpace, Statistics};
 pub use error::ServiceError;
 pub use metrics::Metrics;
 pub use role::Role;

@@ -106,6 +106,17 @@ impl StoreError {
         move |source| Self::Io { doing, source }
     }
 
+    /// The operating system's own error that it comes from, if it comes from one.
+    #[must_use]
+    pub fn system(&self) -> Option<&std::io::Error> {
+        let (mut found, mut next) = (None, Some(self as &(dyn std::error::Error + 'static)));
+        while let Some(error) = next {
+            found = error.downcast_ref().or(found);
+            next = error.source();
+        }
+        found
+    }
+
     /// Whether it says that an object is not there.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })

@@ -64,26 +64,33 @@ impl Store {
         Ok(ids)
     }
 
-    /// What `keep` takes from the manifest of each backup, oldest first. Several are read at a time,
-    /// and none is held longer than `keep` needs it, so any number of backups can be gone through.
+    /// What `keep` takes from the manifest of each backup, oldest first, and what is wrong with those
+    /// that cannot be read: one such does not hide the others. Several are read at a time, and none is
+    /// held longer than `keep` needs it, so any number of backups can be gone through.
     ///
     /// # Errors
-    /// [`StoreError::ManifestDamaged`], with the backup that it hurts.
+    /// If the object store fails.
     pub async fn manifests<T>(
         &self,
         mut keep: impl FnMut(Manifest) -> T,
-    ) -> Result<Vec<T>, StoreError> {
+    ) -> Result<(Vec<T>, Vec<String>), StoreError> {
         let folders = self.objects().folders().await?;
         let mut ids: Vec<BackupId> = folders.iter().filter_map(|name| name.parse().ok()).collect();
         ids.sort();
         // Collected first, as in `backups`.
         let reads: Vec<_> = ids.iter().map(|id| self.manifest_if_there(id)).collect();
         let mut reads = stream::iter(reads).buffered(32);
-        let mut kept = Vec::with_capacity(ids.len());
-        while let Some(manifest) = reads.try_next().await? {
-            kept.extend(manifest.map(&mut keep));
+        let (mut kept, mut unreadable) = (Vec::with_capacity(ids.len()), Vec::new());
+        while let Some(read) = reads.next().await {
+            match read {
+                Ok(manifest) => kept.extend(manifest.map(&mut keep)),
+                Err(damaged @ StoreError::ManifestDamaged { .. }) => {
+                    unreadable.push(damaged.to_string());
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(kept)
+        Ok((kept, unreadable))
     }
 
     /// A folder without a manifest is no backup, or no longer.
@@ -145,7 +152,7 @@ impl Store {
     /// Changes a backup's state: what others in this process change meanwhile is not lost.
     ///
     /// # Errors
-    /// As [`Self::state`]; if the object store fails. It is then as it was.
+    /// As [`Self::state`]; [`StoreError::NoSuchBackup`]; if the object store fails. It is then as it was.
     pub async fn change_state(
         &self,
         id: &BackupId,
@@ -156,6 +163,10 @@ impl Store {
         let mut state = before.clone();
         change(&mut state);
         if state != before {
+            // Deleted meanwhile, perhaps; its state is not to come back.
+            if self.objects().meta(&layout::manifest(id)).await?.is_none() {
+                return Err(StoreError::NoSuchBackup(id.clone()));
+            }
             self.save_state(id, &state).await?;
         }
         Ok(state)

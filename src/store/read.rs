@@ -1,6 +1,6 @@
 //! Chunks out of packs: for threads that may block.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -18,6 +18,8 @@ use crate::tree::ChunkSource;
 const BLOCK: u64 = 256 << 10;
 /// A longer frame is read by itself.
 const LONG: u64 = 4 * BLOCK;
+/// In a store that really lacks chunks, looking again and again would take its time.
+const MOST_REFRESHES: u8 = 8;
 const BLOCK_CACHE: usize = 16 << 20;
 const CHUNK_CACHE: usize = 8 << 20;
 
@@ -31,8 +33,8 @@ pub struct Reader(Arc<Shared>);
 struct Shared {
     store: Store,
     index: Mutex<Arc<Index>>,
-    /// The index was read anew because something was missing; that is done once.
-    refreshed: AtomicBool,
+    /// How often the index was read anew because something was missing.
+    refreshed: AtomicU8,
     blocks: Mutex<Cache<(PackId, u64)>>,
     chunks: Mutex<Cache<ChunkId>>,
     beneath: Option<Reader>,
@@ -62,7 +64,7 @@ impl Reader {
         Self(Arc::new(Shared {
             store: store.clone(),
             index: Mutex::new(index),
-            refreshed: AtomicBool::new(false),
+            refreshed: AtomicU8::new(0),
             blocks: Mutex::new(Cache::new(BLOCK_CACHE)),
             chunks: Mutex::new(Cache::new(CHUNK_CACHE)),
             beneath,
@@ -73,9 +75,10 @@ impl Reader {
         locked(&self.0.index).clone()
     }
 
-    /// Another process may have published or swept since the index was read.
+    /// Another process may have published or swept since the index was read, and again.
     fn refresh(&self) -> Result<bool, StoreError> {
-        if self.0.refreshed.swap(true, Ordering::AcqRel) {
+        if self.0.refreshed.fetch_add(1, Ordering::AcqRel) >= MOST_REFRESHES {
+            self.0.refreshed.store(MOST_REFRESHES, Ordering::Release);
             return Ok(false);
         }
         let index = self.0.store.0.runtime.block_on(self.0.store.index())?;

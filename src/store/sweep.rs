@@ -45,7 +45,7 @@ impl Swept {
 struct Census {
     /// Nothing needs them.
     dead: Vec<PackId>,
-    /// More than half of what they hold is needed by nothing.
+    /// More than half of what they hold is needed by nothing, or a damaged copy that has been replaced.
     wasteful: Vec<PackId>,
 }
 
@@ -88,21 +88,24 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
     for (_, spot) in index.frames() {
         held[spot.pack as usize] += spot.frame_len();
     }
+    let mut healed = vec![false; index.packs().len()];
     let missing = needed.iter().any(|id| index.get(id).is_none());
     for (id, spot) in index.set_aside() {
         // The only copy of something that is needed stays, damaged as it is, and in its place.
         if needed.contains(id) && index.get(id).is_none() {
             living[spot.pack as usize] = u64::MAX;
+        } else {
+            healed[spot.pack as usize] = true;
         }
     }
     let mut census = Census { dead: Vec::new(), wasteful: Vec::new() };
-    for ((pack, living), held) in index.packs().iter().zip(living).zip(held) {
+    for (place, pack) in index.packs().iter().enumerate() {
         // What is missing may lie in a pack whose frames were not all found.
-        let kept = missing && !pack.whole;
-        match living {
+        let kept = living[place] == u64::MAX || (missing && !pack.whole);
+        match living[place] {
             _ if kept => {}
             0 => census.dead.push(pack.id),
-            living if living < held / 2 => census.wasteful.push(pack.id),
+            living if healed[place] || living < held[place] / 2 => census.wasteful.push(pack.id),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: verbs, words, JSON bodies, questions, exit codes.
 
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -109,12 +110,59 @@ async fn a_question_without_a_terminal_is_a_refusal() {
     let database = database().await;
     let program = Program::on(&database);
     let id = program.backup();
-    for verb in [["restore", &id], ["delete", &id]] {
+    for verb in [["restore", &id, "--json"], ["delete", &id, "--json"]] {
         let ended = program.run(&verb);
         assert_eq!(ended.code, 2, "{}", ended.err);
         assert!(ended.err.contains("add --yes"), "{}", ended.err);
+        assert!(ended.out.contains("\"malformed_request\""), "{}", ended.out);
     }
     assert_eq!(program.ids(), [id]);
+}
+
+/// What the program prints on a terminal where somebody answers its question so, and its exit code.
+fn answered(program: &Program, arguments: &[&str], answer: &[u8]) -> (i32, String) {
+    let inner = program.command(arguments);
+    let words = std::iter::once(inner.get_program()).chain(inner.get_args());
+    let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
+    for (name, value) in inner.get_envs() {
+        command.env(name, value.expect("set"));
+    }
+    let mut terminal =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    // Held to the end: without a keyboard the terminal would end.
+    let mut keyboard = terminal.stdin.take().expect("piped");
+    let mut screen = terminal.stdout.take().expect("piped");
+    let (mut seen, mut block, mut asked) = (String::new(), [0; 4096], false);
+    while let read @ 1.. = screen.read(&mut block).expect("readable") {
+        seen += &String::from_utf8_lossy(&block[..read]);
+        if !asked && seen.contains("[y/N]") {
+            asked = true;
+            keyboard.write_all(answer).expect("typed");
+        }
+    }
+    (terminal.wait().expect("it ends").code().expect("a code"), seen)
+}
+
+#[tokio::test]
+async fn a_question_shows_what_it_is_about_and_takes_yes_no_and_an_interruption() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let id = program.backup();
+    database.sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'").await;
+    let changed = database.dump().await;
+    for (answer, code) in [(&b"n\n"[..], 1), (b"\x03", 130)] {
+        let (ended, seen) = answered(&program, &["restore", &id, "--quiet"], answer);
+        assert_eq!(ended, code, "{seen}");
+        assert!(seen.contains("~ vrf prod-vrf"), "{seen}");
+        assert!(seen.contains("nothing was changed"), "{seen}");
+        assert_eq!(database.dump().await, changed);
+    }
+    assert_eq!(answered(&program, &["delete", &id], b"\x03").0, 130);
+    let (ended, seen) = answered(&program, &["restore", &id], b"y\n");
+    assert_eq!(ended, 0, "{seen}");
+    assert_ne!(database.dump().await, changed);
 }
 
 #[tokio::test]
@@ -123,13 +171,18 @@ async fn each_kind_of_failure_has_its_exit_code_and_a_problem_document() {
     let program = Program::on(&database);
     let id = program.backup();
     let nowhere = "postgres://nobody@127.0.0.1:1/none";
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 11] = [
         (&["details", "20250101_000000"], 3, "no_such_backup"),
         (&["restore", "20250101_000000", "--yes"], 3, "no_such_backup"),
         (&["details", "../../etc/passwd"], 2, "malformed_request"),
         (&["restore", &id, "--dataset", "everything", "--yes"], 2, "malformed_request"),
         (&["backup", "--database-url", nowhere], 5, "database_unreachable"),
-        (&["backup", "--database-url", "mysql://x:secret@y/z"], 1, "failed"),
+        (&["backup", "--database-url", "mysql://x:secret@y/z"], 2, "malformed_request"),
+        (&["restore", &id, "--vrf", "nosuch", "--yes"], 2, "malformed_request"),
+        (&["backup", "--database-url-file", "/no/such/file"], 2, "malformed_request"),
+        (&["list", "--no-such-option"], 2, "malformed_request"),
+        (&["token", "revoke", "nobody"], 1, "failed"),
+        (&["serve", "--keep-last", "3"], 2, "malformed_request"),
     ];
     for (arguments, code, name) in cases {
         let Ended { code: ended, out, err } = program.run(&[arguments, &["--json"]].concat());
@@ -182,6 +235,7 @@ async fn cleanup_keeps_the_newest_and_says_what_went() {
     assert_eq!(program.ok(&["verify"]).lines().last(), Some("Every byte is there and right."));
     assert_eq!(program.json(&["delete", &ids[2], "--yes"])["status"], "success");
     let statistics = program.json(&["stats"]);
+    assert!(statistics["disk"]["available_bytes"].as_u64() > Some(0), "{statistics}");
     assert_eq!((&statistics["backups"], &statistics["packs"]), (&0.into(), &0.into()));
 }
 

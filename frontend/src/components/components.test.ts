@@ -31,7 +31,7 @@ afterEach(() => {
 });
 
 describe('the typed confirmation', () => {
-  const shown = (ready = true) => mount(ConfirmRestore, { props: { id: '20250920_143022', part: false, ready, starting: false } });
+  const shown = (ready = true) => mount(ConfirmRestore, { props: { id: '20250920_143022', part: false, safety: true, ready, starting: false } });
 
   it('restores only once the id is typed, to the letter', async () => {
     const form = shown();
@@ -43,6 +43,13 @@ describe('the typed confirmation', () => {
     await field.setValue('20250920_143022');
     await form.get('form').trigger('submit');
     expect(form.emitted('go')).toHaveLength(1);
+  });
+
+  it('says that there will be no Undo, where the state before is not kept', async () => {
+    const form = shown();
+    expect(form.text()).not.toContain('no Undo');
+    await form.setProps({ safety: false });
+    expect(form.text()).toContain('there will be no Undo');
   });
 
   it('waits for the preview', async () => {
@@ -76,7 +83,7 @@ describe('a problem', () => {
 
 describe('the preview’s sentence', () => {
   const rows = (inserted: number, updated: number, deleted: number) => ({ inserted, updated, deleted, unchanged: 10 });
-  const preview = { status: 'success', backup_id: 'x', touched: 0, changes: [], truncated: false };
+  const preview = { status: 'success', backup_id: 'x', partial: false, touched: 0, changes: [], truncated: false };
 
   it('counts what comes, changes and goes', () => {
     const text = mount(PreviewSentence, { props: { preview: { ...preview, datasets: { vrfs: rows(1, 0, 2), vpcs: rows(0, 3, 0) } } } }).text();
@@ -91,7 +98,7 @@ describe('the preview’s sentence', () => {
 describe('a running restore', () => {
   it('shows the step it is at, and may be cancelled until it commits', async () => {
     const restore = job('a', { kind: 'restore', progress: { ...job('a').progress, phase: 'applying' } });
-    const run = mount(RestoreRun, { props: { job: restore } });
+    const run = mount(RestoreRun, { props: { job: restore, safety: true } });
     expect(run.get('[aria-current=step]').text()).toContain('Write the rows');
     await run.get('button').trigger('click');
     expect(run.emitted('cancel')).toHaveLength(1);

@@ -1,6 +1,7 @@
 import { flushPromises } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { api } from '@/services/api';
+import { ref } from 'vue';
+import { api, jobs } from '@/services/api';
 import { ServiceError } from '@/services/problem';
 import type { Job } from '@/services/types';
 import { backup, job } from '@/testing/samples';
@@ -8,10 +9,13 @@ import { useBackups } from './useBackups';
 import { useChanges } from './useChanges';
 import { useJobs } from './useJobs';
 import { usePicked } from './usePicked';
+import { usePreview } from './usePreview';
 import { useRequest } from './useRequest';
 import { useTask } from './useTask';
 
 afterEach(() => { vi.restoreAllMocks(); });
+
+const listOf = (...ids: string[]) => ({ status: 'success', count: ids.length, backups: ids.map((id) => ({ ...backup(id), backup_path: 'x', age_days: 0 })) });
 
 describe('jobs', () => {
   const { take, find, running, onOver } = useJobs();
@@ -51,19 +55,49 @@ describe('a task', () => {
 
   it('fails with the problem of its job, or of the call that starts it', async () => {
     const problem = { type: 'about:blank', title: 'Damaged', status: 422, detail: 'chunk x', code: 'damaged' };
-    vi.spyOn(api, 'job').mockResolvedValue(job('t2', { state: 'failed', problem }));
     const task = useTask();
-    expect(await task.run(() => Promise.resolve(job('t2', { state: 'failed' })))).toBeNull();
+    expect(await task.run(() => Promise.resolve(job('t2', { state: 'failed', problem })))).toBeNull();
     expect(task.problem.value).toMatchObject({ code: 'damaged' });
     await task.run(() => Promise.reject(new ServiceError({ ...problem, code: 'busy' })));
     expect(task.problem.value).toMatchObject({ code: 'busy' });
   });
 
   it('says so when it was cancelled', async () => {
-    vi.spyOn(api, 'job').mockResolvedValue(job('t3', { state: 'cancelled' }));
     const task = useTask();
     await task.run(() => Promise.resolve(job('t3', { state: 'cancelled' })));
     expect(task.problem.value?.detail).toBe('It was cancelled; nothing was changed.');
+  });
+});
+
+describe('two starts of a task', () => {
+  it('give the newest result, whichever is answered last', async () => {
+    vi.spyOn(api, 'job').mockImplementation((id) => Promise.resolve(job(id, { state: 'succeeded', result: { id } as never })));
+    const answers: ((job: Job) => void)[] = [];
+    const task = useTask<{ id: string }>();
+    const [first, second] = [1, 2].map(() => task.run(() => new Promise((resolve) => answers.push(resolve))));
+    answers[1]?.(job('s2', { state: 'succeeded' }));
+    await second;
+    answers[0]?.(job('s1', { state: 'succeeded' }));
+    expect(await first).toBeNull();
+    expect([task.result.value, task.busy.value]).toEqual([{ id: 's2' }, false]);
+  });
+});
+
+describe('a preview of a restore', () => {
+  it('holds only for the choice that it was asked with', async () => {
+    vi.spyOn(jobs, 'preview').mockImplementation(() => Promise.resolve(job(crypto.randomUUID(), { kind: 'preview', state: 'succeeded' })));
+    vi.spyOn(api, 'job').mockResolvedValue(job('p', { state: 'succeeded', result: {} as never }));
+    const choice = ref({ datasets: [] as string[], vrf: '', safety: true });
+    const { previewed, look } = usePreview('20250920_143022', choice);
+    await look();
+    expect(previewed.value).toEqual({});
+    choice.value.datasets.push('vrfs');
+    expect(previewed.value).toBeNull();
+    await look();
+    expect(previewed.value).toEqual({ dataset: 'vrfs' });
+    vi.spyOn(jobs, 'preview').mockRejectedValue(new TypeError('network'));
+    await look();
+    expect(previewed.value).toBeNull();
   });
 });
 
@@ -102,25 +136,64 @@ describe('changes', () => {
   });
 
   it('that cannot be had are not asked for again', async () => {
-    const asked = vi.spyOn(api, 'changes').mockRejectedValue(new TypeError('network'));
+    const misfit = new ServiceError({ title: '', status: 422, detail: '', code: 'schema_mismatch' });
+    const asked = vi.spyOn(api, 'changes').mockRejectedValue(misfit);
     const { want, known } = useChanges();
     want(['1']);
     await flushPromises();
     want(['1']);
     expect(asked).toHaveBeenCalledTimes(1);
-    expect(known.get('1')).toBe('unknown');
+    expect(known.get('1')).toBe('incomparable');
+  });
+
+  it('are asked for again where asking failed', async () => {
+    const answer = { status: 'success', backup_id: '1', before: null, datasets: {} };
+    vi.spyOn(api, 'changes').mockRejectedValueOnce(new TypeError('network')).mockResolvedValueOnce(answer);
+    const { want, known } = useChanges();
+    want(['1']);
+    await flushPromises();
+    expect(known.get('1')).toBe('failed');
+    want(['1']);
+    await flushPromises();
+    expect(known.get('1')).toEqual(answer);
+  });
+
+  it('are forgotten when a backup went, but not when one came', async () => {
+    const answer = { status: 'success', backup_id: '', before: null, datasets: {} };
+    vi.spyOn(api, 'changes').mockResolvedValue(answer);
+    const { want, known } = useChanges();
+    const { refresh } = useBackups();
+    const listed = (...ids: string[]) => vi.spyOn(api, 'backups').mockResolvedValueOnce(listOf(...ids));
+    listed('20250920_143022', '20250919_143022');
+    await refresh();
+    want(['20250920_143022']);
+    await flushPromises();
+    listed('20250921_143022', '20250920_143022', '20250919_143022');
+    await refresh();
+    expect(known.has('20250920_143022')).toBe(true);
+    listed('20250921_143022', '20250920_143022');
+    await refresh();
+    expect(known.has('20250920_143022')).toBe(false);
   });
 });
 
 describe('the list of backups', () => {
   it('stays as it was when it cannot be read anew', async () => {
     const { refresh, backups, problem } = useBackups();
-    const list = { status: 'success', backups: [{ ...backup('20250920_143022'), backup_path: 'x', age_days: 0 }], count: 1 };
-    vi.spyOn(api, 'backups').mockResolvedValueOnce(list).mockRejectedValueOnce(new TypeError('network'));
+    vi.spyOn(api, 'backups').mockResolvedValueOnce(listOf('20250920_143022')).mockRejectedValueOnce(new TypeError('network'));
     await refresh();
     await refresh();
     expect(backups.value).toHaveLength(1);
     expect(problem.value?.code).toBe('no_answer');
+  });
+
+  it('is read again when it was on its way while something changed', async () => {
+    const { refresh, put, backups } = useBackups();
+    vi.spyOn(api, 'backups').mockResolvedValueOnce(listOf('20250920_143022')).mockResolvedValueOnce(listOf('20250921_143022'));
+    const read = refresh();
+    put(backup('20250920_143022', { pinned: true }));
+    await read;
+    expect(backups.value?.[0]?.backup_id).toBe('20250921_143022');
   });
 });
 

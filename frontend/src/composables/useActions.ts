@@ -11,6 +11,11 @@ export function complain(error: unknown): void {
   ElMessage({ type: 'error', message: problem.detail, duration: 8000, showClose: true, grouping: true });
 }
 
+/** What is found and must not be overlooked: it stays until it is closed. */
+export function warn(message: string): void {
+  ElMessage({ type: 'error', message, duration: 0, showClose: true, grouping: true });
+}
+
 export function praise(message: string): void {
   ElMessage({ type: 'success', message, grouping: true });
 }

@@ -1,11 +1,9 @@
-/** Health and schedule, asked for again and again. */
-import { useIntervalFn } from '@vueuse/core';
+/** Health and schedule. */
 import { shallowRef } from 'vue';
 import { api } from '@/services/api';
 import { asProblem } from '@/services/problem';
 import type { Health, Problem, Schedule } from '@/services/types';
 
-const EVERY = 20_000;
 const health = shallowRef<Health | null>(null);
 const schedule = shallowRef<Schedule | null>(null);
 const silence = shallowRef<Problem | null>(null);
@@ -21,9 +19,4 @@ async function refresh(): Promise<void> {
 
 export function useHealth() {
   return { health, schedule, silence, refresh };
-}
-
-/** Asks for as long as the calling component is there. */
-export function useHealthWatch(): void {
-  useIntervalFn(refresh, EVERY);
 }

@@ -68,16 +68,19 @@ async function follow(signal: AbortSignal): Promise<void> {
   clearInterval(timer);
 }
 
+function over(job: Job): Promise<Job> {
+  return new Promise((resolve) => {
+    waiting.set(job.job_id, [...(waiting.get(job.job_id) ?? []), resolve]);
+  });
+}
+
 /** The job once it is over, with its result. */
 async function finished(job: Job): Promise<Job> {
   take(job);
   const seen = known.value.get(job.job_id) ?? job;
-  if (!isOver(seen)) {
-    await new Promise<Job>((resolve) => {
-      waiting.set(job.job_id, [...(waiting.get(job.job_id) ?? []), resolve]);
-    });
-  }
-  return api.job(job.job_id);
+  const end = isOver(seen) ? seen : await over(job);
+  // Events tell all of a job but its result.
+  return end.state === 'succeeded' ? api.job(job.job_id) : end;
 }
 
 function find(id: string | null | undefined): Job | undefined {

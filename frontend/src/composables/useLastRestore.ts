@@ -1,9 +1,13 @@
 /** The last restore of the past day that succeeded, and the backup that undoes it. */
-import { computed } from 'vue';
+import { computed, watch } from 'vue';
+import { putBack } from '@/model/restored';
 import { instant } from '@/model/time';
+import { api } from '@/services/api';
+import type { Restored } from '@/services/types';
 import { useBackups } from './useBackups';
 import { useClock } from './useClock';
 import { useJobs } from './useJobs';
+import { useRequest } from './useRequest';
 
 const DAY = 86_400_000;
 
@@ -29,5 +33,12 @@ export function useLastRestore() {
     });
     return made?.backup_id ?? null;
   });
-  return { job, safety };
+  /** Lists of jobs come without what they did. */
+  const { data, run } = useRequest(api.job);
+  watch(() => job.value?.job_id, (id) => { if (id) void run(id); }, { immediate: true });
+  const what = computed(() => {
+    const known = data.value?.job_id === job.value?.job_id ? data.value?.result : null;
+    return known ? putBack(known as Restored) : '';
+  });
+  return { job, safety, what };
 }

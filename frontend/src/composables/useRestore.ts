@@ -1,32 +1,25 @@
-/** A restore from its preview to its end: the preview is asked for anew whenever the choice changes. */
-import { useDebounceFn } from '@vueuse/core';
-import { computed, ref, watch } from 'vue';
+/** A restore from its preview to its end. */
+import { computed, ref, shallowRef, watch } from 'vue';
 import { useRoute, useRouter } from 'vue-router';
 import type { RestoreChoice } from '@/model/command';
-import { isOver } from '@/model/job';
+import { isOver, type Safety } from '@/model/job';
 import { api, jobs } from '@/services/api';
-import { asProblem } from '@/services/problem';
-import type { Job, Preview, PreviewQuery, Restored } from '@/services/types';
+import type { Job, Restored } from '@/services/types';
+import { complain } from './useActions';
 import { useJobs } from './useJobs';
+import { usePreview } from './usePreview';
 import { useTask } from './useTask';
-
-/** Rows of each dataset that the service lists at most. */
-const MOST = 1000;
-
-function asQuery(choice: RestoreChoice): PreviewQuery {
-  return { dataset: choice.datasets.join(',') || undefined, vrf: choice.vrf.trim() || undefined };
-}
 
 export function useRestore(id: string) {
   const route = useRoute();
   const router = useRouter();
   const { find, jobs: known } = useJobs();
-  const preview = useTask<Preview>();
-  const restore = useTask<Restored>();
   const choice = ref<RestoreChoice>({ datasets: [], vrf: '', safety: true });
-
-  const look = () => preview.run(() => jobs.preview(id, { ...asQuery(choice.value), limit: MOST }));
-  const lookSoon = useDebounceFn(look, 400);
+  const { preview, previewed, look, lookSoon } = usePreview(id, choice);
+  const restore = useTask<Restored>();
+  /** Whether the restore that was begun here keeps the state before; of others that is told at their end. */
+  const begunSafely = shallowRef<Safety>(null);
+  const safety = computed<Safety>(() => (restore.result.value ? restore.result.value.restore_results.safety_backup !== null : begunSafely.value));
 
   /** The restore that this page is about: the one in the address, or one that is running anyway. */
   const jobId = computed(() => {
@@ -39,28 +32,47 @@ export function useRestore(id: string) {
   }
 
   watch(jobId, (now) => {
-    if (now && restore.job.value?.job_id !== now) void restore.run(() => followed(now));
+    if (!now || restore.job.value?.job_id === now) return;
+    begunSafely.value = null;
+    void restore.run(() => followed(now));
   }, { immediate: true });
 
   async function begin(): Promise<void> {
+    const query = previewed.value;
+    if (!query) return;
+    const safe = choice.value.safety;
     await restore.run(async () => {
-      const job = await jobs.restore(id, { ...asQuery(choice.value), safety_backup: choice.value.safety });
+      const job = await jobs.restore(id, { ...query, safety_backup: safe });
+      begunSafely.value = safe;
       void router.replace({ query: { job: job.job_id } });
       return job;
     });
   }
 
-  /** Back from a restore that is over to the question. */
+  /** Whether there is nothing more to learn: it ended without success, or nobody knows of such a job. */
+  function isSettled(): boolean {
+    const job = restore.job.value;
+    if (job) return isOver(job) && job.state !== 'succeeded';
+    return [400, 404].includes(restore.problem.value?.status ?? 0);
+  }
+
+  /** Back from a restore that failed to the question; one whose end is not known is asked after again. */
   function again(): void {
+    const now = jobId.value ?? restore.job.value?.job_id;
+    if (now && !isSettled()) {
+      void restore.run(() => followed(now));
+      return;
+    }
     restore.forget();
+    begunSafely.value = null;
     void router.replace({ query: {} });
     void look();
   }
 
   async function cancel(): Promise<void> {
     const job = restore.job.value;
-    if (job) await jobs.cancel(job.job_id).catch((error: unknown) => { restore.problem.value = asProblem(error); });
+    if (job) await jobs.cancel(job.job_id).catch(complain);
   }
 
-  return { preview, restore, choice, jobId, look, lookSoon, begin, again, cancel };
+  return { preview, previewed, restore, safety, choice, jobId, look, lookSoon, begin, again, cancel };
 }

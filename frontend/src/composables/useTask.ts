@@ -6,7 +6,7 @@ import { useJobs } from './useJobs';
 
 const ENDED: Partial<Record<Job['state'], string>> = {
   cancelled: 'It was cancelled; nothing was changed.',
-  interrupted: 'The service was stopped meanwhile; nothing was changed.',
+  interrupted: 'The service was stopped meanwhile; nothing is half-done.',
 };
 
 export function useTask<T>() {
@@ -16,6 +16,7 @@ export function useTask<T>() {
   const problem = shallowRef<Problem | null>(null);
   const job = computed(() => find(started.value?.job_id) ?? started.value);
   const busy = shallowRef(false);
+  let newest = 0;
 
   /** Goes on with a job that is there already. */
   async function follow(begun: Job): Promise<T | null> {
@@ -34,18 +35,24 @@ export function useTask<T>() {
     [started.value, problem.value, result.value] = [null, null, null];
   }
 
+  async function begin(start: () => Promise<Job>, own: number): Promise<T | null> {
+    const begun = await start();
+    take(begun);
+    return own === newest ? follow(begun) : null;
+  }
+
+  /** Starts a job and waits for it; the newest start wins. */
   async function run(start: () => Promise<Job>): Promise<T | null> {
+    const own = (newest += 1);
     busy.value = true;
     forget();
     try {
-      const begun = await start();
-      take(begun);
-      return await follow(begun);
+      return await begin(start, own);
     } catch (error) {
-      problem.value = asProblem(error);
+      if (own === newest) problem.value = asProblem(error);
       return null;
     } finally {
-      busy.value = false;
+      if (own === newest) busy.value = false;
     }
   }
 

@@ -36,6 +36,12 @@ export function marksOf(backup: Backup): Mark[] {
   return marks;
 }
 
+/** A label as it is typed: neither sign can be in its name, and its value may hold both. */
+export function labelOf(text: string): { name: string; value: string } {
+  const [, name = '', value = ''] = /^([^=:]*)[=:]?(.*)$/s.exec(text) ?? [];
+  return { name: name.trim(), value: value.trim() };
+}
+
 export function rowsIn(backup: Backup): number {
   return Object.values(backup.datasets).reduce((sum, dataset) => sum + dataset.rows, 0);
 }

@@ -1,15 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import type { Restored } from '@/services/types';
 import { backup, job, prefix } from '@/testing/samples';
-import { marksOf, restoredFrom, triggerOf } from './backup';
+import { labelOf, marksOf, restoredFrom, triggerOf } from './backup';
 import { differences, readable, summary } from './cells';
 import { ALL_CHANGES, matchingChanges } from './changes';
 import { command, restoreCommand } from './command';
 import { bytes, counted, listed, ratio, step } from './format';
 import { monthLabels, WEEKS, year } from './heat';
-import { share, stepsOf } from './job';
+import { leftAsItWas, share, stepName, stepsOf } from './job';
+import { putBack } from './restored';
 import { asQuery, asWords, fromRetention, TEN_NEWEST } from './retention';
 import { ago, dayKey, dayName, instant, instantOfId, span, until } from './time';
 import { EVERYTHING, lines, matching } from './timeline';
+import { damageIn } from './verification';
 
 describe('numbers', () => {
   it('are written as people read them', () => {
@@ -52,6 +55,11 @@ describe('backups', () => {
     const hurt = backup('20250920_143022', { status: 'corrupt', pinned: true, restore_tested: true });
     expect(marksOf(hurt)).toEqual(['corrupt', 'restore-tested', 'pinned']);
     expect(marksOf(backup('20250920_143022'))).toEqual(['verified']);
+  });
+
+  it('have labels, whose values may hold the sign that ends their names', () => {
+    const said = ['change: CHG-20931', 'note=a=b', 'see=http://a/b:c', ' alone ', '=x'].map(labelOf);
+    expect(said.map(({ name, value }) => [name, value])).toEqual([['change', 'CHG-20931'], ['note', 'a=b'], ['see', 'http://a/b:c'], ['alone', ''], ['', 'x']]);
   });
 
   it('that were taken before a restore name what was restored', () => {
@@ -129,6 +137,54 @@ describe('jobs', () => {
     expect(stepsOf(restore).map((step) => step.state)).toEqual(['done', 'done', 'done', 'done', 'active', 'waiting', 'waiting']);
     expect(stepsOf({ ...restore, state: 'failed' })[4]?.state).toBe('failed');
     expect(stepsOf({ ...restore, state: 'succeeded' }).every((step) => step.state === 'done')).toBe(true);
+  });
+});
+
+describe('an import', () => {
+  it('says that it reads the archive', () => {
+    const phase = (phase: 'starting' | 'importing') => stepName(job('a', { kind: 'import', progress: { ...job('a').progress, phase } }));
+    expect([phase('starting'), phase('importing')]).toEqual(['Starting', 'Read the archive']);
+  });
+});
+
+describe('a restore', () => {
+  const failed = (code: string) => job('a', { kind: 'restore', state: 'failed', problem: { type: 'about:blank', title: '', status: 500, detail: '', code } });
+
+  it('is said to have changed nothing only where that is certain', () => {
+    expect([failed('damaged'), failed('busy'), job('a', { state: 'cancelled' })].map(leftAsItWas)).toEqual([true, true, true]);
+    const unsure = [failed('failed'), failed('outcome_unknown'), job('a', { state: 'interrupted' }), job('a'), job('a', { state: 'succeeded' }), null];
+    expect(unsure.some(leftAsItWas)).toBe(false);
+  });
+
+  it('promises an undo only where the state before is kept', () => {
+    const said = (safety: boolean | null) => stepsOf(failed('failed'), safety).map((step) => step.explains).join(' ');
+    expect(said(true)).toContain('the way to undo this.');
+    expect(said(true)).toContain('and can be undone');
+    expect(said(false)).toContain('there is no Undo');
+    expect(said(false)).not.toContain('can be undone');
+    expect(said(null)).toContain('unless that was switched off');
+    expect(said(null)).not.toContain('can be undone');
+  });
+
+  it('says which rows it put back', () => {
+    const restored = (datasets: object) => ({ restore_results: { ...datasets, safety_backup: null, proven: true } }) as Restored;
+    const rows = (inserted: number, deleted: number) => ({ inserted, updated: 0, deleted, unchanged: 5 });
+    expect(putBack(restored({ vrfs: rows(0, 1), prefixes: rows(60, 40), vpcs: rows(0, 0) }))).toBe('101 rows of VRFs and Prefixes');
+    expect(putBack(restored({ vrfs: rows(0, 0) }))).toBe('no row differed');
+  });
+});
+
+describe('a verification of everything', () => {
+  const found = (hurt: number, elsewhere: string[] = []) => damageIn({
+    status: '', elsewhere,
+    backups: Array.from({ length: 9 }, (_, place) => ({ backup_id: `b${place}`, intact: place >= hurt, rows: 1, damage: [] })),
+  });
+
+  it('names what is damaged, in the backups and beside them', () => {
+    expect(found(0)).toBeNull();
+    expect(found(1)).toBe('1 backup damaged: b0.');
+    expect(found(5)).toBe('5 backups damaged: b0, b1, b2 and 2 more backups.');
+    expect(found(0, ['pack x is cut off'])).toBe('The store is damaged where no backup needs it: pack x is cut off.');
   });
 });
 

@@ -1,6 +1,7 @@
 /** The service's calls, by name. Long work is started as a job and followed by its events. */
-import { answer, client, send } from './http';
+import { answer, client } from './http';
 import type { Accepted, BackupPatch, CleanupQuery, CleanupReport, Dataset, Deleted, DiffReport, Job, PreviewQuery, RestoreQuery } from './types';
+import { upload } from './upload';
 
 const of = (backup_id: string) => ({ path: { backup_id } });
 const headers = { Prefer: 'respond-async' };
@@ -45,9 +46,8 @@ export const jobs = {
   cleanup: (query: CleanupQuery) => started(client.POST('/api/cleanup', { params: { query }, headers })),
   remove: (id: string) => started(client.DELETE('/api/backup/{backup_id}', { params: of(id), headers })),
   cancel: (job_id: string) => answer(client.POST('/api/jobs/{job_id}/cancel', { params: { path: { job_id } } })),
-  async import(archive: Blob): Promise<Job> {
-    const type = { ...headers, 'Content-Type': 'application/x-tar' };
-    const response = await send('/api/import', { method: 'POST', body: archive, headers: type });
+  async import(archive: Blob, tell: (sent: number) => void): Promise<Job> {
+    const response = await upload('/api/import', archive, { ...headers, 'Content-Type': 'application/x-tar' }, tell);
     return ((await response.json()) as Accepted).job;
   },
 };

@@ -1,5 +1,6 @@
-/** Downloads. A plain link carries no token, so with one the file is fetched and handed over. */
+/** Downloads. A plain link carries no token, so with one the file is fetched, and written as it comes or handed over whole. */
 import { send } from './http';
+import { choose, write } from './saving';
 import { token } from './token';
 
 function follow(address: string, name: string): void {
@@ -19,6 +20,13 @@ function nameOf(response: Response, otherwise: string): string {
 export async function download(path: string, name: string): Promise<void> {
   if (!token()) {
     follow(path, name);
+    return;
+  }
+  // First of all: the browser asks for a file only right after a click.
+  const file = await choose(name);
+  if (file === null) return;
+  if (file) {
+    await write(send(path), file);
     return;
   }
   const response = await send(path);

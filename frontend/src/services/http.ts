@@ -4,8 +4,9 @@ import { problemOf, ServiceError } from './problem';
 import type { paths } from './schema';
 import { authorization, tokenAsked } from './token';
 
-async function refuse(response: Response): Promise<void> {
-  if (response.ok) return;
+/** The answer, if it is none that refuses. */
+export async function accepted(response: Response): Promise<Response> {
+  if (response.ok) return response;
   if (response.status === 401) tokenAsked.value = true;
   throw new ServiceError(await problemOf(response));
 }
@@ -15,9 +16,8 @@ const courtesy: Middleware = {
     for (const [name, value] of Object.entries(authorization())) request.headers.set(name, value);
     return request;
   },
-  async onResponse({ response }) {
-    await refuse(response);
-    return response;
+  onResponse({ response }) {
+    return accepted(response);
   },
 };
 
@@ -36,7 +36,5 @@ export async function answer<T>(call: Promise<{ data?: T }>): Promise<T> {
 /** A call whose answer is no JSON: a stream or a file. */
 export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { ...authorization(), ...(init.headers as Record<string, string> | undefined) };
-  const response = await fetch(path, { ...init, headers });
-  await refuse(response);
-  return response;
+  return accepted(await fetch(path, { ...init, headers }));
 }

@@ -878,10 +878,12 @@ export interface components {
             table: string;
             /** @description The row's key, as it was asked for. */
             key: string;
-            /** @description How many backups were looked at: all that there are. */
+            /** @description How many backups were looked at: all that can be read. */
             backups: number;
             /** @description What became of the row, newest first; empty if no backup has it. */
             versions: components["schemas"]["RowVersion"][];
+            /** @description Backups that were not looked at since their manifest cannot be read, with the reason. */
+            unreadable?: string[];
         };
         /** @description The new backup. */
         Imported: {
@@ -1065,6 +1067,8 @@ export interface components {
             status: string;
             /** @description The backup. */
             backup_id: components["schemas"]["BackupId"];
+            /** @description Whether only a part was asked for; of the rest this says nothing. */
+            partial: boolean;
             /** @description What would be done, by dataset. */
             datasets: {
                 [key: string]: components["schemas"]["RestoreResults"];
@@ -1109,6 +1113,11 @@ export interface components {
             safety_backup: components["schemas"]["BackupId"] | null;
             /** @description Whether what was read back equals the backup. Nothing is committed otherwise. */
             proven: boolean;
+            /**
+             * @description Whether only a part was asked for. Then the proof is that what was selected equals the backup, and
+             *     that nothing else changed.
+             */
+            partial: boolean;
         } & {
             [key: string]: components["schemas"]["RestoreResults"];
         };
@@ -1147,6 +1156,8 @@ export interface components {
             restore_results: components["schemas"]["Report"];
             /** @description When this was answered. */
             timestamp: string;
+            /** @description What did not work although the restore did. */
+            notes?: string[];
         };
         /** @description What is kept after a scheduled backup, beside what is pinned. Periods are those of UTC. */
         RetentionStatus: {
@@ -1359,6 +1370,11 @@ export interface components {
             total_ratio: number;
             /** @description Each backup, newest first. */
             costs: components["schemas"]["BackupCost"][];
+            /**
+             * @description Backups that are not counted since their manifest cannot be read, with the reason. What others
+             *     share with them seems to be needed by the others alone.
+             */
+            unreadable?: string[];
         };
         /**
          * @description Why a job was begun.

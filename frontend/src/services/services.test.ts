@@ -3,6 +3,7 @@ import { job } from '@/testing/samples';
 import type { Job } from './types';
 import { listen } from './events';
 import { api, jobs } from './api';
+import { download } from './download';
 import { asProblem } from './problem';
 import { forgetToken, keepToken, token, tokenAsked } from './token';
 
@@ -52,6 +53,71 @@ describe('a call', () => {
     answer('{}', { status: 401 });
     await api.backups().catch(asProblem);
     expect(tokenAsked.value).toBe(true);
+  });
+});
+
+describe('an upload', () => {
+  class Request {
+    static sent: Request;
+    upload: { onprogress?: (event: { loaded: number }) => void } = {};
+    headers: Record<string, string> = {};
+    status = 202;
+    statusText = '';
+    responseText = JSON.stringify({ job: job('i') });
+    onload: () => void = () => undefined;
+    onerror: () => void = () => undefined;
+    open() { Request.sent = this; }
+    setRequestHeader(name: string, value: string) { this.headers[name] = value; }
+    send() { this.upload.onprogress?.({ loaded: 3 }); }
+  }
+
+  it('tells how much was sent, with the token that was given', async () => {
+    vi.stubGlobal('XMLHttpRequest', Request);
+    keepToken('ipr_secret', false);
+    const told: number[] = [];
+    const started = jobs.import(new Blob(['12345']), (sent) => told.push(sent));
+    Request.sent.onload();
+    expect((await started).job_id).toBe('i');
+    expect(told).toEqual([3]);
+    expect(Request.sent.headers).toMatchObject({ Authorization: 'Bearer ipr_secret', Prefer: 'respond-async', 'Content-Type': 'application/x-tar' });
+  });
+
+  it('fails as any call does', async () => {
+    vi.stubGlobal('XMLHttpRequest', Request);
+    const cut = jobs.import(new Blob(), () => undefined).catch(asProblem);
+    Request.sent.onerror();
+    expect(await cut).toMatchObject({ code: 'no_answer' });
+    const refused = jobs.import(new Blob(), () => undefined).catch(asProblem);
+    Object.assign(Request.sent, { status: 413, responseText: JSON.stringify({ detail: 'too large', code: 'too_large' }) });
+    Request.sent.onload();
+    expect(await refused).toMatchObject({ code: 'too_large' });
+  });
+});
+
+describe('a download with a token', () => {
+  const file = (written: WritableStream) => ({ createWritable: () => Promise.resolve(written), remove: vi.fn(() => Promise.resolve()) });
+
+  it('goes to the file as it comes, where the browser can', async () => {
+    answer('all of it');
+    keepToken('ipr_secret', false);
+    const chunks: Uint8Array[] = [];
+    const chosen = file(new WritableStream({ write(chunk: Uint8Array) { chunks.push(chunk); } }));
+    vi.stubGlobal('showSaveFilePicker', () => Promise.resolve(chosen));
+    await download('/api/x', 'x.tar');
+    expect(new TextDecoder().decode(chunks[0])).toBe('all of it');
+    expect(chosen.remove).not.toHaveBeenCalled();
+  });
+
+  it('leaves no half file, and asks for nothing if nobody wants it', async () => {
+    const fetched = answer('{}', { status: 500 });
+    keepToken('ipr_secret', false);
+    vi.stubGlobal('showSaveFilePicker', () => Promise.reject(new DOMException('no', 'AbortError')));
+    await download('/api/x', 'x.tar');
+    expect(fetched).not.toHaveBeenCalled();
+    const chosen = file(new WritableStream());
+    vi.stubGlobal('showSaveFilePicker', () => Promise.resolve(chosen));
+    expect(await download('/api/x', 'x.tar').catch(asProblem)).toMatchObject({ status: 500 });
+    expect(chosen.remove).toHaveBeenCalled();
   });
 });
 

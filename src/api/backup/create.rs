@@ -13,6 +13,7 @@ use crate::api::openapi::OfJob;
 use crate::engine::{BackupCreated, BackupRequest};
 use crate::service::Service;
 use crate::service::jobs::Work;
+use crate::service::upkeep::SCHEDULE;
 
 /// What to call it, and who asks.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -41,6 +42,9 @@ pub async fn create(
     Query(asked): Query<Asked>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
+    if asked.created_by.as_deref() == Some(SCHEDULE) {
+        return Err(ApiError::Malformed("created_by: only the schedule is called so".into()));
+    }
     let request = BackupRequest {
         description: words("description", asked.description, 1000)?,
         created_by: words("created_by", asked.created_by, 200)?.or_else(|| caller.author()),

@@ -28,13 +28,13 @@ pub async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next:
     ApiError::UnknownHost.into_response()
 }
 
-/// Turns away what a page of others wants to change.
+/// Turns away what a page of others asks for.
 pub async fn own_origin(
     State(origins): State<Arc<Origins>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if origins.allow(request.method(), request.headers()) {
+    if origins.allow(&request) {
         return next.run(request).await;
     }
     ApiError::ForeignOrigin.into_response()

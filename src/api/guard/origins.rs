@@ -1,8 +1,7 @@
-//! From which pages a browser may send what changes something: those of the service itself, and
-//! those that were named.
+//! From which pages a browser may use the API: those of the service itself, and those that were named.
 
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, Request, Uri, header};
 
 /// The pages of others that may use the API.
 #[derive(Debug, Clone, Default)]
@@ -39,11 +38,15 @@ impl Origins {
     }
 
     /// Whether a request may do what it wants to, coming from where it says. Programs that are no
-    /// browsers say nothing, and no page can make a browser keep silent about a request that
-    /// changes something.
+    /// browsers say nothing, and no page can make a browser keep silent. What only reads counts as well: it
+    /// may read the whole database. But anybody may show the page, and follow a link.
     #[must_use]
-    pub fn allow(&self, method: &Method, headers: &HeaderMap) -> bool {
-        if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    pub fn allow<B>(&self, request: &Request<B>) -> bool {
+        let headers = request.headers();
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let link = headers.get("sec-fetch-dest").is_some_and(|what| what == "document");
+        let harmless = reads && (link || !request.uri().path().starts_with("/api/"));
+        if harmless || request.method() == Method::OPTIONS {
             return true;
         }
         let Some(origin) = headers.get(header::ORIGIN) else {
@@ -72,15 +75,30 @@ fn is_own(origin: &str, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::request::Builder;
+
     use super::*;
 
     fn allowed(origins: &Origins, headers: &[(&str, &str)]) -> bool {
-        let mut all = HeaderMap::new();
-        for (name, value) in headers {
-            let name: header::HeaderName = name.parse().expect("a name");
-            all.insert(name, value.parse().expect("a value"));
-        }
-        origins.allow(&Method::POST, &all)
+        asks(origins, "POST", "/api/backup", headers)
+    }
+
+    fn asks(origins: &Origins, method: &str, path: &str, headers: &[(&str, &str)]) -> bool {
+        let request = Request::builder().method(method).uri(path);
+        let with = |request: Builder, (name, value): &(&str, &str)| request.header(*name, *value);
+        origins.allow(&headers.iter().fold(request, with).body(()).expect("a request"))
+    }
+
+    #[test]
+    fn what_reads_is_for_no_other_page_either_but_for_a_link() {
+        let origins = Origins::new(&["https://noc.example".to_owned()]).expect("an origin");
+        let (host, site) = (("host", "localhost"), ("sec-fetch-site", "cross-site"));
+        let live = |more| asks(&origins, "GET", "/api/diff/live/live", &[host, site, more]);
+        assert!(!live(("sec-fetch-dest", "image")) && !live(("sec-fetch-dest", "iframe")));
+        assert!(!live(("origin", "https://evil.example")));
+        assert!(live(("origin", "https://noc.example")) && live(("sec-fetch-dest", "document")));
+        assert!(asks(&origins, "GET", "/restore", &[host, site]));
+        assert!(asks(&origins, "GET", "/api/health", &[host]));
     }
 
     #[test]

@@ -25,13 +25,19 @@ impl Apply<'_> {
     /// Lends indexes where they spare much; [`Session::take_back_indexes`] is for after the commit.
     pub(super) async fn prop_up(&mut self) -> Result<(), DatabaseError> {
         const WHAT: &str = "make an index for the time of the restore";
+        let mut lent = 0;
         for child in &self.schema.tables {
             for key in &child.foreign_keys {
                 let Some(parent) = self.schema.table(&key.references) else {
                     continue;
                 };
                 if self.session.value(is_worth_it(child, key, parent)).await.trying(WHAT)? {
-                    self.run(WHAT, lend(child, key)).await?;
+                    // One of an earlier restore may not have gone yet: no two share a name.
+                    let this = "SELECT pg_current_xact_id()::text".into();
+                    let this: String = self.session.value(this).await.trying(WHAT)?;
+                    let name = format!("{PREFIX}{this}_{lent}");
+                    self.run(WHAT, lend(&name, child, key)).await?;
+                    lent += 1;
                 }
             }
         }
@@ -61,10 +67,10 @@ fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
     )
 }
 
-fn lend(child: &Table, key: &ForeignKey) -> String {
+fn lend(name: &str, child: &Table, key: &ForeignKey) -> String {
     format!(
         "CREATE INDEX {} ON {} ({})",
-        sql::name(&format!("{PREFIX}{}", key.name)),
+        sql::name(name),
         sql::name(&child.name),
         sql::names(key.columns.iter().map(String::as_str))
     )

@@ -2,9 +2,9 @@
 
 use super::Apply;
 use super::stage::staging;
-use crate::model::{Dataset, ForeignKey, PARTS, Table};
-use crate::postgres::error::DatabaseError;
-use crate::postgres::sql;
+use crate::model::{Dataset, ForeignKey, PARTS, Schema, Table};
+use crate::postgres::error::{DatabaseError, While};
+use crate::postgres::{Session, sql};
 
 /// Which rows a restore is about. A change must meet all that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,11 +36,15 @@ impl Selection {
         self.datasets.is_empty() && self.vrf.is_none()
     }
 
-    /// Whether the sequences are to be set, too: they belong to the dataset of public addresses.
+    /// Whether a sequence is to be set, too: all rows of all tables that draw from it are selected.
     #[must_use]
-    pub fn covers_sequences(&self) -> bool {
-        let covered = self.datasets.is_empty() || self.datasets.contains(&Dataset::PublicIps);
-        covered && self.vrf.is_none()
+    pub fn covers_sequence(&self, sequence: &str, schema: &Schema) -> bool {
+        let asked = |dataset| self.datasets.is_empty() || self.datasets.contains(&dataset);
+        let draws = |table: &&Table| table.sequences.iter().any(|name| name == sequence);
+        let whole = |table: &Table| {
+            PARTS.iter().filter(|part| part.table == table.name).all(|part| asked(part.dataset))
+        };
+        self.vrf.is_none() && schema.tables.iter().filter(draws).all(whole)
     }
 
     /// The condition that selects staged rows `s` of a table by what was asked for.
@@ -70,6 +74,18 @@ impl Selection {
             }));
         }
         conditions.join(" AND ")
+    }
+}
+
+impl Session {
+    /// Whether there is a VRF with this id now.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn has_vrf(&mut self, vrf: &str) -> Result<bool, DatabaseError> {
+        let query =
+            format!("SELECT EXISTS (SELECT FROM vrf WHERE vrf_id::text = {})", sql::literal(vrf));
+        self.value(query).await.trying("look for a VRF")
     }
 }
 
@@ -148,17 +164,20 @@ fn needed(child: &Table, key: &ForeignKey, parent: &Table) -> String {
     )
 }
 
-/// A row that now refers to one which is chosen to go.
+/// A row that now refers to one which is chosen to go, and not just from one dataset to another.
 fn orphaned(child: &Table, key: &ForeignKey, parent: &Table) -> String {
     format!(
         "EXISTS (SELECT FROM {} c JOIN {} p ON {} JOIN {} g ON {}
-                 WHERE {} AND g.rewind_chosen AND g.rewind_op = 'd')",
+                 WHERE {} AND g.rewind_chosen AND g.rewind_op = 'd'
+                 AND NOT EXISTS (SELECT FROM {} n WHERE {} AND n.rewind_op <> 'd'))",
         sql::name(&child.name),
         sql::name(&parent.name),
         reference(key, ("c", "p")),
         staging(parent),
         sql::same_key(parent, ("p", "g")),
         sql::same_key(child, ("c", "s")),
+        staging(parent),
+        sql::same_key(parent, ("n", "g")),
     )
 }
 

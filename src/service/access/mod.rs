@@ -4,13 +4,17 @@ mod throttle;
 mod token;
 mod tokens;
 
+use std::sync::Mutex;
+
 use chrono::{DateTime, Duration, Utc};
 
 pub use throttle::Throttle;
 pub use token::{Secret, Token};
 pub use tokens::{TokenError, Tokens};
 
+use self::tokens::Version;
 use super::Role;
+use crate::threads::locked;
 
 /// Somebody who is known, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +54,8 @@ pub enum NotLetIn {
 #[derive(Debug)]
 pub struct Gate {
     tokens: Tokens,
-    /// Whether everybody was to be let in when the service started.
-    open_at_start: bool,
+    /// The file without any token that the service started with, if everybody is to be let in.
+    open_with: Mutex<Option<Version>>,
     failures: Throttle,
 }
 
@@ -61,18 +65,36 @@ impl Gate {
     /// # Errors
     /// If the tokens cannot be read.
     pub fn new(tokens: Tokens) -> Result<Self, TokenError> {
-        let open_at_start = tokens.all()?.is_empty();
+        let version = tokens.version()?;
+        let open_with = Mutex::new(tokens.all()?.is_empty().then_some(version));
         let failures = Throttle::new(20, Duration::seconds(1));
-        Ok(Self { tokens, open_at_start, failures })
+        Ok(Self { tokens, open_with, failures })
     }
 
-    /// Whether everybody is let in. Once a token was seen this never becomes true again, so that
-    /// revoking the last one does not open the door.
+    /// Whether everybody is let in. Once a token was made this never becomes true again, so that
+    /// revoking the last one does not open the door, even if nobody called in between.
     ///
     /// # Errors
     /// If the tokens cannot be read.
     pub fn is_open(&self) -> Result<bool, TokenError> {
-        Ok(self.open_at_start && self.tokens.all()?.is_empty())
+        let mut open_with = locked(&self.open_with);
+        if let Some(version) = &*open_with
+            && *version != self.tokens.version()?
+        {
+            *open_with = None;
+        }
+        Ok(open_with.is_some())
+    }
+
+    /// Whether somebody who was let in earlier would still be.
+    #[must_use]
+    pub fn still_knows(&self, identity: &Identity, now: DateTime<Utc>) -> bool {
+        if *identity == Identity::local() {
+            return self.is_open().unwrap_or(false);
+        }
+        let same = |token: &Token| token.name == identity.name && token.role == identity.role;
+        let tokens = self.tokens.all();
+        tokens.is_ok_and(|all| all.iter().any(|token| same(token) && !token.is_expired(now)))
     }
 
     /// Who calls with this token. A token that is known is always let in; failures alone are
@@ -116,6 +138,21 @@ mod tests {
         let tokens = Tokens::in_folder(folder.path());
         tokens.create("a", Role::Viewer, None, now()).expect("made");
         assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+        tokens.revoke("a").expect("revoked");
+        assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+    }
+
+    #[test]
+    fn a_token_that_came_and_went_between_two_calls_closes_the_door() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        for name in ["a", "b"] {
+            let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
+            assert_eq!(gate.admit(None, now()).expect("let in"), Identity::local());
+            tokens.create(name, Role::Viewer, None, now()).expect("made");
+            tokens.revoke(name).expect("revoked");
+            assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+        }
     }
 
     #[test]

@@ -53,12 +53,12 @@ pub struct Tokens {
 
 #[derive(Debug, Default)]
 struct Cached {
-    stamp: Option<Stamp>,
+    version: Version,
     tokens: Arc<Vec<Token>>,
 }
 
-/// Tells versions of the file apart: each is a new file.
-type Stamp = (u64, i64, i64, u64);
+/// Tells versions of the file apart, each of which is a new file; none while there is no file.
+pub(super) type Version = Option<(u64, i64, i64, u64)>;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
@@ -106,19 +106,20 @@ impl Tokens {
     /// If the file is there but cannot be read or understood: nobody is to be let in then.
     pub fn all(&self) -> Result<Arc<Vec<Token>>, TokenError> {
         let mut cached = locked(&self.cached);
-        let stamp = self.stamp().map_err(self.failed("read"))?;
-        if stamp != cached.stamp {
+        let version = self.version()?;
+        if version != cached.version {
             let kept: Option<Kept> = files::read_json(&self.path).map_err(self.failed("read"))?;
-            *cached = Cached { stamp, tokens: Arc::new(kept.unwrap_or_default().tokens) };
+            *cached = Cached { version, tokens: Arc::new(kept.unwrap_or_default().tokens) };
         }
         Ok(cached.tokens.clone())
     }
 
-    fn stamp(&self) -> io::Result<Option<Stamp>> {
+    /// The version of the file that is there now.
+    pub(super) fn version(&self) -> Result<Version, TokenError> {
         match fs::metadata(&self.path) {
             Ok(meta) => Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(self.failed("read")(error)),
         }
     }
 

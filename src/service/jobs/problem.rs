@@ -10,9 +10,9 @@ use crate::store::StoreError;
 #[must_use]
 pub fn public_problem(error: &EngineError) -> Problem {
     let mut problem = error.problem();
-    if matches!(error, EngineError::NoDatabase) {
+    if error.is_about_the_address() {
         // Here it is not the caller who should have named one.
-        let detail = "the service was started without a database";
+        let detail = "the service was started without a database, or its address makes no sense";
         return Problem::new(503, "database_unreachable", "The database is out of reach", detail);
     }
     if error.kind() == Kind::Failed {
@@ -23,11 +23,7 @@ pub fn public_problem(error: &EngineError) -> Problem {
 
 fn public_detail(error: &EngineError) -> String {
     match error {
-        EngineError::Store(StoreError::Io { source, .. })
-            if source.kind() == std::io::ErrorKind::StorageFull =>
-        {
-            "the store's disk is full".into()
-        }
+        EngineError::Store(error) if is_disk_full(error) => "the store's disk is full".into(),
         EngineError::Store(StoreError::SweptMeanwhile(_) | StoreError::LeaseLost(_)) => {
             error.to_string()
         }
@@ -36,6 +32,10 @@ fn public_detail(error: &EngineError) -> String {
         // What the database says is about its rows and settings.
         _ => error.chain().join(": "),
     }
+}
+
+fn is_disk_full(error: &StoreError) -> bool {
+    error.system().is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
 
 /// Takes the store's folder out of what a body says, for example in the notes of a sweep that met

@@ -187,9 +187,14 @@ impl Upkeep {
             Some(run) if run.outcome == JobState::Succeeded && run.detail.is_none() => {
                 Check::new(true, "the latest scheduled backup went well")
             }
+            // What else is known of it may name rows or roles; whoever is known is told that elsewhere.
             Some(run) => {
-                let detail = run.detail.unwrap_or_else(|| "it did not come to its end".into());
-                Check::new(false, format!("the latest scheduled backup: {detail}"))
+                let how = match run.outcome {
+                    JobState::Succeeded => "was made, but not all after it went well",
+                    JobState::Failed => "failed",
+                    _ => "did not come to its end",
+                };
+                Check::new(false, format!("the latest scheduled backup {how}"))
             }
         }
     }

@@ -1,8 +1,11 @@
 //! What a check has learned so far: a few numbers for each chunk, and what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::error::Error;
+use std::io::ErrorKind;
 
 use bytes::Bytes;
+use nix::errno::Errno;
 
 use super::Damage;
 use crate::model::{BackupId, ChunkId, Dataset, PackId};
@@ -24,7 +27,7 @@ pub struct Bad {
 /// All that is known.
 pub struct Findings {
     pub reader: Reader,
-    /// A read that fails is damage: so it is on a disk, but not over a network.
+    /// A read that fails for good is damage: so it is on a disk, but not over a network.
     pub tolerant: bool,
     /// Leaves' groups; `None` until they were read.
     pub leaves: HashMap<ChunkId, Option<Leaf>>,
@@ -90,8 +93,8 @@ impl Findings {
             StoreError::Malformed(malformed) => {
                 Bad { pack, what: malformed.what.into(), curable: false }
             }
-            StoreError::Object { source, .. } if self.tolerant || is_not_found(&source) => {
-                Bad { pack, what: format!("it cannot be read: {source}"), curable: true }
+            error if error.is_not_found() || (self.tolerant && is_lasting(&error)) => {
+                Bad { pack, what: format!("it cannot be read: {}", root(&error)), curable: true }
             }
             other => return Err(other),
         };
@@ -133,12 +136,41 @@ impl Findings {
     }
 }
 
-fn is_not_found(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::NotFound { .. })
+/// Whether a read that failed will fail again: the disk is to blame, and not a want of permission, of
+/// file handles or of memory.
+pub fn is_lasting(error: &StoreError) -> bool {
+    matches!(error, StoreError::Object { .. })
+        && error.system().is_none_or(|system| {
+            let broken = [Errno::EIO, Errno::ENOENT].map(|errno| Some(errno as i32));
+            system.kind() == ErrorKind::UnexpectedEof || broken.contains(&system.raw_os_error())
+        })
+}
+
+/// Where an error comes from, in its own words.
+pub fn root(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }
 
 /// What a leaf's group holds.
 pub fn leaf(id: &ChunkId, bytes: &Bytes) -> Result<Leaf, StoreError> {
     let group = LeafGroup::parse(id, bytes)?;
     Ok((group.rows(), group.bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_second_try_may_read_is_no_damage() {
+        let failed = |errno: Errno| {
+            let source = std::io::Error::from_raw_os_error(errno as i32);
+            let source = object_store::Error::Generic { store: "folder", source: source.into() };
+            is_lasting(&StoreError::Object { doing: "reading a pack".into(), source })
+        };
+        assert!(failed(Errno::EIO));
+        for passing in [Errno::EACCES, Errno::EMFILE, Errno::ENOMEM, Errno::ESTALE] {
+            assert!(!failed(passing), "{passing}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 
-use super::findings::{Findings, Leaf, leaf};
+use super::findings::{Findings, Leaf, is_lasting, leaf, root};
 use super::{Damage, Meter, Progress, decode, in_parallel};
 use crate::model::{ChunkId, Hash, PackId};
 use crate::store::frame::Fault;
@@ -66,7 +66,7 @@ fn read(
 ) -> Result<Found, StoreError> {
     match reader.load(pack, 0..pack.size) {
         Ok(bytes) => Ok(check_pack(reader, pack, &bytes, frames)),
-        Err(error) if error.is_not_found() || tolerant => {
+        Err(error) if error.is_not_found() || (tolerant && is_lasting(&error)) => {
             let mut found = Found::default();
             found.blame(pack, format!("it cannot be read: {}", root(&error)));
             let bad = frames.iter().map(|(id, _)| (*id, "its pack cannot be read".into()));
@@ -75,10 +75,6 @@ fn read(
         }
         Err(error) => Err(error),
     }
-}
-
-fn root(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
 }
 
 impl Found {

@@ -88,4 +88,5 @@ async fn words_that_are_too_long_or_no_words_are_refused() {
     let long = format!("/api/backup?description={}", "x".repeat(1001));
     app.post(&long).await.problem(400, "malformed_request");
     app.post("/api/backup?created_by=a%0Ab").await.problem(400, "malformed_request");
+    app.post("/api/backup?created_by=schedule").await.problem(400, "malformed_request");
 }

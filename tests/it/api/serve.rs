@@ -147,7 +147,7 @@ async fn a_second_service_over_the_same_state_is_refused() {
     let program = Program::on(&database);
     let serving = Serving::start(serve(&program, &[]));
     let second = Running::of(serve(&program, &[])).ended().await;
-    assert_eq!(second.code, 1);
+    assert_eq!(second.code, 6);
     assert!(second.err.contains("another service uses the state folder"), "{}", second.err);
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.ended().0, Some(0));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+use sqlx::AssertSqlSafe;
 
 use super::relay::{Fault, Relay};
 use super::running::{
@@ -135,6 +136,35 @@ async fn a_truncate_beside_a_backup_is_seen_as_a_whole_or_not_at_all() {
     let counted = |body: &Value| body["backup_info"]["datasets"]["public_ips"]["rows"].as_u64();
     let (before, after) = (counted(&before).expect("rows"), counted(&after).expect("rows"));
     assert_eq!((before - after).to_string(), rows);
+}
+
+#[tokio::test]
+async fn somebody_who_waits_for_a_table_does_not_hold_a_backup_for_ever() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    program.backup();
+    // The first session of a backup has the other tables by now. Whoever waits for them waits for that
+    // session, and a second one that stood in the queue behind them would wait, too.
+    let held = hold(&database, "LOCK TABLE device42_ipaddress IN ACCESS EXCLUSIVE MODE").await;
+    let backup = Running::start(&program, &["backup"]);
+    until_it_waits_for_a_table(&database).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for table in ["vrf", "vpc", "prefix", "vpc_prefix_association"] {
+        let mut connection = database.connect().await;
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; COMMIT");
+        waiting.spawn(
+            async move { sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut connection).await },
+        );
+    }
+    let queue = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+        WHERE datname = current_database() AND mode = 'AccessExclusiveLock' AND NOT granted";
+    until("a queue", async || database.value(queue).await == "4").await;
+    drop(held);
+    let ended = backup.ended().await;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for done in waiting.join_all().await {
+        done.expect("their turn came");
+    }
 }
 
 /// An application that never leaves a VPC without its prefix, and moves a unit from one tag to

@@ -112,7 +112,7 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
     };
     // Without a token it opens no door.
     let refused = Ended::from(serve().output().expect("it runs"));
-    assert_eq!(refused.code, 1);
+    assert_eq!(refused.code, 2);
     assert!(refused.err.contains("there are no tokens"), "{}", refused.err);
 
     let token = &compose["services"]["token"];

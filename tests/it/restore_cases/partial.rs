@@ -1,10 +1,10 @@
 //! Restoring a part: the selected rows come back with what they need; all others stay as they are.
 
-use ipam_rewind::engine::{RestoreOptions, Restored};
+use ipam_rewind::engine::{Kind, RestoreOptions, Restored};
 use ipam_rewind::model::{BackupId, Dataset};
 use ipam_rewind::postgres::Selection;
 
-use super::plan;
+use super::{plan, site};
 use crate::support::cycle::{Contents, Cycle, assert_same, changed};
 
 fn dataset(dataset: Dataset) -> Selection {
@@ -274,7 +274,7 @@ async fn a_vpc_that_came_later_goes_with_what_refers_to_it() {
 
 #[tokio::test]
 async fn a_selection_that_nothing_meets_changes_nothing() {
-    let cycle = plan().await;
+    let cycle = site("INSERT INTO vrf (vrf_id) VALUES ('''; DROP TABLE prefix; --{}')").await;
     let id = cycle.backup().await;
     cycle.sql(EVERYWHERE).await;
     let disturbed = cycle.contents().await;
@@ -282,5 +282,43 @@ async fn a_selection_that_nothing_meets_changes_nothing() {
     assert_same(&cycle.contents().await, &disturbed);
     for dataset in Dataset::ALL {
         assert_eq!(changed(&restored, dataset), (0, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_that_moves_back_leaves_its_changed_children_as_they_are() {
+    let cycle = plan().await;
+    let id = cycle.backup().await;
+    cycle
+        .sql(
+            "ALTER TABLE prefix DISABLE TRIGGER USER;
+             UPDATE prefix SET source = 'vpc', vpc_id = '00000000-0000-0000-0000-000000000001'
+                 WHERE prefix_id = 'north';
+             ALTER TABLE prefix ENABLE TRIGGER USER;
+             UPDATE prefix SET tags = '{\"changed\": 1}' WHERE prefix_id = 'subnet-north';
+             UPDATE vpc_prefix_association SET routable = NOT routable WHERE parent_prefix_id = 'north'",
+        )
+        .await;
+    let restored = restore_part(&cycle, &id, dataset(Dataset::Prefixes)).await;
+    assert_eq!(changed(&restored, Dataset::Prefixes).0, 1, "{restored:?}");
+    let stays = "SELECT tags::text FROM prefix WHERE prefix_id = 'subnet-north'";
+    assert_eq!(cycle.database.value(stays).await, "{\"changed\": 1}");
+    let Some(vpcs) = restored.restore_results.datasets.get(&Dataset::Vpcs) else {
+        panic!("counted")
+    };
+    assert_eq!((vpcs.inserted, vpcs.updated), (0, 0), "{restored:?}");
+}
+
+#[tokio::test]
+async fn a_vrf_that_nobody_has_is_refused_before_anything_is_done() {
+    let cycle = plan().await;
+    let id = cycle.backup().await;
+    cycle.sql("DELETE FROM vpc_prefix_association; INSERT INTO vrf (vrf_id) VALUES ('new')").await;
+    let options = |name| RestoreOptions { selection: vrf(name), ..RestoreOptions::default() };
+    let error = cycle.refuses(&id, &options("nosuch")).await;
+    assert_eq!(error.kind(), Kind::MalformedRequest);
+    assert_eq!(cycle.backups().await, 1, "no safety backup for nothing");
+    for known in ["new", "lab"] {
+        cycle.restore_with(&id, &options(known)).await;
     }
 }

@@ -1,6 +1,8 @@
 //! Sequences: a restore sets them back, its undo forward, and both only with the commit.
 
 use ipam_rewind::engine::RestoreOptions;
+use ipam_rewind::model::Dataset;
+use ipam_rewind::postgres::Selection;
 
 use super::{plan, site};
 use crate::support::cycle::assert_same;
@@ -73,6 +75,21 @@ async fn a_site_whose_columns_share_a_sequence_gets_it_back() {
             "INSERT INTO vrf (vrf_id) VALUES ('x'), ('y'); DELETE FROM vpc_prefix_association",
         )
         .await;
+}
+
+#[tokio::test]
+async fn a_restore_of_one_dataset_leaves_the_sequences_of_others_where_they_are() {
+    let cycle = site("ALTER TABLE vrf ADD number serial").await;
+    let id = cycle.backup().await;
+    cycle.sql(&format!("INSERT INTO vrf (vrf_id) VALUES ('later'); {ADD}")).await;
+    let selection = Selection { datasets: vec![Dataset::PublicIps], vrf: None };
+    let options = RestoreOptions { selection, ..RestoreOptions::default() };
+    let next =
+        async |sequence: &str| cycle.database.value(&format!("SELECT nextval('{sequence}')")).await;
+    let later: u32 = next("vrf_number_seq").await.parse().expect("a number");
+    cycle.restore_with(&id, &options).await;
+    assert_eq!(next("vrf_number_seq").await, (later + 1).to_string());
+    assert_eq!(next("device42_ipaddress_id_seq").await, "4");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Sites whose tables are not quite the ones of the application.
 
+use ipam_rewind::engine::Point;
 use ipam_rewind::model::Dataset;
 
 use super::{plan, site};
@@ -162,4 +163,26 @@ async fn references_that_run_in_a_circle_are_restored_where_they_are_deferrable(
     let disturbance = "UPDATE vrf SET summary = NULL;
         DELETE FROM vpc_prefix_association; DELETE FROM prefix; DELETE FROM vrf";
     cycle.survives(disturbance).await;
+}
+
+#[tokio::test]
+async fn settings_of_a_site_change_neither_what_is_read_nor_whether_it_can_be_restored() {
+    let cycle = plan().await;
+    let id = cycle.backup().await;
+    let name = cycle.database.value("SELECT current_database()").await;
+    let settings = [
+        "quote_all_identifiers = on",
+        "default_transaction_read_only = on",
+        "datestyle = 'German'",
+        "timezone = 'Asia/Kathmandu'",
+        "bytea_output = 'escape'",
+        "extra_float_digits = 0",
+    ];
+    let set = settings.map(|setting| format!("ALTER DATABASE {name} SET {setting};")).concat();
+    cycle.database.sql_as_superuser(&set).await;
+    let again = cycle.backup().await;
+    assert!(cycle.diff(Point::Backup(id), Point::Backup(again)).await.identical);
+    let disturb = "SET transaction_read_only = off;
+        UPDATE prefix SET tags = '{}'; DELETE FROM vpc_prefix_association";
+    cycle.survives(disturb).await;
 }

@@ -83,6 +83,24 @@ async fn a_first_token_closes_the_door_of_a_running_service() {
     assert_eq!(session["authentication"], "none");
     program.ok(&["token", "create", "first", "--role", "admin"]);
     assert_eq!(refused(serving.get("/api/session")).await.0, 401);
+    program.ok(&["token", "revoke", "first"]);
+    assert_eq!(refused(serving.get("/api/session")).await.0, 401, "nor does revoking it open it");
+}
+
+#[tokio::test]
+async fn a_stream_of_events_ends_when_its_token_is_revoked() {
+    let (program, [viewer, _, admin]) = with_tokens();
+    let serving = Serving::start(&program, &[]);
+    let events = |token: &str| serving.get("/api/events").bearer_auth(token).send();
+    let revoked = events(&viewer).await.expect("it answers");
+    let mut known = events(&admin).await.expect("it answers");
+    program.ok(&["token", "revoke", "the-viewer"]);
+    // Without a database this is a job that fails at once.
+    let work = serving.post("/api/backup").bearer_auth(&admin).send();
+    assert_eq!(work.await.expect("it answers").status(), 503);
+    assert_eq!(revoked.text().await.expect("the stream ends"), "");
+    let told = known.chunk().await.expect("it goes on").expect("an event");
+    assert!(String::from_utf8_lossy(&told).contains("event: job"), "{told:?}");
 }
 
 #[tokio::test]
@@ -106,7 +124,7 @@ async fn guessing_is_slowed_down_and_locks_nobody_out() {
 fn without_tokens_only_this_machine_is_served_unless_told_in_so_many_words() {
     let program = Program::at(None);
     let ended = program.run(&["serve", "--listen", "0.0.0.0:0"]);
-    assert_eq!(ended.code, 1);
+    assert_eq!(ended.code, 2);
     assert!(ended.err.contains("token create"), "{}", ended.err);
     assert!(ended.err.contains("--allow-anonymous-on-any-address"), "{}", ended.err);
 }

@@ -86,6 +86,8 @@ async fn a_backup_that_fails_is_seen_everywhere_and_the_next_good_one_is_told() 
     assert!(run.detail.is_some_and(|detail| detail.contains("vrf")));
     let health = service.upkeep().health().await;
     assert!(!health.checks.schedule.ok && !health.checks.last_backup.ok);
+    // Anybody may ask how the service is, so what the database said is not told there.
+    assert_eq!(health.checks.schedule.detail, "the latest scheduled backup failed");
     let metrics = service.upkeep().metrics_text().await;
     let line = r#"ipam_rewind_jobs_total{kind="backup",trigger="schedule",outcome="failed"} 1"#;
     assert!(metrics.contains(line), "{metrics}");

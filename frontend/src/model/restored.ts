@@ -1,0 +1,16 @@
+/** What a restore put back, in words. */
+import type { Restored } from '@/services/types';
+import { asCounts, DATASET_NAMES, DATASETS, rowsOf } from './dataset';
+import { counted, listed } from './format';
+
+/** "41 rows of VRFs and Prefixes": of a part that was restored nothing more is said than that. */
+export function putBack({ restore_results: results }: Restored): string {
+  const changed = DATASETS.flatMap((name) => {
+    const counts = results[name];
+    const rows = counts ? rowsOf(asCounts(counts)) : 0;
+    return rows > 0 ? [{ name: DATASET_NAMES[name], rows }] : [];
+  });
+  if (changed.length === 0) return 'no row differed';
+  const rows = changed.reduce((sum, one) => sum + one.rows, 0);
+  return `${counted(rows, 'row')} of ${listed(changed.map((one) => one.name))}`;
+}
