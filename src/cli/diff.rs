@@ -92,9 +92,13 @@ fn row(change: &RowChange) -> String {
     format!("{mark} {} {}{cells}", change.table, plain(&change.key))
 }
 
-/// A value as people read it.
+/// A value as people read it: text that could be taken for no value stands in quotes.
 pub fn value(value: Option<&String>) -> String {
-    value.map_or("null".into(), |text| plain(text))
+    match value.map(String::as_str) {
+        None => "null".into(),
+        Some(text @ ("" | "null")) => format!("{text:?}"),
+        Some(text) => plain(text),
+    }
 }
 
 /// A changed cell on one line.

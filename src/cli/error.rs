@@ -52,7 +52,7 @@ impl CliError {
             Self::Engine(error) => error.kind(),
             Self::NobodyToAsk
             | Self::Options(_)
-            | Self::Token(TokenError::Name(_))
+            | Self::Token(TokenError::Name(_) | TokenError::ExpiresAtOnce)
             | Self::DatabaseUrlFile { .. } => Kind::MalformedRequest,
             Self::DamageFound => Kind::Damaged,
             Self::Interrupted => Kind::Interrupted,

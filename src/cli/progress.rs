@@ -7,6 +7,7 @@ use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState,
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::output::size;
 use crate::engine::{Phase, Progress};
 
 /// A bar that follows a run until it is finished.
@@ -65,14 +66,21 @@ fn draw(bar: &ProgressBar, now: &Progress) {
         Phase::Importing => "Importing",
     };
     let template = match (now.total_rows, now.total_bytes, now.rows, now.bytes) {
-        (Some(_), ..) => "{msg} [{bar:30}] {human_pos}/{human_len} rows, {rate}, {eta} left",
+        (Some(_), ..) => {
+            "{msg} [{bar:30}] {human_pos}/{human_len} rows{volume}, {rate}, {eta} left"
+        }
         (_, Some(_), ..) => "{msg} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
         (_, _, 1.., _) => "{spinner} {msg}: {human_pos} rows, {rate}",
         (_, _, 0, 1..) => "{spinner} {msg}: {bytes}, {bytes_per_sec}",
         _ => "{spinner} {msg} ({elapsed})",
     };
     let style = ProgressStyle::with_template(template).expect("the templates are well-formed");
-    bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
+    let bytes = now.bytes;
+    let volume = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = if bytes > 0 { write!(out, ", {}", size(bytes)) } else { Ok(()) };
+    };
+    let style = style.with_key("rate", rate).with_key("volume", volume);
+    bar.set_style(style.progress_chars("=> "));
     bar.set_message(words);
     let total = now.total_rows.or(now.total_bytes);
     let done = if now.total_bytes.is_some() || now.rows == 0 { now.bytes } else { now.rows };

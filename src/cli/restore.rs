@@ -7,7 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::diff::rows;
 use super::error::CliError;
-use super::output::{self, count, numbers, plural, table};
+use super::output::{self, count, numbers, plain, plural, table};
 use crate::engine::{EngineError, Preview, RestoreOptions, RestoreResults, Restored, Selection};
 use crate::model::{BackupId, Dataset};
 
@@ -57,7 +57,12 @@ impl Arguments {
             }
             // Whoever is asked is shown what about, whatever else is not to be said.
             output::note(&text_of_preview(&preview));
-            context.confirm(&format!("Restore {id} now?")).await?;
+            let (database, host) = engine.database_named()?;
+            let from = engine.details(&id).await?.backup_info.info.snapshot.database;
+            if from != database {
+                output::note(&format!("\nThis is a backup of another database, {}.", plain(&from)));
+            }
+            context.confirm(&format!("\nRestore {id} into {database} at {host} now?")).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
         context.print(&restored, text);

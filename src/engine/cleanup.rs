@@ -63,7 +63,7 @@ pub struct CleanupReport {
     pub deleted: Vec<Judged>,
     /// Backups that stay, newest first.
     pub kept: Vec<Judged>,
-    /// What it freed; in a preview, what nothing would need any more.
+    /// What it freed; in a preview, about what it would free.
     pub freed: Freed,
 }
 
@@ -153,14 +153,13 @@ impl Engine {
         Ok(all.partition(|judged| !judged.kept_because.is_empty()))
     }
 
-    /// What no backup would need any more, were only these kept.
+    /// What a sweep would free, were only these kept.
     async fn would_free(&self, kept: &[Judged]) -> Result<Freed, EngineError> {
         let mut manifests = Vec::new();
         for judged in kept {
             manifests.push(self.store.manifest(&judged.backup_id).await?);
         }
-        let needed = self.store.needed_bytes(&manifests).await?;
-        let bytes = self.store.totals().await?.stored_bytes.saturating_sub(needed);
+        let bytes = self.store.would_free(&manifests).await?;
         Ok(Freed { bytes, ..Freed::default() })
     }
 

@@ -15,4 +15,4 @@ pub use copy_out::Pages;
 pub use error::server_words;
 pub use error::{DatabaseError, Trouble};
 pub use older::MadeUp;
-pub use session::{Session, Terminator};
+pub use session::{Session, Terminator, named};

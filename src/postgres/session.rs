@@ -65,6 +65,16 @@ fn options_of(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     })
 }
 
+/// Which database an address names: its name and its host, for people.
+///
+/// # Errors
+/// If the address cannot be read.
+pub fn named(url: &str) -> Result<(String, String), DatabaseError> {
+    let options = options_of(url)?;
+    let name = options.get_database().unwrap_or_else(|| options.get_username());
+    Ok((name.to_owned(), options.get_host().to_owned()))
+}
+
 impl Session {
     /// Connects and pins the settings.
     ///

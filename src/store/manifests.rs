@@ -1,5 +1,6 @@
 //! The folders of the backups: a manifest that never changes, and a state that may.
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Store, StoreError, layout, marks};
@@ -129,9 +130,20 @@ impl Store {
     /// [`StoreError::IdTaken`] if there is a backup with this id.
     pub async fn publish(&self, manifest: &Manifest, state: &State) -> Result<(), StoreError> {
         let id = &manifest.backup_id;
-        let text = manifest_text(manifest);
-        match self.objects().create(&layout::manifest(id), text.into()).await {
-            Err(error) if error.is_taken() => return Err(StoreError::IdTaken(id.clone())),
+        let text = Bytes::from(manifest_text(manifest));
+        match self.objects().create(&layout::manifest(id), text.clone()).await {
+            // By this very manifest, perhaps: a request that took effect may be answered with an error, and
+            // is then sent again.
+            Err(error) if error.is_taken() => {
+                if self
+                    .objects()
+                    .find(&layout::manifest(id))
+                    .await?
+                    .is_none_or(|there| there != text)
+                {
+                    return Err(StoreError::IdTaken(id.clone()));
+                }
+            }
             created => created?,
         }
         if *state == State::default() { Ok(()) } else { self.save_state(id, state).await }

@@ -30,16 +30,6 @@ impl Store {
         .await
     }
 
-    /// The stored bytes that these backups need.
-    ///
-    /// # Errors
-    /// If an inner node of a tree cannot be read.
-    pub async fn needed_bytes(&self, manifests: &[Manifest]) -> Result<u64, StoreError> {
-        let reached = self.reachable(manifests).await?;
-        let index = self.index().await?;
-        Ok(reached.iter().filter_map(|id| index.get(id)).map(|spot| spot.frame_len()).sum())
-    }
-
     /// For each backup the stored bytes that nothing else needs: about what deleting it alone would
     /// free in the end.
     ///

@@ -73,6 +73,24 @@ impl Store {
         sweep.finish().await
     }
 
+    /// The bytes that a sweep would free if there were only these backups.
+    ///
+    /// # Errors
+    /// If an inner node of a tree cannot be read.
+    pub async fn would_free(&self, manifests: &[Manifest]) -> Result<u64, StoreError> {
+        let index = self.index().await?;
+        let needed = self.needed(manifests).await?;
+        let census = census(&index, &needed);
+        let rewritten: HashSet<_> = census.wasteful.iter().collect();
+        let gone: HashSet<_> = census.dead.iter().chain(&census.wasteful).collect();
+        let packs = index.packs().iter().filter(|pack| gone.contains(&pack.id));
+        let freed: u64 = packs.map(|pack| pack.size).sum();
+        let living = index.chunks().filter(|(id, _)| needed.contains(*id));
+        let copied = living.filter(|(_, spot)| rewritten.contains(&index.pack(spot).id));
+        let copied: u64 = copied.map(|(_, spot)| spot.frame_len()).sum();
+        Ok(freed.saturating_sub(copied))
+    }
+
     async fn needed(&self, manifests: &[Manifest]) -> Result<HashSet<ChunkId>, StoreError> {
         if manifests.is_empty() { Ok(HashSet::new()) } else { self.reachable(manifests).await }
     }

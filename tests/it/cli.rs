@@ -156,6 +156,8 @@ async fn a_question_shows_what_it_is_about_and_takes_yes_no_and_an_interruption(
         let (ended, seen) = answered(&program, &["restore", &id, "--quiet"], answer);
         assert_eq!(ended, code, "{seen}");
         assert!(seen.contains("~ vrf prod-vrf"), "{seen}");
+        let name = database.value("SELECT current_database()").await;
+        assert!(seen.contains(&format!("Restore {id} into {name} at ")), "{seen}");
         assert!(seen.contains("nothing was changed"), "{seen}");
         assert_eq!(database.dump().await, changed);
     }
@@ -237,6 +239,27 @@ async fn cleanup_keeps_the_newest_and_says_what_went() {
     let statistics = program.json(&["stats"]);
     assert!(statistics["disk"]["available_bytes"].as_u64() > Some(0), "{statistics}");
     assert_eq!((&statistics["backups"], &statistics["packs"]), (&0.into(), &0.into()));
+}
+
+#[tokio::test]
+async fn what_a_dry_run_says_of_space_is_what_a_cleanup_frees() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    for prefix in 0..4 {
+        let change = format!(
+            "UPDATE prefix SET tags = '{{\"n\": {prefix}}}' WHERE prefix_id ~ '[{prefix}-9]$'"
+        );
+        database.sql(&change).await;
+        program.backup();
+    }
+    let freed = |arguments: &[&str]| program.json(arguments)["freed"]["bytes"].as_u64();
+    for keep in ["3", "1", "1"] {
+        let promised = freed(&["cleanup", keep, "--dry-run"]).expect("bytes");
+        let done = freed(&["cleanup", keep]).expect("bytes");
+        // A pack that is written anew has a table of its own, which is much of a small one.
+        assert!(done <= promised && promised <= done * 3 / 2, "{keep}: {promised}, {done}");
+    }
+    assert_eq!(freed(&["cleanup", "1", "--dry-run"]), Some(0));
 }
 
 #[tokio::test]

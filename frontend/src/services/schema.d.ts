@@ -700,7 +700,7 @@ export interface components {
             deleted: components["schemas"]["Judged"][];
             /** @description Backups that stay, newest first. */
             kept: components["schemas"]["Judged"][];
-            /** @description What it freed; in a preview, what nothing would need any more. */
+            /** @description What it freed; in a preview, about what it would free. */
             freed: components["schemas"]["Freed"];
         };
         /**

@@ -28,6 +28,9 @@ pub enum TokenError {
     /// There is one with this name.
     #[error("there is a token named {0}; revoke it first")]
     Taken(String),
+    /// It would be worth nothing from the beginning.
+    #[error("a token that expires at once is worth nothing")]
+    ExpiresAtOnce,
     /// There is none with this name.
     #[error("there is no token named {0}")]
     Unknown(String),
@@ -161,6 +164,9 @@ impl Tokens {
         now: DateTime<Utc>,
     ) -> Result<(Token, Secret), TokenError> {
         check_name(name)?;
+        if expires.is_some_and(|age| age <= Age::days(0)) {
+            return Err(TokenError::ExpiresAtOnce);
+        }
         let secret = Secret::random();
         let token = Token {
             name: name.to_owned(),
@@ -260,6 +266,8 @@ mod tests {
             let made = tokens.create(wrong, Role::Viewer, None, now());
             assert!(matches!(made, Err(TokenError::Name(_))), "{wrong:?}");
         }
+        let at_once = tokens.create("a", Role::Viewer, Some(Age::days(0)), now());
+        assert!(matches!(at_once, Err(TokenError::ExpiresAtOnce)));
         tokens.create("a", Role::Viewer, None, now()).expect("made");
         let again = tokens.create("a", Role::Admin, None, now());
         assert!(matches!(again, Err(TokenError::Taken(_))));

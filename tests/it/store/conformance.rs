@@ -39,6 +39,8 @@ async fn an_id_is_given_once(store: &Store) {
     other.description = "another".into();
     let taken = store.publish(&other, &State::default()).await;
     assert!(matches!(taken, Err(StoreError::IdTaken(_))), "{taken:?}");
+    // The very same is there: as when the answer to a request was lost, and it was sent again.
+    store.publish(&before, &State::default()).await.expect("published");
     assert_eq!(store.manifest(&id(1)).await.expect("there"), before);
     let missing = store.manifest(&id(99)).await;
     assert!(matches!(missing, Err(StoreError::NoSuchBackup(_))), "{missing:?}");
