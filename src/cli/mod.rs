@@ -30,6 +30,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
@@ -110,6 +111,10 @@ enum Verb {
     Demo(demo::Arguments),
 }
 
+/// How long the end waits for threads that still work after an interruption. One that reads from a
+/// standard input where nothing comes would never end; a file that is left half-written is none.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// Runs one verb and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
     let mut runtime = if cli.verb.answers_others() {
@@ -121,12 +126,15 @@ pub fn run(cli: Cli) -> ExitCode {
         Builder::new_current_thread()
     };
     let runtime = runtime.enable_all().build();
-    runtime.expect("the system gives a program its first threads").block_on(async move {
+    let runtime = runtime.expect("the system gives a program its first threads");
+    let code = runtime.block_on(async move {
         log_to_standard_error(&cli);
         let context = Context::new(cli.global);
         let done = cli.verb.run(&context).await;
         exit::conclude(&context, done)
-    })
+    });
+    runtime.shutdown_timeout(LAST_WORDS);
+    code
 }
 
 impl Verb {

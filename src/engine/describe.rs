@@ -105,7 +105,7 @@ pub struct Details {
     pub status: &'static str,
     /// The metadata and the files.
     pub backup_info: DetailedInfo,
-    /// Bytes of all files.
+    /// Bytes of the rows of all files.
     pub total_size: u64,
     /// Full days since it was made.
     pub age_days: i64,

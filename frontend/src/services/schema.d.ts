@@ -752,7 +752,7 @@ export interface components {
             backup_info: components["schemas"]["DetailedInfo"];
             /**
              * Format: int64
-             * @description Bytes of all files.
+             * @description Bytes of the rows of all files.
              */
             total_size: number;
             /**

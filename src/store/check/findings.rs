@@ -12,6 +12,9 @@ use crate::model::{BackupId, ChunkId, Dataset, PackId};
 use crate::store::{Reader, StoreError};
 use crate::tree::{LeafGroup, Node};
 
+const FOUND_BEFORE: &str =
+    "it was found damaged before (a verification of the whole store looks at it again)";
+
 /// What a leaf's group holds: rows, and bytes of their fields.
 pub type Leaf = (u64, u64);
 
@@ -81,7 +84,7 @@ impl Findings {
             StoreError::ChunkMissing(of) if of == id => {
                 let aside = index.set_aside().find(|(aside, _)| **aside == id);
                 let pack = aside.map(|(_, spot)| index.pack(&spot).id);
-                let what = pack.map_or("it is in no pack", |_| "it was found damaged before");
+                let what = pack.map_or("it is in no pack", |_| FOUND_BEFORE);
                 Bad { pack, what: what.into(), curable: true }
             }
             // A base of it.

@@ -105,3 +105,27 @@ async fn a_commit_that_is_under_way_is_not_interrupted() {
 async fn may_be_written(database: &TestDatabase) {
     database.sql("BEGIN; SET lock_timeout = '1s'; LOCK TABLE vrf, vpc, prefix; ROLLBACK").await;
 }
+
+/// Whether a process handles Ctrl-C itself, as Linux tells.
+#[cfg(target_os = "linux")]
+fn handles_interruption(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & 1 << (Signal::SIGINT as u64 - 1) != 0)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_waits_for_its_input_can_be_interrupted() {
+    let program = Program::at(None);
+    let mut command = program.command(&["import", "-"]);
+    command.stdin(std::process::Stdio::piped());
+    let mut import = Running::of(command);
+    let pid = import.pid();
+    until("a program that listens", async || handles_interruption(pid)).await;
+    import.signal(Signal::SIGINT);
+    let ended = import.ended().await;
+    assert_eq!(ended.code, 130, "{}", ended.err);
+    assert_eq!(whole(&program).len(), 0);
+}
