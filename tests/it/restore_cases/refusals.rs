@@ -38,9 +38,21 @@ async fn rows_outside_the_backup_that_would_be_hit_are_named_and_nothing_is_chan
         cycle.sql(NEW_WITH_NOTE).await;
         let error = cycle.refuses(&id, &RestoreOptions::default()).await;
         assert!(words(&error).contains("1 in note by about"), "{action}: {}", words(&error));
+        assert_eq!(error.kind(), Kind::InTheWay);
         cycle.sql("DELETE FROM note WHERE id = 100").await;
         cycle.restore(&id).await;
     }
+}
+
+#[tokio::test]
+async fn a_constraint_that_came_later_and_forbids_a_row_is_named() {
+    let cycle = plan().await;
+    let id = cycle.backup().await;
+    cycle.sql("UPDATE vrf SET description = 'x' WHERE description IS NOT NULL").await;
+    cycle.sql("ALTER TABLE vrf ADD CONSTRAINT short CHECK (length(description) < 5)").await;
+    let error = cycle.refuses(&id, &RestoreOptions::default()).await;
+    assert_eq!(error.kind(), Kind::InTheWay, "{}", words(&error));
+    assert!(words(&error).contains("\"short\""), "{}", words(&error));
 }
 
 #[tokio::test]
