@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::context::Context;
+use super::details::labels;
 use super::error::CliError;
 use super::output::plain;
 use crate::engine::{Annotated, Annotation, EngineError};
@@ -59,8 +60,6 @@ impl Arguments {
 fn text(annotated: &Annotated) -> String {
     let info = &annotated.backup_info;
     let pinned = if info.pinned { ", pinned" } else { "" };
-    let labels: Vec<_> = info.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let labels =
-        if labels.is_empty() { String::new() } else { format!(" [{}]", labels.join(", ")) };
+    let labels = labels(info).map(|labels| format!(" [{labels}]")).unwrap_or_default();
     format!("Backup {}: {}{labels}{pinned}", info.backup_id, plain(&info.description))
 }

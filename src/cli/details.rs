@@ -36,10 +36,11 @@ fn validation(info: &BackupInfo) -> String {
     }
 }
 
-fn labels(info: &BackupInfo) -> String {
+/// The labels on one line; none if there is none.
+pub fn labels(info: &BackupInfo) -> Option<String> {
     let labels = info.labels.iter().map(|(key, value)| plain(&format!("{key}={value}")));
     let labels: Vec<_> = labels.collect();
-    if labels.is_empty() { "none".into() } else { labels.join(", ") }
+    (!labels.is_empty()).then(|| labels.join(", "))
 }
 
 fn text(details: &Details) -> String {
@@ -61,7 +62,7 @@ fn text(details: &Details) -> String {
         },
         if info.pinned { ", pinned" } else { "" },
         plain(&info.description),
-        labels(info),
+        labels(info).unwrap_or_else(|| "none".into()),
         time(&info.timestamp),
         plain(&info.created_by),
         details.age_days,

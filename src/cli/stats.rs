@@ -16,7 +16,7 @@ impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine().await?;
-        let disk = engine.store().folder().and_then(|folder| DiskSpace::of(folder).ok());
+        let disk = DiskSpace::of_store(engine.store());
         // Only a service that has run for a while knows how fast the store grows.
         let disk = disk.map(|space| Disk { space, full_in_days: None });
         let statistics = Statistics { store: engine.stats().await?, disk };

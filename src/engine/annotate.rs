@@ -75,7 +75,9 @@ impl Engine {
     ) -> Result<Annotated, EngineError> {
         let manifest = self.store.manifest(id).await?;
         if let Err(StoreError::StateDamaged { .. }) = self.store.state(id).await {
-            self.store.save_state(id, &State::default()).await?;
+            let mut anew = State::default();
+            annotation.apply(&mut anew).map_err(EngineError::MalformedAnnotation)?;
+            self.store.save_state(id, &anew).await?;
         }
         let mut applied = Ok(());
         let state = self.store.change_state(id, |state| {

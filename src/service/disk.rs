@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::StoreStatistics;
+use crate::store::Store;
 
 /// A disk in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -37,6 +38,12 @@ pub struct Statistics {
 }
 
 impl DiskSpace {
+    /// The disk that a store is on, if it is a folder and the operating system tells.
+    #[must_use]
+    pub fn of_store(store: &Store) -> Option<Self> {
+        Self::of(store.folder()?).ok()
+    }
+
     /// The disk that this folder is on.
     ///
     /// # Errors

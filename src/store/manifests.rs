@@ -103,8 +103,11 @@ impl Store {
     }
 
     async fn if_published(&self, id: BackupId) -> Result<Option<BackupId>, StoreError> {
-        let there = self.objects().meta(&layout::manifest(&id)).await?.is_some();
-        Ok(there.then_some(id))
+        Ok(self.is_published(&id).await?.then_some(id))
+    }
+
+    async fn is_published(&self, id: &BackupId) -> Result<bool, StoreError> {
+        Ok(self.objects().meta(&layout::manifest(id)).await?.is_some())
     }
 
     /// A backup's manifest, its checksum checked.
@@ -135,14 +138,10 @@ impl Store {
             // By this very manifest, perhaps: a request that took effect may be answered with an error, and
             // is then sent again.
             Err(error) if error.is_taken() => {
-                if self
-                    .objects()
-                    .find(&layout::manifest(id))
-                    .await?
-                    .is_none_or(|there| there != text)
-                {
-                    return Err(StoreError::IdTaken(id.clone()));
-                }
+                let there = self.objects().find(&layout::manifest(id)).await?;
+                there
+                    .filter(|there| *there == text)
+                    .ok_or_else(|| StoreError::IdTaken(id.clone()))?;
             }
             created => created?,
         }
@@ -176,7 +175,7 @@ impl Store {
         change(&mut state);
         if state != before {
             // Deleted meanwhile, perhaps; its state is not to come back.
-            if self.objects().meta(&layout::manifest(id)).await?.is_none() {
+            if !self.is_published(id).await? {
                 return Err(StoreError::NoSuchBackup(id.clone()));
             }
             self.save_state(id, &state).await?;
@@ -198,7 +197,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchBackup`] if it is not there.
     pub async fn unlink(&self, id: &BackupId) -> Result<(), StoreError> {
-        if self.objects().meta(&layout::manifest(id)).await?.is_none() {
+        if !self.is_published(id).await? {
             return Err(StoreError::NoSuchBackup(id.clone()));
         }
         self.objects().remove(&layout::manifest(id)).await?;

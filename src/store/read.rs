@@ -77,8 +77,9 @@ impl Reader {
 
     /// Another process may have published or swept since the index was read, and again.
     fn refresh(&self) -> Result<bool, StoreError> {
-        if self.0.refreshed.fetch_add(1, Ordering::AcqRel) >= MOST_REFRESHES {
-            self.0.refreshed.store(MOST_REFRESHES, Ordering::Release);
+        let one_more = |times| (times < MOST_REFRESHES).then_some(times + 1);
+        let counted = self.0.refreshed.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        if counted.is_err() {
             return Ok(false);
         }
         let index = self.0.store.0.runtime.block_on(self.0.store.index())?;

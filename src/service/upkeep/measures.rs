@@ -35,7 +35,7 @@ impl Upkeep {
     /// The disk that the store is on, if it is a folder.
     #[must_use]
     pub fn disk(&self) -> Option<DiskSpace> {
-        DiskSpace::of(self.0.engine.store().folder()?).ok()
+        DiskSpace::of_store(self.0.engine.store())
     }
 
     /// In how many days the disk will be full, if that can be told.

@@ -262,6 +262,8 @@ async fn a_restore_of_a_backup_whose_state_is_damaged_succeeds_and_says_so() {
     let found = damage(program);
     assert_eq!((found[0].0.as_str(), found[0].1), (id, false), "{found:?}");
     assert!(found[0].2.contains("state") && found[0].2.contains("rows are not hurt"), "{found:?}");
+    assert_eq!(program.run(&["annotate", id, "--description", "two\nlines"]).code, 2);
+    assert!(!damage(program)[0].1, "what is refused changes nothing");
     program.ok(&["annotate", id, "--description", "Known again"]);
     assert_eq!(whole(program).len(), 2);
 }
