@@ -1,6 +1,6 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup demo test lint build page page-test bench advisories image-test
+.PHONY: setup demo test test-versions lint build page page-test bench advisories image-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
@@ -11,6 +11,10 @@ demo: setup page
 
 test: setup page lint
 	scripts/test.sh
+
+# The tests that depend on the server, on PostgreSQL 13 to 18 and from each version to each other one.
+test-versions: setup page
+	scripts/test-versions.sh
 
 # The web page, which the program carries within it: built before the program.
 PAGE = frontend/dist/index.html

@@ -57,6 +57,7 @@ impl Embedded {
         let options = Options {
             data_dir: folder.map(|folder| folder.join("postgres")),
             durable: folder.is_some(),
+            ..Options::default()
         };
         let server =
             PrivatePostgres::start(options).await.context("cannot start a private PostgreSQL")?;

@@ -22,6 +22,9 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// Whether a commit survives a crash of the machine. Without it everything is faster.
     pub durable: bool,
+    /// The folder of `initdb` and `postgres`. `None` takes what `IPAM_REWIND_PG_BIN` names, or else
+    /// what is installed.
+    pub programs: Option<PathBuf>,
 }
 
 /// A running PostgreSQL that belongs to this process alone.
@@ -47,7 +50,7 @@ impl PrivatePostgres {
     }
 
     fn start_blocking(options: &Options) -> Result<Self, EmbeddedError> {
-        let programs = programs::find()?;
+        let programs = programs::find(options.programs.as_deref())?;
         let account = Account::find()?;
         let folder = temporary_folder()?;
         account.own(folder.path())?;

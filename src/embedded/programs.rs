@@ -10,10 +10,11 @@ use super::EmbeddedError;
 const OVERRIDE: &str = "IPAM_REWIND_PG_BIN";
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The folder of `initdb` and `postgres`: what `IPAM_REWIND_PG_BIN` says, else what `pg_config`
-/// says, else the newest version that Debian's packages installed.
-pub(super) fn find() -> Result<PathBuf, EmbeddedError> {
-    if let Some(folder) = env::var_os(OVERRIDE).map(PathBuf::from) {
+/// The folder of `initdb` and `postgres`: the one asked for, else what `IPAM_REWIND_PG_BIN` says,
+/// else what `pg_config` says, else the newest version that Debian's packages installed.
+pub(super) fn find(asked: Option<&Path>) -> Result<PathBuf, EmbeddedError> {
+    let set = || env::var_os(OVERRIDE).map(PathBuf::from);
+    if let Some(folder) = asked.map(Path::to_owned).or_else(set) {
         return if holds_server(&folder) {
             Ok(folder)
         } else {

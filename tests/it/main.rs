@@ -18,3 +18,4 @@ mod restore_cases;
 mod service;
 mod store;
 mod support;
+mod versions;

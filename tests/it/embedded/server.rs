@@ -113,7 +113,11 @@ async fn a_cluster_of_ones_own_is_found_again_with_its_plan() {
     let home = tempfile::tempdir().unwrap();
     // The server's account has to get to the folder below.
     fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let options = Options { data_dir: Some(home.path().join("cluster")), durable: true };
+    let options = Options {
+        data_dir: Some(home.path().join("cluster")),
+        durable: true,
+        ..Options::default()
+    };
     for expected in ["0", "1"] {
         let server = PrivatePostgres::start(options.clone()).await.unwrap();
         let url = server.create_plan_database("plan").await.unwrap();
@@ -139,7 +143,8 @@ async fn a_folder_that_is_no_cluster_is_refused_with_the_servers_own_words() {
     let home = tempfile::tempdir().unwrap();
     fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     fs::write(home.path().join("PG_VERSION"), "7\n").unwrap();
-    let options = Options { data_dir: Some(home.path().to_owned()), durable: false };
+    let options =
+        Options { data_dir: Some(home.path().to_owned()), durable: false, ..Options::default() };
     match PrivatePostgres::start(options).await {
         Err(EmbeddedError::DidNotStart { log }) => assert!(!log.is_empty()),
         other => panic!("{other:?}"),

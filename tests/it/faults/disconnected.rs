@@ -102,7 +102,7 @@ async fn a_commit_of_which_nothing_can_be_learnt_is_told_as_such() {
 
 /// A server that may be stopped.
 async fn server(data: &std::path::Path) -> PrivatePostgres {
-    let options = Options { data_dir: Some(data.to_owned()), durable: false };
+    let options = Options { data_dir: Some(data.to_owned()), durable: false, ..Options::default() };
     PrivatePostgres::start(options).await.expect("started")
 }
 
