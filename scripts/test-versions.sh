@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 mapfile -t versions < <(scripts/postgres-versions.sh)
 # What stands before `::` is a module of tests/it.
-filters=(restore_cases:: coverage:: capture:: golden:: embedded::)
+filters=(restore_cases:: coverage:: capture:: golden:: embedded::schema::)
 
 cargo test --locked --no-run --test it
 output=$(mktemp)

@@ -70,7 +70,8 @@ async fn an_index_that_could_not_be_taken_back_goes_with_the_next_restore() {
 #[tokio::test]
 async fn a_role_that_may_make_no_index_restores_all_the_same() {
     let (cycle, before, id) = imported().await;
-    let closed = "ALTER SCHEMA public OWNER TO postgres; GRANT USAGE ON SCHEMA public TO PUBLIC";
+    let closed = "ALTER SCHEMA public OWNER TO postgres; GRANT USAGE ON SCHEMA public TO PUBLIC;
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC";
     cycle.database.sql_as_superuser(closed).await;
     cycle.database.try_sql("CREATE TABLE mine ()").await.expect_err("it may not");
     cycle.restore(&id).await;
