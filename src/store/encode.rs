@@ -157,6 +157,30 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_that_is_not_one_zstd_frame_is_refused() {
+        let raw = b"a line of text\n".repeat(40);
+        let encoded = Encoder::default().encode(Hash::of(&raw), &raw, None).expect("small");
+        let payload = encoded.payload.clone();
+        let skippable = [0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7];
+        let parses = |payload: Vec<u8>| {
+            let bytes = frame(&Encoded { payload, ..encoded.clone() });
+            Frame::parse(&bytes).is_ok()
+        };
+        assert!(parses(payload.clone()));
+        let wrong = [
+            [&payload[..], &skippable].concat(),
+            [&skippable, &payload[..]].concat(),
+            [&payload[..], &payload].concat(),
+            [&payload[..], &[0]].concat(),
+            payload[..payload.len() - 1].to_vec(),
+            skippable.to_vec(),
+        ];
+        for (number, payload) in wrong.into_iter().enumerate() {
+            assert!(!parses(payload), "payload {number}");
+        }
+    }
+
+    #[test]
     fn a_changed_copy_is_stored_against_its_base_and_an_unlike_chunk_is_not() {
         let base: Vec<u8> = (0..5000_u32).flat_map(|n| Hash::of(&n.to_le_bytes()).0).collect();
         let mut raw = base.clone();

@@ -10,12 +10,16 @@
 use std::cell::RefCell;
 
 use zstd::bulk::Decompressor;
+use zstd::zstd_safe::{find_frame_compressed_size, get_dict_id_from_frame, get_frame_content_size};
 
 use crate::model::{ChunkId, Hash};
 use crate::tree::MAX_CHUNK;
 
 /// Bytes before the payload.
 pub const HEADER: usize = 41;
+
+/// The first bytes of a zstd frame (RFC 8878); skippable frames have others.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The most bases that stand behind one chunk.
 pub const MAX_DEPTH: u8 = 8;
@@ -96,7 +100,20 @@ impl<'a> Frame<'a> {
             }
             Codec::Raw | Codec::Zstd => (None, payload),
         };
+        if base == Some(id) {
+            return Err(Fault("a frame is its own base"));
+        }
+        if codec != Codec::Raw && !is_one_zstd_frame(data, raw_len) {
+            return Err(Fault("a payload is not one zstd frame of the stored length"));
+        }
         Ok((Self { id, codec, raw_len, stored_len, base, data }, HEADER + stored_len as usize))
+    }
+
+    /// Whether the frame is one beyond doubt, wherever in a pack it was found: its bytes have the
+    /// hash that its id is. One with a base is taken for proven by the form of its payload.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.base.is_some() || self.decode(None).is_ok()
     }
 
     /// The chunk's bytes, checked against its id. `base` holds the base's bytes if there is one.
@@ -112,6 +129,15 @@ impl<'a> Frame<'a> {
         };
         if Hash::of(&raw) == self.id { Ok(raw) } else { Err(Fault("its bytes have another hash")) }
     }
+}
+
+/// Whether the bytes are one zstd frame, no more and no less, that can hold so many raw bytes.
+fn is_one_zstd_frame(data: &[u8], raw_len: u32) -> bool {
+    let length = get_frame_content_size(data);
+    data.starts_with(&ZSTD_MAGIC)
+        && find_frame_compressed_size(data).is_ok_and(|size| size == data.len())
+        && length.is_ok_and(|told| told.is_none_or(|told| told == u64::from(raw_len)))
+        && get_dict_id_from_frame(data).is_none()
 }
 
 /// Takes an array off the front.

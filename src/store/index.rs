@@ -12,7 +12,7 @@ use super::marks::{Damaged, Doomed};
 use super::pack::Entry;
 use crate::model::{ChunkId, PackId};
 
-/// A chunk's place. Small, as there is one for each chunk of the store.
+/// A chunk's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
     /// The pack, by its place in [`Index::packs`].
@@ -27,6 +27,8 @@ pub struct Spot {
     pub codec: Codec,
     /// How many bases stand behind it.
     pub depth: u8,
+    /// The base chunk; there if the codec is [`Codec::Based`].
+    pub base: Option<ChunkId>,
 }
 
 impl Spot {
@@ -141,8 +143,8 @@ impl Index {
     }
 
     fn spot(&self, place: Place) -> Spot {
-        let Entry { offset, raw_len, stored_len, codec, depth, .. } = *self.at(place);
-        Spot { pack: place.pack, offset, raw_len, stored_len, codec, depth }
+        let Entry { offset, raw_len, stored_len, codec, depth, base, .. } = *self.at(place);
+        Spot { pack: place.pack, offset, raw_len, stored_len, codec, depth, base }
     }
 
     fn spots<'i>(

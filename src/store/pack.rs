@@ -8,7 +8,8 @@
 //! `id 32 | offset u64 | raw length u32 | stored length u32 | codec u8 | depth u8 | base id 32`
 //! (zeros without a base); the offset is that of the frame's header. If the footer is damaged, the
 //! frames are still found from the front: they end where a header has no known codec, as the table
-//! never looks like one (its first offset, always 8, stands where a header has its codec).
+//! never looks like one (its first offset, always 8, stands where a header has its codec). Behind a
+//! header whose lengths are damaged they are found again by their content.
 
 use bytes::Bytes;
 
@@ -18,6 +19,8 @@ use crate::model::{ChunkId, Hash, PackId};
 
 const START: &[u8; 8] = b"IPRWPK01";
 const END: &[u8; 8] = b"IPRWEND1";
+/// So many times the bytes of a pack are at most tried to find frames again.
+const EFFORT: usize = 16;
 /// Bytes of a table entry.
 pub const ENTRY: usize = 82;
 /// Bytes after the table.
@@ -75,10 +78,13 @@ impl Entry {
         let raw_len = u32::from_le_bytes(take(rest)?);
         let stored_len = u32::from_le_bytes(take(rest)?);
         let [codec, depth] = take(rest)?;
-        let base: [u8; 32] = take(rest)?;
+        let base = Hash(take(rest)?);
         let codec = Codec::numbered(codec).ok_or(Fault("an entry has an unknown codec"))?;
         let based = codec == Codec::Based;
-        let base = based.then_some(Hash(base));
+        if base == id || (!based && base != Hash([0; 32])) {
+            return Err(Fault("an entry has a base that cannot be"));
+        }
+        let base = based.then_some(base);
         if (depth > 0) != based || depth > MAX_DEPTH || !codec.fits(raw_len, stored_len) {
             return Err(Fault("an entry has lengths or a depth that cannot be"));
         }
@@ -212,27 +218,50 @@ pub fn parse_footer(tail: &[u8], size: u64) -> Result<Footer, Fault> {
 pub fn scan(pack: &[u8]) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut at = START.len();
-    while let Some((frame, length)) = pack.get(at..).and_then(|rest| Frame::parse(rest).ok()) {
-        let Ok(offset) = u32::try_from(at) else { break };
-        let depth = if frame.base.is_some() { MAX_DEPTH } else { 0 };
-        entries.push(Entry {
-            id: frame.id,
-            offset,
-            raw_len: frame.raw_len,
-            stored_len: frame.stored_len,
-            codec: frame.codec,
-            depth,
-            base: frame.base,
-        });
-        at += length;
+    let mut effort = pack.len().saturating_mul(EFFORT);
+    loop {
+        match frame_at(pack, at) {
+            Some(entry) => {
+                at += HEADER + entry.stored_len as usize;
+                entries.push(entry);
+            }
+            // Its header is damaged, or the frames end here.
+            None => match find_again(pack, at + 1, &mut effort) {
+                Some(next) => at = next,
+                None => return entries,
+            },
+        }
     }
-    entries
+}
+
+fn frame_at(pack: &[u8], at: usize) -> Option<Entry> {
+    let offset = u32::try_from(at).ok()?;
+    let (frame, _) = Frame::parse(pack.get(at..)?).ok()?;
+    // A stretch of zeros looks like empty chunks.
+    if frame.raw_len == 0 && !frame.is_proven() {
+        return None;
+    }
+    let depth = if frame.base.is_some() { MAX_DEPTH } else { 0 };
+    let Frame { id, codec, raw_len, stored_len, base, .. } = frame;
+    Some(Entry { id, offset, raw_len, stored_len, codec, depth, base })
+}
+
+/// Where the next frame starts that proves itself; `effort` bounds the bytes that are tried for it.
+fn find_again(pack: &[u8], from: usize, effort: &mut usize) -> Option<usize> {
+    for at in from..pack.len().saturating_sub(HEADER) {
+        let Ok((frame, _)) = Frame::parse(&pack[at..]) else { continue };
+        *effort = effort.checked_sub(frame.raw_len as usize)?;
+        if frame.is_proven() {
+            return Some(at);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::encode::Encoder;
+    use crate::store::encode::{Base, Encoder};
     use proptest::prelude::*;
 
     fn pack(chunks: &[Vec<u8>]) -> Pack {
@@ -289,6 +318,77 @@ mod tests {
             bytes[at] ^= 1 << bit;
             prop_assert!(!matches!(footer(&bytes), Ok(Footer::Whole(_))));
         }
+    }
+
+    /// Frames of all three codecs: text, text against the one before, bytes that do not compress.
+    fn mixed() -> Pack {
+        let mut builder = PackBuilder::with_capacity(0);
+        for n in 0..4_u32 {
+            let lines =
+                (0..40_u32).map(|line| Hash::of(&(n * 40 + line).to_be_bytes()).to_string());
+            let text = lines.collect::<String>().into_bytes();
+            let changed = [&text[..], b"changed"].concat();
+            let random: Vec<u8> =
+                (0..9).flat_map(|m: u32| Hash::of(&(n * 9 + m).to_le_bytes()).0).collect();
+            let mut encoder = Encoder::default();
+            let base = Base { id: Hash::of(&text), bytes: &text, depth: 0 };
+            for (chunk, base) in [(&text, None), (&changed, Some(base)), (&random, None)] {
+                builder.push(&encoder.encode(Hash::of(chunk), chunk, base).expect("small"));
+            }
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn frames_behind_a_damaged_header_are_found_again() {
+        let pack = mixed();
+        let codecs: Vec<_> = pack.entries.iter().take(3).map(|entry| entry.codec).collect();
+        assert_eq!(codecs, [Codec::Zstd, Codec::Based, Codec::Raw]);
+        let mut cases = 0;
+        for (place, entry) in pack.entries.iter().enumerate() {
+            // Codec and both lengths, each bit.
+            for bit in 32 * 8..HEADER * 8 {
+                let mut bytes = pack.bytes.to_vec();
+                bytes[entry.offset as usize + bit / 8] ^= 1 << (bit % 8);
+                let found = scan(&bytes);
+                let others = pack.entries.iter().enumerate().filter(|(other, _)| *other != place);
+                for (_, other) in others {
+                    let again = found.iter().find(|found| found.offset == other.offset);
+                    let again = again.unwrap_or_else(|| panic!("frame {place}, bit {bit}"));
+                    assert_eq!((again.id, again.base), (other.id, other.base));
+                }
+                cases += 1;
+            }
+        }
+        assert_eq!(cases, 12 * 9 * 8);
+    }
+
+    #[test]
+    fn frames_behind_a_stretch_of_garbage_are_found_again() {
+        let pack = mixed();
+        let (from, to) = (pack.entries[1].offset as usize + 9, pack.entries[5].offset as usize + 9);
+        let mut bytes = pack.bytes.to_vec();
+        bytes[from..to].fill(0);
+        let found: Vec<_> = scan(&bytes).iter().map(|entry| entry.offset).collect();
+        let expected = [&pack.entries[..1], &pack.entries[6..]].concat();
+        let expected: Vec<_> = expected.iter().map(|entry| entry.offset).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_table_with_a_base_where_none_can_be_is_refused() {
+        let pack = mixed();
+        let end = u64::MAX;
+        let read = |entry: &Entry, at: usize, by: [u8; 32]| {
+            let mut bytes = Vec::new();
+            entry.write(&mut bytes);
+            bytes[at..at + 32].copy_from_slice(&by);
+            Entry::read(&mut &bytes[..], end)
+        };
+        let (alone, based) = (&pack.entries[0], &pack.entries[1]);
+        assert_eq!(read(alone, 50, [0; 32]), Ok(*alone));
+        assert!(read(alone, 50, [1; 32]).is_err(), "a base without need");
+        assert!(read(based, 50, based.id.0).is_err(), "its own base");
     }
 
     #[test]

@@ -184,14 +184,15 @@ fn part(bytes: &Bytes, range: std::ops::Range<u64>) -> Bytes {
     bytes.slice(within(range.start)..within(range.end))
 }
 
-/// The frame that the index says is here.
+/// The frame that the index says is here, if it says the same of itself.
 pub fn frame_at<'a>(bytes: &'a [u8], id: &ChunkId, spot: &Spot) -> Result<Frame<'a>, Fault> {
     let (frame, length) = Frame::parse(bytes)?;
     let same = frame.id == *id
         && frame.codec == spot.codec
         && frame.raw_len == spot.raw_len
+        && frame.base == spot.base
         && length as u64 == spot.frame_len();
-    if same { Ok(frame) } else { Err(Fault("another frame lies where it should")) }
+    if same { Ok(frame) } else { Err(Fault("its frame and its pack's table disagree")) }
 }
 
 fn is_stale(error: &StoreError) -> bool {
