@@ -4,6 +4,7 @@
     reader.py STORE list             the backups
     reader.py STORE verify           every chunk that a backup needs: hash, rows, bytes
     reader.py STORE rows ID TABLE    the rows of a table as COPY text, in key order by part
+    reader.py STORE sql ID           a script for psql that puts all rows of a backup back
 """
 import hashlib
 import json
@@ -14,6 +15,7 @@ import sys
 
 import zstandard
 
+HEADER = struct.Struct("<32sBII")
 ENTRY = struct.Struct("<32sQIIBB32s")
 MAX_CHUNK, MAX_DEPTH = 128 << 20, 8
 
@@ -50,11 +52,14 @@ class Store:
 
     def chunk(self, chunk_id, above=0):
         need(chunk_id in self.frames and above <= MAX_DEPTH, f"chunk {chunk_id.hex()} is missing")
-        path, (_, offset, raw_length, stored, codec, _, _) = self.frames[chunk_id]
+        path, (_, offset, raw_length, stored, codec, _, base_id) = self.frames[chunk_id]
         need(raw_length <= MAX_CHUNK, f"chunk {chunk_id.hex()}: its length")
         with path.open("rb") as pack:
-            pack.seek(offset + 41)
-            data = pack.read(stored)
+            pack.seek(offset)
+            header, data = HEADER.unpack(pack.read(HEADER.size)), pack.read(stored)
+        need(header == (chunk_id, codec, raw_length, stored)
+             and base_id == (data[:32] if codec == 2 else bytes(32)),
+             f"chunk {chunk_id.hex()}: its header and the table disagree")
         if codec == 2:
             base = zstandard.ZstdCompressionDict(
                 self.chunk(data[:32], above + 1), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
@@ -116,6 +121,39 @@ class Store:
             yield from lines
 
 
+    def sql(self, manifest, out):
+        tables = manifest["schema"]["tables"]
+        parts = {table["name"]: [p for p in manifest["parts"] if p["table"] == table["name"]] for table in tables}
+        out.write(SETTINGS)
+        for table in reversed(tables):
+            for trigger in table["triggers"]:
+                out.write(b"ALTER TABLE %s DISABLE TRIGGER %s;\n" % (name(table["name"]), name(trigger["name"])))
+            out.write(b"DELETE FROM %s;\n" % name(table["name"]))
+        for table in tables:
+            columns = b", ".join(name(column["name"]) for column in table["columns"])
+            out.write(b"COPY %s (%s) FROM stdin;\n" % (name(table["name"]), columns))
+            for part in parts[table["name"]]:
+                out.writelines(self.rows(manifest, part))
+            out.write(b"\\.\n")
+        for sequence in manifest["sequences"]:
+            literal = name(sequence["name"]).replace(b"'", b"''")
+            out.write(b"SELECT setval('%s', %d, false);\n" % (literal, sequence["next"]))
+        for table in tables:
+            for trigger in table["triggers"]:
+                enable = ENABLE.get(trigger["enabled"])
+                if enable:
+                    out.write(b"ALTER TABLE %s %s TRIGGER %s;\n"
+                              % (name(table["name"]), enable, name(trigger["name"])))
+
+
+SETTINGS = b"SET client_encoding = 'UTF8';\nSET datestyle = 'ISO, YMD';\nSET intervalstyle = 'postgres';\nSET timezone = 'UTC';\n"
+ENABLE = {"O": b"ENABLE", "R": b"ENABLE REPLICA", "A": b"ENABLE ALWAYS"}
+
+
+def name(identifier):
+    return b'"%s"' % identifier.replace('"', '""').encode()
+
+
 def varint(data, at):
     value = shift = 0
     while True:
@@ -127,6 +165,9 @@ def varint(data, at):
 
 def main(folder, verb, *rest):
     store = Store(folder)
+    if verb == "sql":
+        (manifest,) = [manifest for manifest in store.manifests() if manifest["backup_id"] == rest[0]]
+        return store.sql(manifest, sys.stdout.buffer)
     for manifest in store.manifests():
         backup = manifest["backup_id"]
         if verb == "list":
@@ -139,6 +180,6 @@ def main(folder, verb, *rest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or sys.argv[2] not in ("list", "verify", "rows"):
+    if len(sys.argv) < 3 or sys.argv[2] not in ("list", "verify", "rows", "sql"):
         raise SystemExit(__doc__)
     main(*sys.argv[1:])

@@ -10,6 +10,8 @@ mod check;
 mod confirm;
 mod encode;
 mod error;
+#[cfg(test)]
+mod example;
 mod frame;
 mod index;
 mod index_file;

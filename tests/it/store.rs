@@ -1,5 +1,6 @@
 //! The store: the same behaviour over every kind of object store, and what damage does to it.
 
+mod by_hand;
 mod conformance;
 mod crashes;
 mod damage;
