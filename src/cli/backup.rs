@@ -15,16 +15,13 @@ use crate::engine::{BackupCreated, BackupInfo, BackupRequest};
 pub struct Arguments {
     /// What to call it, for example "Before the VLAN import"
     description: Option<String>,
-    /// Who asks for it
-    #[arg(long, value_name = "NAME")]
-    created_by: Option<String>,
 }
 
 impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
-        let request = BackupRequest { description: self.description, created_by: self.created_by };
+        let request = BackupRequest { description: self.description, created_by: None };
         let created = context.run(async |run| engine.backup(request, run).await).await?;
         context.print(&created, text);
         Ok(())

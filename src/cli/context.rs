@@ -4,7 +4,8 @@ use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::CliError;
-use super::{DEFAULT_STORE, Global, output, progress, prompt};
+use super::prompt::Answer;
+use super::{DEFAULT_STORE, Global, output, progress};
 use crate::engine::{Engine, EngineError, Run};
 
 /// The surroundings of a verb.
@@ -118,13 +119,24 @@ impl Context {
         }
     }
 
-    /// Asks, and goes on only after a yes.
-    pub async fn confirm(&self, question: &str) -> Result<(), CliError> {
+    /// Finds out, before any work is done, where the answer to a question will come from.
+    ///
+    /// # Errors
+    /// If nobody will answer.
+    pub async fn expect_answer(&self) -> Result<Answer, CliError> {
         if self.global.yes {
-            return Ok(());
+            return Ok(Answer::Yes);
         }
         tokio::select! {
-            answer = prompt::ask(question) => answer,
+            answer = Answer::expected() => answer,
+            () = interruption() => Err(CliError::Interrupted),
+        }
+    }
+
+    /// Asks, and goes on only after a yes.
+    pub async fn confirm(&self, question: &str, answer: Answer) -> Result<(), CliError> {
+        tokio::select! {
+            answer = answer.to(question) => answer,
             () = interruption() => Err(CliError::Interrupted),
         }
     }

@@ -19,6 +19,7 @@ impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
+        let answer = context.expect_answer().await?;
         let engine = context.engine().await?;
         if !context.yes() {
             // A damaged backup can be deleted as well; only what it is called is unknown then.
@@ -27,7 +28,8 @@ impl Arguments {
                 Err(error) if error.kind() == crate::engine::Kind::Damaged => String::new(),
                 Err(error) => return Err(error.into()),
             };
-            context.confirm(&format!("Delete backup {id}{what}? This cannot be undone.")).await?;
+            let question = format!("Delete backup {id}{what}? This cannot be undone.");
+            context.confirm(&question, answer).await?;
         }
         let deleted = context.run(async |run| engine.delete(&id, run).await).await?;
         context.print(&deleted, text);

@@ -31,6 +31,11 @@ pub struct Arguments {
 impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
+        if context.json() {
+            return Err(CliError::Options(anyhow::anyhow!(
+                "a demo is for people: leave --json out"
+            )));
+        }
         step("A private PostgreSQL, and a sample address plan in it");
         let options = Options { durable: false, ..Options::default() };
         let server =

@@ -13,7 +13,9 @@ pub enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There is nobody to answer a question.
-    #[error("this asks before it acts, but there is no terminal: add --yes")]
+    #[error(
+        "this asks before it acts, but there is no terminal and nothing on standard input: add --yes"
+    )]
     NobodyToAsk,
     /// The answer was no.
     #[error("not confirmed; nothing was changed")]

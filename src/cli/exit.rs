@@ -1,12 +1,14 @@
 //! How a verb ends: words on standard error, and the exit code.
 
 use std::ffi::OsStr;
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use super::context::Context;
 use super::error::CliError;
 use super::output;
 use crate::engine::Kind;
+use crate::model::visible_lines;
 
 /// The exit codes, for `--help`.
 pub const HELP: &str = "\
@@ -21,15 +23,28 @@ pub fn explain(error: &clap::Error) -> ExitCode {
         let words = error.render().to_string();
         output::json(&Kind::MalformedRequest.problem(words.trim().trim_start_matches("error: ")));
     }
-    // Nobody is there to be told that nobody is there.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    let styled = error.render();
+    let (plain, ansi) = (styled.to_string(), styled.ansi().to_string());
+    // What was typed may hold what a terminal would obey.
+    let safe = visible_lines(&plain) == plain;
+    if error.use_stderr() {
+        let words =
+            if safe && output::has_colours(&stderr()) { ansi } else { visible_lines(&plain) };
+        // Nobody is there to be told that nobody is there.
+        let _ = write!(stderr(), "{words}");
+        return ExitCode::from(2);
+    }
+    let words = if output::has_colours(&stdout()) { ansi } else { plain };
+    match write!(stdout(), "{words}").and_then(|()| stdout().flush()) {
+        Err(failure) if failure.kind() != ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Says how it ended, and turns it into an exit code.
 pub fn conclude(context: &Context, done: Result<(), CliError>) -> ExitCode {
     let Err(error) = done else {
-        return ExitCode::SUCCESS;
+        return if output::is_unwritten() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     };
     if let Some(problem) = error.problem() {
         if context.json() {

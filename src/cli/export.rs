@@ -1,17 +1,17 @@
 //! `export`
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::context::Context;
 use super::error::CliError;
 use super::output::size;
+use super::output_file::OutputFile;
 use crate::engine::{Download, EngineError};
-use crate::model::{BackupId, Dataset};
+use crate::model::{BackupId, Dataset, visible_lines};
 
 /// Write a backup as a tar archive of its four JSON files, which `import` takes
 ///
@@ -22,7 +22,8 @@ pub struct Arguments {
     /// The backup's id, as `list` shows it
     id: String,
     /// The file to write, or - for standard output [default: ipam-rewind-ID.tar, or the dataset's
-    /// file name]
+    /// file name]. A regular file is replaced by a whole one only; a device or a FIFO is written in
+    /// place
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write only the JSON file of this dataset (vrfs, prefixes, vpcs, public_ips)
@@ -67,23 +68,50 @@ impl Arguments {
     }
 }
 
-/// Takes a download into a file, which is there only once it is whole; how many bytes it has.
+/// Takes a download into a file; how many bytes it has.
 async fn to_file(download: Download, file: &Path) -> Result<u64, EngineError> {
     let failed = |source| EngineError::Io { doing: format!("write {}", file.display()), source };
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let beside = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    let bytes = take(download, &mut &beside, failed).await?;
-    beside.as_file().sync_all().map_err(failed)?;
-    beside.persist(file).map_err(|error| failed(error.error))?;
+    let path = file.to_owned();
+    // To open a FIFO waits for its reader.
+    let opened = tokio::task::spawn_blocking(move || OutputFile::create(&path)).await;
+    let mut out = opened.expect("opening does not panic").map_err(failed)?;
+    let bytes = take(download, &mut out, failed).await?;
+    out.finish().map_err(failed)?;
     Ok(bytes)
 }
 
-/// Takes a download to standard output. A reader that has gone away (`| head`) is no failure.
+/// Takes a download to standard output: byte for byte, but a terminal gets lines of text only. A reader
+/// that has gone away (`| head`) is no failure.
 pub async fn to_standard_output(download: Download) -> Result<u64, EngineError> {
     let failed = |source| EngineError::Io { doing: "write to standard output".into(), source };
-    match take(download, &mut stdout(), failed).await {
+    let taken = if !stdout().is_terminal() {
+        take(download, &mut stdout(), failed).await
+    } else if download.media_type == TAR {
+        let words = "it is a terminal, and an archive is no text: name a file with --output";
+        Err(failed(std::io::Error::other(words)))
+    } else {
+        take(download, &mut Screen, failed).await
+    };
+    match taken {
         Err(EngineError::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(0),
         taken => taken,
+    }
+}
+
+/// The media type of an archive.
+const TAR: &str = "application/x-tar";
+
+/// A terminal, which gets nothing that it would obey.
+struct Screen;
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        stdout().write_all(visible_lines(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        stdout().flush()
     }
 }
 

@@ -5,8 +5,9 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, size, table, time, whole};
-use crate::engine::{BackupInfo, BackupList};
+use crate::engine::{BackupInfo, BackupList, EngineError};
 use crate::model::{BackupKind, Status};
+use crate::store::StoreError;
 
 /// List the backups, newest first
 #[derive(Debug, Args)]
@@ -15,7 +16,14 @@ pub struct Arguments {}
 impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
-        let list = context.engine().await?.list().await?;
+        let list = match context.engine().await {
+            Ok(engine) => engine.list().await?,
+            Err(CliError::Engine(EngineError::Store(error @ StoreError::NoStore(_)))) => {
+                context.say(&format!("{error}; `ipam-rewind backup` makes it"));
+                BackupList::empty()
+            }
+            Err(error) => return Err(error),
+        };
         context.print(&list, text);
         output::errors(&list.unreadable);
         Ok(())
@@ -39,7 +47,7 @@ fn text(list: &BackupList) -> String {
         return "Of no backup can be told what it is.".into();
     }
     if list.backups.is_empty() {
-        return "There are no backups yet. `ipam-rewind backup` makes one.".into();
+        return "No backups found".into();
     }
     let mut table = table(&["Backup", "Created (UTC)", "Rows", "Size", "Added", "Description", ""]);
     for backup in &list.backups {

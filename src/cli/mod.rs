@@ -18,6 +18,7 @@ mod import;
 mod keep_rules;
 mod list;
 mod output;
+mod output_file;
 mod progress;
 mod prompt;
 mod restore;
@@ -177,6 +178,7 @@ fn log_to_standard_error(cli: &Cli) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_writer(std::io::stderr)
+        .with_ansi(output::has_colours(&std::io::stderr()))
         .with_target(false);
     match &cli.verb {
         Verb::Serve(serve) if serve.log_format == serve::LogFormat::Json => log.json().init(),

@@ -1,6 +1,7 @@
 //! Words, tables and numbers for people; JSON for programs.
 
-use std::io::{ErrorKind, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
@@ -8,25 +9,53 @@ use comfy_table::{
 use humansize::{BINARY, format_size};
 use serde::Serialize;
 
-/// Writes a result to standard output. A reader that has gone away (`| head`) is no failure.
+pub use crate::model::visible as plain;
+use crate::model::{visible_json, visible_lines};
+
+/// Whether a result could not be written.
+static UNWRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Writes a result to standard output, with nothing that a terminal would obey.
 pub fn text(text: &str) {
-    let written = writeln!(stdout(), "{}", text.trim_end());
-    if let Err(failure) = written
+    write(&visible_lines(text.trim_end()));
+}
+
+/// Writes a result as one JSON document. What a terminal would obey is an escape in it, which is the
+/// same value.
+pub fn json<T: Serialize>(body: &T) {
+    write(&visible_json(&serde_json::to_string_pretty(body).expect("bodies are plain data")));
+}
+
+/// A reader that has gone away (`| head`) is no failure.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    if let Err(failure) = writeln!(out, "{text}").and_then(|()| out.flush())
         && failure.kind() != ErrorKind::BrokenPipe
     {
+        UNWRITTEN.store(true, Ordering::Relaxed);
         error(&format!("cannot write to standard output: {failure}"));
     }
 }
 
-/// Writes a result as one JSON document.
-pub fn json<T: Serialize>(body: &T) {
-    text(&serde_json::to_string_pretty(body).expect("bodies are plain data"));
+/// Whether a result could not be written to standard output.
+pub fn is_unwritten() -> bool {
+    UNWRITTEN.load(Ordering::Relaxed)
 }
 
 /// Writes a remark to standard error.
 pub fn note(words: &str) {
     // Where standard error is closed, nobody wants the remark.
-    let _ = writeln!(stderr(), "{words}");
+    let _ = writeln!(stderr(), "{}", visible_lines(words));
+}
+
+/// Whether what is written there may move the cursor.
+pub fn is_screen(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+}
+
+/// Whether what is written there may have colours: on a screen, unless `NO_COLOR` is set.
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    is_screen(stream) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes a failure to standard error.
@@ -104,13 +133,6 @@ pub fn time(timestamp: &str) -> String {
     timestamp.split('.').next().unwrap_or(timestamp).replace('T', " ").trim_end_matches('Z').into()
 }
 
-/// Text from outside on one line, with nothing that a terminal would obey.
-pub fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,10 +144,5 @@ mod tests {
             ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!([plural(1, "row"), plural(2, "row")], ["1 row", "2 rows"]);
-    }
-
-    #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc ü"), "a\\u{1b}[2Jb\\nc ü");
     }
 }

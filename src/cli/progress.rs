@@ -1,13 +1,13 @@
 //! A progress bar on a terminal; nothing otherwise.
 
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 use std::time::Duration;
 
 use indicatif::{HumanFloatCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::output::size;
+use super::output::{is_screen, size};
 use crate::engine::{Phase, Progress};
 
 /// A bar that follows a run until it is finished.
@@ -24,9 +24,9 @@ impl Shown {
     }
 }
 
-/// Shows the progress of a run.
+/// Shows the progress of a run on a terminal that can move its cursor.
 pub fn show(mut progress: watch::Receiver<Progress>, quiet: bool) -> Shown {
-    if quiet || !stderr().is_terminal() {
+    if quiet || !is_screen(&stderr()) {
         return Shown(None);
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

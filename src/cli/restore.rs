@@ -8,6 +8,7 @@ use super::context::Context;
 use super::diff::rows;
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, plural, table};
+use super::prompt::Answer;
 use crate::engine::{EngineError, Preview, RestoreOptions, RestoreResults, Restored, Selection};
 use crate::model::{BackupId, Dataset};
 
@@ -46,6 +47,8 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let options = self.options()?;
+        let asks = !self.dry_run && !context.yes();
+        let answer = if asks { context.expect_answer().await? } else { Answer::Yes };
         let engine = context.engine().await?;
         if self.dry_run || !context.yes() {
             let shown = if context.json() { SHOWN_AS_JSON } else { SHOWN };
@@ -62,7 +65,9 @@ impl Arguments {
             if from != database {
                 output::note(&format!("\nThis is a backup of another database, {}.", plain(&from)));
             }
-            context.confirm(&format!("\nRestore {id} into {database} at {host} now?")).await?;
+            context
+                .confirm(&format!("\nRestore {id} into {database} at {host} now?"), answer)
+                .await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
         context.print(&restored, text);

@@ -77,6 +77,14 @@ pub struct BackupList {
     pub unreadable: Vec<String>,
 }
 
+impl BackupList {
+    /// The list of a store that is not there yet.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { status: "success", backups: Vec::new(), count: 0, unreadable: Vec::new() }
+    }
+}
+
 /// One dataset file in the details.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FileInfo {

@@ -1,5 +1,7 @@
 //! What a description and a label may be: they go into lists, pages and terminals.
 
+use super::text::is_hidden;
+
 /// Characters that a description may have.
 const MAX_DESCRIPTION: usize = 1000;
 /// Characters that the name of who asks may have.
@@ -47,8 +49,9 @@ fn check_text(what: &str, text: &str, most: usize) -> Result<(), String> {
     if text.chars().count() > most {
         return Err(format!("{what} has more than {most} characters"));
     }
-    if text.chars().any(char::is_control) {
-        return Err(format!("{what} has a line end or another control character"));
+    if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
+        let hidden = hidden.escape_unicode();
+        return Err(format!("{what} has a control character or an invisible one ({hidden})"));
     }
     Ok(())
 }
@@ -61,7 +64,8 @@ mod tests {
     fn what_would_break_a_list_is_refused() {
         assert!(check_description("Before the VLAN import – größer").is_ok());
         assert!(check_description(&"ü".repeat(1000)).is_ok());
-        for wrong in ["", "  ", "two\nlines", "\u{1b}[2J", &"x".repeat(1001)] {
+        let bidi = "a\u{202e}b";
+        for wrong in ["", "  ", "two\nlines", "\u{1b}[2J", bidi, "\u{feff}a", &"x".repeat(1001)] {
             assert!(check_description(wrong).is_err(), "{wrong:?}");
         }
     }
@@ -70,9 +74,14 @@ mod tests {
     fn a_label_has_a_short_name_and_a_short_value() {
         assert!(check_label("change/ticket-1.a_b", "CHG0042 (größer)").is_ok());
         assert!(check_label("k", "").is_ok());
-        for (key, value) in
-            [("", "x"), ("a b", "x"), ("ä", "x"), (&"k".repeat(64), "x"), ("k", "a\tb")]
-        {
+        for (key, value) in [
+            ("", "x"),
+            ("a b", "x"),
+            ("ä", "x"),
+            (&"k".repeat(64), "x"),
+            ("k", "a\tb"),
+            ("k", "a\u{2066}"),
+        ] {
             assert!(check_label(key, value).is_err(), "{key:?} {value:?}");
         }
         assert!(check_label("k", &"v".repeat(256)).is_err());

@@ -10,6 +10,7 @@ mod id;
 mod manifest;
 mod retention;
 mod schema;
+mod text;
 
 pub use age::{Age, MalformedAge};
 pub use annotation::{check_author, check_description, check_label};
@@ -25,3 +26,4 @@ pub use manifest::{
 };
 pub use retention::{Candidate, Decision, Policy, Reason};
 pub use schema::{Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger};
+pub use text::{is_hidden, visible, visible_json, visible_lines};
