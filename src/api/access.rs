@@ -12,9 +12,6 @@ use crate::service::access::{Identity, NotLetIn};
 use crate::service::jobs::{Order, Trigger, Work};
 use crate::service::{Role, Service};
 
-/// Who calls where no token is needed: somebody at this machine.
-const LOCAL: &str = "local";
-
 /// A role as a type, for [`Caller`].
 pub trait Needs {
     /// The role.
@@ -48,10 +45,8 @@ impl Needs for Admin {
 /// Who calls; a handler that takes one is reached only by callers who may do what `R` may.
 #[derive(Debug)]
 pub struct Caller<R> {
-    /// What they are called.
-    pub name: String,
-    /// What they may do.
-    pub role: Role,
+    /// Who that is.
+    pub identity: Identity,
     /// How the request is called.
     pub request_id: Option<String>,
     needs: PhantomData<R>,
@@ -63,27 +58,24 @@ impl<R> Caller<R> {
     /// # Errors
     /// [`ApiError::Forbidden`].
     pub fn must_be(&self, needed: Role) -> Result<(), ApiError> {
-        if self.role >= needed {
+        let Identity { name, role, .. } = &self.identity;
+        if *role >= needed {
             return Ok(());
         }
-        Err(ApiError::Forbidden { name: self.name.clone(), role: self.role, needed })
-    }
-
-    /// Who that is.
-    pub fn identity(&self) -> Identity {
-        Identity { name: self.name.clone(), role: self.role }
+        Err(ApiError::Forbidden { name: name.clone(), role: *role, needed })
     }
 
     /// The name that goes into backups: none for somebody at this machine.
     pub fn author(&self) -> Option<String> {
-        (self.name != LOCAL).then(|| self.name.clone())
+        (!self.identity.is_local()).then(|| self.identity.name.clone())
     }
 
     /// An order of this caller.
     pub fn order(&self, work: Work) -> Order {
         Order {
             work,
-            created_by: self.name.clone(),
+            created_by: self.identity.name.clone(),
+            caller: Some(self.identity.clone()),
             trigger: Trigger::Request,
             request_id: self.request_id.clone(),
         }
@@ -97,8 +89,8 @@ impl<R: Needs> FromRequestParts<Service> for Caller<R> {
         let id = parts.extensions.get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok());
         let known = parts.extensions.get::<Known>().map(|Known(known)| known.clone());
-        let Identity { name, role } = known.unwrap_or(Err(NotLetIn::NoToken))?;
-        let caller = Self { name, role, request_id: id.map(str::to_owned), needs: PhantomData };
+        let identity = known.unwrap_or(Err(NotLetIn::NoToken))?;
+        let caller = Self { identity, request_id: id.map(str::to_owned), needs: PhantomData };
         caller.must_be(R::ROLE)?;
         Ok(caller)
     }

@@ -13,6 +13,7 @@ use super::download;
 use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::openapi::{OfBackup, OfJob};
+use super::slots::DOWNLOADS;
 use crate::engine::{DiffReport, Point, RowForm, Run};
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};
@@ -86,9 +87,9 @@ pub async fn diff(
         caller.must_be(Role::Operator)?;
     }
     if let Some(form) = asked.form(&headers) {
-        let room = download::room()?;
+        let slot = DOWNLOADS.take(Some(&caller.identity))?;
         let rows = service.engine().changed_rows(&from, &to, form, &Run::new()).await?;
-        return Ok(download::response(rows, room));
+        return Ok(download::response(rows, slot));
     }
     if !live {
         let report = service.engine().diff(&from, &to, limit, &Run::new()).await?;

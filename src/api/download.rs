@@ -4,30 +4,18 @@ use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::error::ApiError;
+use super::slots::Slot;
 use crate::engine::Download;
-
-/// Room for as many downloads as may be under way at a time.
-static DOWNLOADS: Semaphore = Semaphore::const_new(8);
-
-/// Room for one more download, as long as this value lives.
-///
-/// # Errors
-/// [`ApiError::Overloaded`].
-pub fn room() -> Result<SemaphorePermit<'static>, ApiError> {
-    DOWNLOADS.try_acquire().map_err(|_| ApiError::Overloaded)
-}
 
 /// The file as an attachment. If it fails halfway the connection breaks, so that nobody takes the
 /// half for the whole.
-pub fn response(file: Download, room: SemaphorePermit<'static>) -> Response {
+pub fn response(file: Download, slot: Slot) -> Response {
     let name = format!("attachment; filename=\"{}\"", file.name);
     let name = HeaderValue::from_str(&name).expect("names are made of ids and words of ours");
     let blocks = ReceiverStream::new(file.blocks).map(move |block| {
-        let _room = &room;
+        let _slot = &slot;
         block
             .inspect_err(|error| tracing::error!("a download failed: {}", error.chain().join(": ")))
     });

@@ -9,7 +9,7 @@
 //! | 409 | `busy`, `not_cancellable`, `cancelled` | the caller, later |
 //! | 421 | `unknown_host` | the caller, or whoever runs the service: `--allowed-host` |
 //! | 422 | `damaged`, `schema_mismatch` | whoever looks after the store or the database |
-//! | 429 | `too_many_jobs`, `too_many_attempts` | the caller, later |
+//! | 429 | `too_many_jobs`, `too_many_attempts`, `too_many_at_once` | the caller, later |
 //! | 500 | `failed` | whoever reads the log; the caller is told no more |
 //! | 503 | `database_unreachable`, `not_permitted`, `interrupted`, `shutting_down`, `overloaded`, `timed_out`, `tokens_unreadable` | whoever runs the service |
 
@@ -69,6 +69,11 @@ pub enum ApiError {
     /// The body is not of a kind that is taken.
     #[error("{0}")]
     UnsupportedMediaType(String),
+    /// The caller has as many of these under way as one may have.
+    #[error(
+        "you have {0} of these under way, as many as one may have; try again when one has ended"
+    )]
+    TooManyAtOnce(usize),
     /// Too many calls at once.
     #[error("too many calls are under way; try again in a moment")]
     Overloaded,
@@ -108,6 +113,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => {
                 new(415, "unsupported_media_type", "The body is of another kind")
             }
+            Self::TooManyAtOnce(_) => new(429, "too_many_at_once", "Too many at once"),
             Self::Overloaded => new(503, "overloaded", "Too many calls"),
             Self::TimedOut(_) => new(503, "timed_out", "It took too long"),
             Self::Panicked => new(500, "failed", "It failed"),
@@ -126,7 +132,9 @@ fn problem_of_service(error: &ServiceError) -> Problem {
         ServiceError::NotCancellable { .. } => {
             new(409, "not_cancellable", "The job cannot be cancelled")
         }
-        ServiceError::TooManyJobs(_) => new(429, "too_many_jobs", "Too many jobs wait"),
+        ServiceError::TooManyJobs(_) | ServiceError::TooManyJobsOfOneCaller(_) => {
+            new(429, "too_many_jobs", "Too many jobs wait")
+        }
         ServiceError::ShuttingDown => new(503, "shutting_down", "The service is shutting down"),
         ServiceError::State { .. } | ServiceError::StateInUse(_) | ServiceError::Tokens(_) => {
             let detail = "the service cannot use its state folder; its log says why";

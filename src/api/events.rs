@@ -12,18 +12,16 @@ use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, stream};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::watch;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::access::{Caller, Viewer};
 use super::error::ApiError;
+use super::slots::{STREAMS, Slot};
 use crate::service::Service;
 use crate::service::access::Identity;
 use crate::service::jobs::{Job, JobId};
-
-/// Room for as many streams as may be open at a time.
-static STREAMS: Semaphore = Semaphore::const_new(64);
 
 /// The number of the last event that the client has seen, if it comes back.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +64,7 @@ pub async fn events(
     LastEventId(last): LastEventId,
 ) -> Result<Response, ApiError> {
     let after = last.unwrap_or_else(|| before_what_is_under_way(&service));
-    stream(&service, caller.identity(), after, None).map(IntoResponse::into_response)
+    stream(&service, caller.identity, after, None).map(IntoResponse::into_response)
 }
 
 fn before_what_is_under_way(service: &Service) -> u64 {
@@ -85,21 +83,21 @@ struct Follower {
     only: Option<JobId>,
     to_tell: VecDeque<(u64, Job)>,
     over: bool,
-    _place: SemaphorePermit<'static>,
+    _slot: Slot,
 }
 
 /// A stream of what changes after that number, of one job or of all. It ends where the caller would not
 /// be let in any more.
 ///
 /// # Errors
-/// If enough streams are open already.
+/// If enough streams are open already, in all or by this caller.
 pub fn stream(
     service: &Service,
     caller: Identity,
     after: u64,
     only: Option<JobId>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, ApiError> {
-    let place = STREAMS.try_acquire().map_err(|_| ApiError::Overloaded)?;
+    let slot = STREAMS.take(Some(&caller))?;
     let follower = Follower {
         changes: service.jobs().follow(),
         service: service.clone(),
@@ -108,7 +106,7 @@ pub fn stream(
         only,
         to_tell: VecDeque::new(),
         over: false,
-        _place: place,
+        _slot: slot,
     };
     let events = stream::unfold(follower, async |mut follower| {
         let event = follower.next().await?;

@@ -15,6 +15,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, Type};
 
 use super::error::ApiError;
+use crate::model::is_hidden;
 
 /// What a JSON body may take.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -25,6 +26,11 @@ const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// pass for a wish to delete.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
+
+/// The query of a documented call, where anything unknown is ignored, but not what looks like a
+/// known parameter spelled in another way.
+#[derive(Debug)]
+pub struct Lenient<T>(pub T);
 
 /// The variable parts of the path.
 #[derive(Debug)]
@@ -48,6 +54,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
         let axum::extract::Query(query) =
             query.map_err(|refused| ApiError::Malformed(refused.body_text()))?;
+        Ok(Self(query))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for Lenient<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(given) = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await?;
+        let known: Vec<_> = T::into_params(|| None).into_iter().map(|one| one.name).collect();
+        let letters = |name: &str| name.to_lowercase().replace(['_', '-'], "");
+        for (name, _) in given.iter().filter(|(name, _)| !known.contains(name)) {
+            if let Some(meant) = known.iter().find(|known| letters(known) == letters(name)) {
+                let words = format!("there is no parameter {name:?}; it is called {meant}");
+                return Err(ApiError::Malformed(words));
+            }
+        }
+        let Query(query) = Query::from_request_parts(parts, state).await?;
         Ok(Self(query))
     }
 }
@@ -113,7 +137,7 @@ impl IntoParams for Prefer {
     }
 }
 
-/// Words of a caller: without control characters, and not longer than so many characters.
+/// Words of a caller: without control and invisible characters, and not longer than so many characters.
 ///
 /// # Errors
 /// [`ApiError::Malformed`] otherwise.
@@ -123,8 +147,9 @@ pub fn words(
     longest: usize,
 ) -> Result<Option<String>, ApiError> {
     let Some(words) = words else { return Ok(None) };
-    if words.chars().any(char::is_control) {
-        return Err(ApiError::Malformed(format!("{name} holds control characters")));
+    if words.chars().any(is_hidden) {
+        let hidden = format!("{name} holds control characters or invisible ones");
+        return Err(ApiError::Malformed(hidden));
     }
     if words.chars().count() > longest {
         let longer = format!("{name} is longer than {longest} characters");

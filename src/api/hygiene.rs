@@ -1,7 +1,6 @@
 //! What holds for every request, whatever it asks for: limits, time-outs, headers, a name.
 
 use std::any::Any;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -9,11 +8,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
 use tower_http::request_id::{MakeRequestId, RequestId};
 use tracing::Instrument;
 
 use super::error::ApiError;
+use super::guard::Known;
+use super::slots::Slots;
 
 /// The header that names a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -87,15 +87,13 @@ pub async fn security_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets only so many calls be under way at a time; the others are told to come again.
-pub async fn not_too_many(
-    State(room): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match room.try_acquire() {
-        Ok(_place) => next.run(request).await,
-        Err(_) => ApiError::Overloaded.into_response(),
+/// Lets only so many calls be under way at a time, in all and for each caller; the others are told to come again.
+pub async fn not_too_many(State(slots): State<Slots>, request: Request, next: Next) -> Response {
+    let known = request.extensions().get::<Known>();
+    let caller = known.and_then(|Known(known)| known.as_ref().ok());
+    match slots.take(caller) {
+        Ok(_slot) => next.run(request).await,
+        Err(refused) => refused.into_response(),
     }
 }
 

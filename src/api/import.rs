@@ -18,6 +18,7 @@ use super::error::ApiError;
 use super::extract::Prefer;
 use super::openapi::OfJob;
 use super::router::Settings;
+use super::slots::UPLOADS;
 use crate::engine::Imported;
 use crate::service::jobs::Work;
 use crate::service::{Service, ServiceError};
@@ -43,7 +44,9 @@ pub async fn import(
     body: Body,
 ) -> Result<Response, ApiError> {
     refuse_other_kinds(&headers)?;
+    let slot = UPLOADS.take(Some(&caller.identity))?;
     let archive = spool(&service, body, &settings).await?;
+    drop(slot);
     carry_out(&service, caller.order(Work::Import(archive)), prefer).await
 }
 

@@ -29,6 +29,7 @@ mod router;
 mod schedule;
 mod session;
 mod size_history;
+mod slots;
 mod statistics;
 mod verify;
 

@@ -118,6 +118,7 @@ fn add_common(path: &str, operation: &mut Operation) {
         (400, "The request is malformed"),
         (401, "A token is needed, and was not given or is not known"),
         (403, "The token may not do this"),
+        (429, "The caller has too much of it under way, or there were too many unknown tokens"),
         (500, "It failed; the service's log says why"),
         (503, "The database or the service is out of reach, or too busy"),
     ];
@@ -126,7 +127,7 @@ fn add_common(path: &str, operation: &mut Operation) {
         common.push((415, "The body is of another kind"));
     }
     let open = ["/api/health", "/api/ready", "/api/openapi.json"].contains(&path);
-    common.retain(|(status, _)| !open || ![401, 403].contains(status));
+    common.retain(|(status, _)| !open || ![401, 403, 429].contains(status));
     for (status, response) in problems(&common) {
         operation.responses.responses.entry(status).or_insert(response);
     }

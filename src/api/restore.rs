@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::access::{Admin, Caller};
 use super::answer::{carry_out, refuse_unknown};
 use super::error::ApiError;
-use super::extract::{Path, Prefer, Query, words};
+use super::extract::{Lenient, Path, Prefer, words};
 use super::openapi::{OfBackup, OfJob};
 use crate::engine::{EngineError, RestoreOptions, Restored, Selection};
 use crate::model::{BackupId, Dataset};
@@ -17,7 +17,6 @@ use crate::service::jobs::Work;
 
 /// What to restore, and whether to keep what is replaced.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Only these datasets, and what their rows need; separated by commas.
@@ -60,7 +59,7 @@ pub async fn restore(
     caller: Caller<Admin>,
     State(service): State<Service>,
     Path(id): Path<BackupId>,
-    Query(asked): Query<Asked>,
+    Lenient(asked): Lenient<Asked>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let options = RestoreOptions {

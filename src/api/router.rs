@@ -7,7 +7,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::{Extension, Json, Router, routing};
-use tokio::sync::Semaphore;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -26,6 +25,7 @@ use super::hygiene::{
     security_headers,
 };
 use super::openapi::{self, Frame};
+use super::slots::Slots;
 use super::{audit, backup, cleanup, diff, docs, events, health, history, import, jobs, metrics};
 use super::{page, preview, ready, restore, schedule, session, size_history};
 use super::{statistics, verify};
@@ -100,6 +100,18 @@ fn long() -> OpenApiRouter<Service> {
         .routes(routes!(events::events))
 }
 
+/// The documented calls with a slash at the end, which clients of old may send.
+fn slashed(patience: Duration) -> Router<Service> {
+    let not_too_long = from_fn_with_state(patience, not_too_long);
+    let details = routing::get(backup::details::details).route_layer(not_too_long.clone());
+    let list = routing::get(backup::list::list).route_layer(not_too_long);
+    Router::new()
+        .route("/api/backups/", list)
+        .route("/api/backup/", routing::post(backup::create::create))
+        .route("/api/backup/{backup_id}/", details.delete(backup::delete::delete))
+        .route("/api/restore/{backup_id}/", routing::post(restore::restore))
+}
+
 /// All calls, with their descriptions; those that are no jobs are given up after this time.
 pub fn calls(patience: Duration) -> OpenApiRouter<Service> {
     let not_too_long = from_fn_with_state(patience, not_too_long);
@@ -110,16 +122,18 @@ pub fn calls(patience: Duration) -> OpenApiRouter<Service> {
 
 /// The whole service over HTTP.
 pub fn router(service: Service, settings: Settings) -> Router {
-    let room = Arc::new(Semaphore::new(settings.calls_at_a_time));
+    let most = settings.calls_at_a_time;
+    let slots = Slots::new(most, most.div_ceil(4));
     let document = openapi::document();
     let (calls, _) = calls(settings.patience).split_for_parts();
     let told = document.clone();
     let calls = calls
+        .merge(slashed(settings.patience))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed.into_response())
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(Extension(settings.clone()))
         .layer(RequestBodyTimeoutLayer::new(settings.standstill))
-        .layer(from_fn_with_state(room, not_too_many))
+        .layer(from_fn_with_state(slots, not_too_many))
         .with_state(service.clone());
     let cors = guard::cors(&settings.origins);
     let (hosts, origins) = (Arc::new(settings.hosts), Arc::new(settings.origins));
@@ -138,7 +152,8 @@ pub fn router(service: Service, settings: Settings) -> Router {
                 .layer(CompressionLayer::new().compress_when(compressed()))
                 .layer(CatchPanicLayer::custom(broken_down))
                 .layer(from_fn_with_state(service.clone(), guard::identify))
-                .layer(from_fn_with_state(service, guard::audited))
+                .layer(from_fn_with_state(service.clone(), guard::audited))
+                .layer(from_fn_with_state(service, guard::while_known))
                 .layer(from_fn_with_state(hosts, guard::known_host))
                 .option_layer(cors)
                 .layer(from_fn_with_state(origins, guard::own_origin)),

@@ -44,8 +44,8 @@ pub async fn session(caller: Caller<Viewer>, State(service): State<Service>) -> 
     let open = service.gate().is_open().unwrap_or(false);
     Json(Session {
         status: "success",
-        name: caller.name,
-        role: caller.role,
+        name: caller.identity.name,
+        role: caller.identity.role,
         authentication: if open { Authentication::None } else { Authentication::Token },
         version: env!("CARGO_PKG_VERSION"),
         database: service.engine().has_database(),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -94,8 +95,15 @@ impl Arguments {
         let engine = context.engine_for_writing().await?;
         let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
-        let open = Tokens::in_folder(&folder).all()?.is_empty();
+        let tokens = Tokens::in_folder(&folder);
+        let open = tokens.never_made()?;
         self.access.refuse_anonymous(self.listen, open).map_err(CliError::Options)?;
+        if !open && tokens.all()?.iter().all(|token| token.is_expired(Utc::now())) {
+            tracing::warn!(
+                "there were tokens once and none is valid, so nobody is let in: make one with \
+                 `ipam-rewind token create NAME --role admin`"
+            );
+        }
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;

@@ -53,8 +53,9 @@ pub struct AccessOptions {
     /// The origin of a page of others that may use the API (https://noc.example); may be repeated
     #[arg(long, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
-    /// Let everybody do everything who can reach an address that is not this machine's own alone.
-    /// Without it, such an address is refused as long as there are no tokens
+    /// Let everybody do everything who can reach an address that is not this machine's own alone, or
+    /// an allowed host. Without it, these are refused as long as there are no tokens. Where there were
+    /// tokens once, nobody is let in without one
     #[arg(long)]
     allow_anonymous_on_any_address: bool,
     /// Connections at a time; when all are taken, the one idle longest makes room
@@ -94,14 +95,19 @@ impl PlanOptions {
 impl AccessOptions {
     /// Refuses to let everybody in from elsewhere, unless told to in so many words.
     pub fn refuse_anonymous(&self, listen: SocketAddr, open: bool) -> anyhow::Result<()> {
-        if open && !listen.ip().is_loopback() && !self.allow_anonymous_on_any_address {
-            bail!(
-                "there are no tokens, so everybody who reaches {listen} could restore and delete: \
-                 make one with `ipam-rewind token create NAME --role admin`, listen on 127.0.0.1, \
-                 or say --allow-anonymous-on-any-address"
-            );
+        if !open || self.allow_anonymous_on_any_address {
+            return Ok(());
         }
-        Ok(())
+        let reached = match self.allowed_host.first() {
+            Some(name) => name.clone(),
+            None if listen.ip().is_loopback() => return Ok(()),
+            None => listen.to_string(),
+        };
+        bail!(
+            "there are no tokens, so everybody who reaches {reached} could restore and delete: \
+             make one with `ipam-rewind token create NAME --role admin`, listen on 127.0.0.1 \
+             without --allowed-host, or say --allow-anonymous-on-any-address"
+        )
     }
 }
 

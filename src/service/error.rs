@@ -34,6 +34,9 @@ pub enum ServiceError {
     /// Enough jobs wait already.
     #[error("{0} jobs wait already; try again when some are done")]
     TooManyJobs(usize),
+    /// Enough jobs of the same caller wait already.
+    #[error("{0} jobs of yours wait already; try again when some are done")]
+    TooManyJobsOfOneCaller(usize),
     /// The job cannot be ended.
     #[error("job {id} cannot be cancelled: {why}")]
     NotCancellable {

@@ -32,6 +32,24 @@ pub fn replace_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     replace(path, &text)
 }
 
+/// Puts a shorter text in the place of the file's content without taking any space, for a full
+/// disk. What a crash leaves in between is damaged, which the reader must tell.
+pub fn shrink_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(value).expect("what is kept is plain data");
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let old = file.metadata()?.len();
+    let new = text.len() as u64;
+    if new >= old {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    // White space up to the old end: the whole is the new value before it is cut to its length.
+    text.resize(usize::try_from(old).map_err(io::Error::other)?, b'\n');
+    file.write_all(&text)?;
+    file.sync_all()?;
+    file.set_len(new)?;
+    file.sync_all()
+}
+
 /// A value from a JSON file; `None` if there is no file.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {

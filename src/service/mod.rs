@@ -30,10 +30,13 @@ pub use role::Role;
 pub use state::StateFolder;
 
 use crate::engine::{Clock, Engine};
-use access::{Gate, Throttle, Tokens};
+use access::{Gate, Identity, Throttle, Tokens};
 use audit::Entry;
-use jobs::Jobs;
+use jobs::{Jobs, StillKnown};
 use upkeep::{Plan, Upkeep};
+
+/// How often it is looked whether who was let in still would be.
+const ACCESS_LOOK: Duration = Duration::from_millis(200);
 
 /// The service. Cloning is cheap, and clones are one and the same.
 #[derive(Clone)]
@@ -43,7 +46,7 @@ struct Inner {
     engine: Engine,
     state: StateFolder,
     jobs: Jobs,
-    gate: Gate,
+    gate: Arc<Gate>,
     upkeep: Upkeep,
     clock: Clock,
     /// Refusals that may still be written down.
@@ -69,9 +72,13 @@ impl Service {
         state: StateFolder,
         plan: Plan,
     ) -> Result<Self, ServiceError> {
-        let gate = Gate::new(Tokens::in_folder(state.path()))?;
-        let jobs = Jobs::start(engine.clone(), state.clone()).await?;
+        let gate = Arc::new(Gate::new(Tokens::in_folder(state.path()))?);
         let clock = plan.clock.clone();
+        let still_known: StillKnown = {
+            let (gate, clock) = (gate.clone(), clock.clone());
+            Arc::new(move |caller| gate.still_knows(caller, clock()))
+        };
+        let jobs = Jobs::start(engine.clone(), state.clone(), still_known).await?;
         let upkeep = Upkeep::start(engine.clone(), jobs.clone(), state.clone(), plan).await?;
         let refusals = Throttle::new(20, chrono::Duration::seconds(10));
         Ok(Self(Arc::new(Inner { engine, state, jobs, gate, upkeep, clock, refusals })))
@@ -105,6 +112,16 @@ impl Service {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.0.gate
+    }
+
+    /// Returns once this caller would not be let in any more.
+    pub async fn access_lost(&self, caller: &Identity) {
+        loop {
+            tokio::time::sleep(ACCESS_LOOK).await;
+            if !self.gate().still_knows(caller, self.now()) {
+                return;
+            }
+        }
     }
 
     /// What is counted and measured.

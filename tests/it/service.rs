@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod hostile;
+mod lasting;
 mod schedule;
 mod secrets;
 mod told;

@@ -303,7 +303,8 @@ export interface paths {
         /**
          * Make a backup
          * @description Reads one consistent snapshot of all tables while the application goes on. The new backup is
-         *     complete: no other is needed to restore it.
+         *     complete: no other is needed to restore it. Its author is the caller, or `system` where no tokens
+         *     are asked for; nobody can name another.
          */
         post: operations["create_backup"];
         delete?: never;
@@ -1503,6 +1504,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -1582,6 +1592,15 @@ export interface operations {
             };
             /** @description The backup is damaged, or its tables do not fit; `problems` says how */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1816,6 +1835,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -1895,6 +1923,15 @@ export interface operations {
             };
             /** @description The backup is damaged, or its tables do not fit; `problems` says how */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1990,6 +2027,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -2069,6 +2115,15 @@ export interface operations {
             };
             /** @description The backup is damaged, or its tables do not fit; `problems` says how */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2170,6 +2225,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -2228,6 +2292,15 @@ export interface operations {
             };
             /** @description The token may not do this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2296,6 +2369,15 @@ export interface operations {
             };
             /** @description The token may not do this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2380,6 +2462,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -2445,6 +2536,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -2503,6 +2603,15 @@ export interface operations {
             };
             /** @description The token may not do this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2578,6 +2687,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -2636,6 +2754,15 @@ export interface operations {
             };
             /** @description The token may not do this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2802,6 +2929,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -2827,8 +2963,6 @@ export interface operations {
             query?: {
                 /** @description What to call it; "Backup created on …" if nothing is said. */
                 description?: string;
-                /** @description Who asks, if not the caller. */
-                created_by?: string;
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */
@@ -3759,6 +3893,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -3846,6 +3989,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description It failed; the service's log says why */
             500: {
                 headers: {
@@ -3907,6 +4059,15 @@ export interface operations {
             };
             /** @description The token may not do this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

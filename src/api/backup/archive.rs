@@ -8,6 +8,7 @@ use crate::api::download;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::openapi::OfBackup;
+use crate::api::slots::DOWNLOADS;
 use crate::engine::Run;
 use crate::model::BackupId;
 use crate::service::Service;
@@ -21,11 +22,11 @@ use crate::service::Service;
     responses((status = 200, description = "The archive", body = Vec<u8>, content_type = "application/x-tar"), OfBackup)
 )]
 pub async fn archive(
-    _: Caller<Viewer>,
+    caller: Caller<Viewer>,
     State(service): State<Service>,
     Path(id): Path<BackupId>,
 ) -> Result<Response, ApiError> {
-    let room = download::room()?;
+    let slot = DOWNLOADS.take(Some(&caller.identity))?;
     let archive = service.engine().export_archive(&id, &Run::new()).await?;
-    Ok(download::response(archive, room))
+    Ok(download::response(archive, slot))
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::api::access::{Caller, Operator};
 use crate::api::answer::{carry_out, refuse_unknown};
 use crate::api::error::ApiError;
-use crate::api::extract::{Path, Prefer, Query};
+use crate::api::extract::{Lenient, Path, Prefer};
 use crate::api::openapi::{OfBackup, OfJob};
 use crate::engine::Deleted;
 use crate::model::BackupId;
@@ -18,7 +18,6 @@ use crate::service::{Role, Service};
 
 /// Whether it is meant.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Only say what it would free. This an operator may ask, too.
@@ -37,7 +36,7 @@ pub async fn delete(
     caller: Caller<Operator>,
     State(service): State<Service>,
     Path(id): Path<BackupId>,
-    Query(asked): Query<Asked>,
+    Lenient(asked): Lenient<Asked>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     if asked.dry_run {

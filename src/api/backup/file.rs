@@ -8,6 +8,7 @@ use crate::api::download;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::openapi::OfBackup;
+use crate::api::slots::DOWNLOADS;
 use crate::engine::Run;
 use crate::model::{BackupId, Dataset};
 use crate::service::Service;
@@ -22,11 +23,11 @@ use crate::service::Service;
     responses((status = 200, description = "The file", body = Object, content_type = "application/json"), OfBackup)
 )]
 pub async fn file(
-    _: Caller<Viewer>,
+    caller: Caller<Viewer>,
     State(service): State<Service>,
     Path((id, dataset)): Path<(BackupId, Dataset)>,
 ) -> Result<Response, ApiError> {
-    let room = download::room()?;
+    let slot = DOWNLOADS.take(Some(&caller.identity))?;
     let file = service.engine().export_dataset(&id, dataset, &Run::new()).await?;
-    Ok(download::response(file, room))
+    Ok(download::response(file, slot))
 }

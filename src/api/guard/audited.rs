@@ -61,6 +61,11 @@ fn name(method: &Method) -> &'static str {
     }
 }
 
+/// A call with a slash at its end is the same call.
+fn without_slash(route: &str) -> &str {
+    if route == "/" { route } else { route.trim_end_matches('/') }
+}
+
 impl Seen {
     async fn of(request: &mut Request) -> Self {
         let params = request.extract_parts::<RawPathParams>().await.ok();
@@ -70,7 +75,7 @@ impl Seen {
         let route = extensions.get::<MatchedPath>();
         Self {
             method: request.method().clone(),
-            route: route.map_or_else(|| "other".into(), |route| route.as_str().to_owned()),
+            route: route.map_or("other", |route| without_slash(route.as_str())).to_owned(),
             target: target.map(|(_, value)| value.to_owned()),
             known: extensions.get::<Known>().cloned(),
             peer: extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),

@@ -4,6 +4,7 @@ mod audited;
 mod cors;
 mod hosts;
 mod identity;
+mod lasting;
 mod origins;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use audited::audited;
 pub use cors::cors;
 pub use hosts::Hosts;
 pub use identity::{Known, identify};
+pub use lasting::{Hangup, while_known};
 pub use origins::{MalformedOrigin, Origins};
 
 use super::error::ApiError;

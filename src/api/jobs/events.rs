@@ -37,5 +37,5 @@ pub async fn events(
     if job.state.is_over() && !new.iter().any(|(_, job)| job.job_id == id) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    stream(&service, caller.identity(), after, Some(id)).map(IntoResponse::into_response)
+    stream(&service, caller.identity, after, Some(id)).map(IntoResponse::into_response)
 }

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use crate::api::guard::Hangup;
 use crate::service::Metrics;
 use connections::{Busy, Connections, Place};
 use patient::Patient;
@@ -80,7 +81,8 @@ pub async fn listen(
             continue;
         };
         metrics.connection(if crowded { "accepted_for_an_idle_one" } else { "accepted" });
-        let answering = Answering { router: router.clone(), place: Arc::new(place), peer };
+        let hangup = Hangup(CancellationToken::new());
+        let answering = Answering { router: router.clone(), place: Arc::new(place), peer, hangup };
         tasks.spawn(converse(stream, answering, stop.clone()));
     }
     drop(listener);
@@ -93,12 +95,14 @@ async fn converse(stream: TcpStream, answering: Answering, stop: CancellationTok
     // A small answer is not to wait for more.
     let _ = stream.set_nodelay(true);
     let evicted = answering.place.evicted();
+    let Hangup(hangup) = answering.hangup.clone();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD);
     let io = TokioIo::new(Patient::new(stream, STALL));
     let connection = builder.serve_connection(io, TowerToHyperService::new(answering));
     let mut connection = std::pin::pin!(connection);
     let mut evicted = std::pin::pin!(evicted);
+    let mut hangup = std::pin::pin!(hangup.cancelled());
     let mut stopping = std::pin::pin!(stop.cancelled().fuse());
     loop {
         tokio::select! {
@@ -109,6 +113,7 @@ async fn converse(stream: TcpStream, answering: Answering, stop: CancellationTok
                 return;
             }
             () = evicted.as_mut() => return,
+            () = hangup.as_mut() => return,
             () = stopping.as_mut() => connection.as_mut().graceful_shutdown(),
         }
     }
@@ -120,6 +125,7 @@ struct Answering {
     router: Router,
     place: Arc<Place>,
     peer: SocketAddr,
+    hangup: Hangup,
 }
 
 impl<B> Service<Request<B>> for Answering
@@ -139,6 +145,7 @@ where
         let busy = self.place.busy();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
+        request.extensions_mut().insert(self.hangup.clone());
         let router = self.router.clone();
         async move { Ok(until_sent(busy, router.oneshot(request).await?)) }.boxed()
     }

@@ -14,6 +14,7 @@ pub use tokens::{TokenError, Tokens};
 
 use self::tokens::Version;
 use super::Role;
+use crate::model::Hash;
 use crate::threads::locked;
 
 /// Somebody who is known, and what they may do.
@@ -23,13 +24,26 @@ pub struct Identity {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// The hash of the token that they showed: another token of the same name is another identity.
+    token: Option<Hash>,
 }
 
 impl Identity {
     /// Everybody, on a service without tokens.
     #[must_use]
     pub fn local() -> Self {
-        Self { name: "local".into(), role: Role::Admin }
+        Self { name: "local".into(), role: Role::Admin, token: None }
+    }
+
+    /// Whether this is everybody, on a service without tokens.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.token.is_none()
+    }
+
+    /// The holder of this token.
+    fn of(token: &Token) -> Self {
+        Self { name: token.name.clone(), role: token.role, token: Some(token.sha256) }
     }
 }
 
@@ -60,13 +74,13 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that asks for tokens if there are any.
+    /// A gate that asks for tokens if there are any, or ever were: where the last one was revoked or
+    /// its file was lost, nobody is let in until there is a new one.
     ///
     /// # Errors
     /// If the tokens cannot be read.
     pub fn new(tokens: Tokens) -> Result<Self, TokenError> {
-        let version = tokens.version()?;
-        let open_with = Mutex::new(tokens.all()?.is_empty().then_some(version));
+        let open_with = Mutex::new(tokens.never_made()?.then_some(tokens.version()?));
         let failures = Throttle::new(20, Duration::seconds(1));
         Ok(Self { tokens, open_with, failures })
     }
@@ -89,12 +103,11 @@ impl Gate {
     /// Whether somebody who was let in earlier would still be.
     #[must_use]
     pub fn still_knows(&self, identity: &Identity, now: DateTime<Utc>) -> bool {
-        if *identity == Identity::local() {
+        if identity.is_local() {
             return self.is_open().unwrap_or(false);
         }
-        let same = |token: &Token| token.name == identity.name && token.role == identity.role;
-        let tokens = self.tokens.all();
-        tokens.is_ok_and(|all| all.iter().any(|token| same(token) && !token.is_expired(now)))
+        let same = |token: &Token| !token.is_expired(now) && Identity::of(token) == *identity;
+        self.tokens.all().is_ok_and(|all| all.iter().any(same))
     }
 
     /// Who calls with this token. A token that is known is always let in; failures alone are
@@ -164,6 +177,40 @@ mod tests {
         tokens.revoke("a").expect("revoked");
         assert_eq!(gate.admit(Some(secret.reveal()), now()), Err(NotLetIn::UnknownToken));
         assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+    }
+
+    #[test]
+    fn a_restart_without_tokens_stays_closed_once_there_were_some() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let closed = || {
+            let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
+            assert_eq!(gate.admit(None, now()), Err(NotLetIn::NoToken));
+            assert_eq!(gate.admit(Some("ipr_1"), now()), Err(NotLetIn::UnknownToken));
+        };
+        tokens.create("a", Role::Admin, Some(crate::model::Age::days(1)), now()).expect("made");
+        let later = now() + Duration::days(2);
+        let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
+        assert_eq!(gate.admit(None, later), Err(NotLetIn::NoToken), "all have expired");
+        tokens.revoke("a").expect("revoked");
+        closed();
+        std::fs::remove_file(folder.path().join("tokens.json")).expect("removed");
+        closed();
+        std::fs::write(folder.path().join("tokens.json"), "").expect("written");
+        assert!(Gate::new(Tokens::in_folder(folder.path())).is_err(), "an empty file is damaged");
+    }
+
+    #[test]
+    fn a_new_token_of_the_same_name_is_another_identity() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let (_, secret) = tokens.create("a", Role::Viewer, None, now()).expect("made");
+        let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
+        let first = gate.admit(Some(secret.reveal()), now()).expect("known");
+        assert!(gate.still_knows(&first, now()));
+        tokens.revoke("a").expect("revoked");
+        tokens.create("a", Role::Viewer, None, now()).expect("made");
+        assert!(!gate.still_knows(&first, now()));
     }
 
     #[test]

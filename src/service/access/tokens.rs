@@ -34,6 +34,19 @@ pub enum TokenError {
     /// There is none with this name.
     #[error("there is no token named {0}")]
     Unknown(String),
+    /// It still lets its holder in.
+    #[error(
+        "token {name} is NOT revoked and still lets its holder in: {path} cannot be written; \
+         repeat this once it can, or stop the service"
+    )]
+    NotRevoked {
+        /// The token.
+        name: String,
+        /// The file.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The file cannot be used.
     #[error("the tokens in {path} cannot be {doing}")]
     File {
@@ -117,6 +130,20 @@ impl Tokens {
         Ok(cached.tokens.clone())
     }
 
+    /// Whether no token was ever made here. Once one was, the lock file stays, whatever becomes of
+    /// the tokens.
+    ///
+    /// # Errors
+    /// If that cannot be told, or the file with the tokens cannot be read or understood.
+    pub fn never_made(&self) -> Result<bool, TokenError> {
+        let is_there = |path: &Path| path.try_exists().map_err(self.failed("read"));
+        Ok(self.all()?.is_empty() && !is_there(&self.path)? && !is_there(&self.lock_path())?)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.with_extension("lock")
+    }
+
     /// The version of the file that is there now.
     pub(super) fn version(&self) -> Result<Version, TokenError> {
         match fs::metadata(&self.path) {
@@ -149,7 +176,7 @@ impl Tokens {
             }
         }
         let valid = found.filter(|token| !token.is_expired(now));
-        Ok(valid.map(|token| Identity { name: token.name.clone(), role: token.role }))
+        Ok(valid.map(Identity::of))
     }
 
     /// Makes a token; its text is told now and never again.
@@ -175,43 +202,50 @@ impl Tokens {
             created_at: now,
             expires_at: expires.map(|age| now + age.duration()),
         };
-        self.change(|tokens| {
-            if tokens.iter().any(|token| token.name == name) {
-                return Err(TokenError::Taken(name.to_owned()));
-            }
-            tokens.push(token.clone());
-            Ok(())
-        })?;
+        let _alone = self.alone()?;
+        let mut tokens = self.all()?.to_vec();
+        if tokens.iter().any(|token| token.name == name) {
+            return Err(TokenError::Taken(name.to_owned()));
+        }
+        tokens.push(token.clone());
+        files::replace_json(&self.path, &Kept { tokens }).map_err(self.failed("written"))?;
         Ok((token, secret))
     }
 
-    /// Takes a token away; from now on nobody is let in with it.
+    /// Takes a token away; from now on nobody is let in with it. Needs no free space: where the file
+    /// cannot be replaced, it is overwritten in place.
     ///
     /// # Errors
-    /// If there is none with this name, or the file cannot be written.
+    /// [`TokenError::Unknown`]; [`TokenError::NotRevoked`] if the file cannot be written at all.
     pub fn revoke(&self, name: &str) -> Result<(), TokenError> {
-        self.change(|tokens| {
-            let before = tokens.len();
-            tokens.retain(|token| token.name != name);
-            let gone = tokens.len() < before;
-            if gone { Ok(()) } else { Err(TokenError::Unknown(name.chars().take(80).collect())) }
-        })
+        let unknown = || TokenError::Unknown(name.chars().take(80).collect());
+        if !self.all()?.iter().any(|token| token.name == name) {
+            return Err(unknown());
+        }
+        let _alone = self.alone()?;
+        let mut tokens = self.all()?.to_vec();
+        let before = tokens.len();
+        tokens.retain(|token| token.name != name);
+        if tokens.len() == before {
+            return Err(unknown());
+        }
+        let kept = Kept { tokens };
+        let replaced = files::replace_json(&self.path, &kept);
+        let done = replaced.or_else(|first| {
+            files::shrink_json(&self.path, &kept)
+                .inspect_err(|second| {
+                    tracing::debug!("cannot overwrite it in place either: {second}");
+                })
+                .map_err(|_| first)
+        });
+        let path = self.path.display().to_string();
+        done.map_err(|source| TokenError::NotRevoked { name: name.to_owned(), path, source })
     }
 
-    /// Changes the file while no other process does.
-    fn change(
-        &self,
-        change: impl FnOnce(&mut Vec<Token>) -> Result<(), TokenError>,
-    ) -> Result<(), TokenError> {
-        let failed = self.failed("written");
-        let alone = self.path.with_extension("lock");
-        let alone = File::create(alone).and_then(|file| file.lock().map(|()| file));
-        let alone = alone.map_err(&failed)?;
-        let mut tokens = self.all()?.to_vec();
-        change(&mut tokens)?;
-        files::replace_json(&self.path, &Kept { tokens }).map_err(&failed)?;
-        drop(alone);
-        Ok(())
+    /// Keeps other processes from changing the file as long as the result lives.
+    fn alone(&self) -> Result<File, TokenError> {
+        let lock = File::create(self.lock_path()).and_then(|file| file.lock().map(|()| file));
+        lock.map_err(self.failed("written"))
     }
 }
 
@@ -230,9 +264,24 @@ mod tests {
         assert!(service.all().expect("read").is_empty());
         let (_, secret) = other.create("robot", Role::Operator, None, now()).expect("made");
         let caller = service.recognize(secret.reveal(), now()).expect("read");
-        assert_eq!(caller, Some(Identity { name: "robot".into(), role: Role::Operator }));
+        let caller = caller.expect("known");
+        assert_eq!((caller.name.as_str(), caller.role), ("robot", Role::Operator));
         other.revoke("robot").expect("revoked");
         assert_eq!(service.recognize(secret.reveal(), now()).expect("read"), None);
+    }
+
+    #[test]
+    fn a_revocation_that_cannot_replace_the_file_overwrites_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (service, other) = (Tokens::in_folder(folder.path()), Tokens::in_folder(folder.path()));
+        let [(_, gone), (_, stays)] = ["gone", "stays"]
+            .map(|name| other.create(name, Role::Admin, None, now()).expect("made"));
+        assert!(service.recognize(gone.reveal(), now()).expect("read").is_some());
+        let all = other.all().expect("read");
+        let tokens = all.iter().filter(|token| token.name == "stays").cloned().collect();
+        files::shrink_json(&folder.path().join(FILE), &Kept { tokens }).expect("overwritten");
+        assert_eq!(service.recognize(gone.reveal(), now()).expect("read"), None);
+        assert!(service.recognize(stays.reveal(), now()).expect("read").is_some());
     }
 
     #[test]

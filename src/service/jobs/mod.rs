@@ -25,10 +25,14 @@ pub use job::{Job, JobId, JobKind, JobProgress, JobState, Trigger};
 pub use problem::public_problem;
 pub use work::{Order, Outcome, Work};
 
+use super::access::Identity;
 use super::{ServiceError, StateFolder};
 use crate::engine::Engine;
 use crate::threads::locked;
 use table::Table;
+
+/// Tells whether a caller would still be let in.
+pub type StillKnown = Arc<dyn Fn(&Identity) -> bool + Send + Sync>;
 
 /// All jobs of the service. Cloning is cheap, and clones are one and the same.
 #[derive(Clone)]
@@ -37,6 +41,7 @@ pub struct Jobs(Arc<Inner>);
 struct Inner {
     engine: Engine,
     state: StateFolder,
+    still_known: StillKnown,
     table: Mutex<Table>,
     /// The number of the latest change; who waits for a change waits for this.
     changes: watch::Sender<u64>,
@@ -58,12 +63,17 @@ impl Jobs {
     ///
     /// # Errors
     /// If the state folder cannot be used.
-    pub async fn start(engine: Engine, state: StateFolder) -> Result<Self, ServiceError> {
+    pub async fn start(
+        engine: Engine,
+        state: StateFolder,
+        still_known: StillKnown,
+    ) -> Result<Self, ServiceError> {
         let table = Table::remembering(memory::load(&state)?);
         let changes = watch::Sender::new(table.latest());
         let jobs = Self(Arc::new(Inner {
             engine,
             state,
+            still_known,
             table: Mutex::new(table),
             changes,
             to_save: Arc::default(),
@@ -81,11 +91,20 @@ impl Jobs {
     /// [`ServiceError::Busy`] if a job bars it, [`ServiceError::TooManyJobs`] if enough wait already,
     /// [`ServiceError::ShuttingDown`].
     pub fn submit(&self, order: Order) -> Result<Job, ServiceError> {
+        let caller = order.caller.clone();
         let job = self.table().admit(order)?;
         tracing::info!(job_id = %job.job_id, "{} asked for by {}", job.title(), job.created_by);
         self.begin_what_may();
         self.changed();
+        if let Some(caller) = caller {
+            let jobs = Arc::downgrade(&self.0);
+            tokio::spawn(stopping::end_without_access(jobs, job.job_id, caller));
+        }
         self.find(job.job_id)
+    }
+
+    fn still_knows(&self, caller: &Identity) -> bool {
+        (self.0.still_known)(caller)
     }
 
     /// The job with this id.

@@ -56,6 +56,12 @@ pub fn cancelled() -> Problem {
     Problem::new(409, "cancelled", "Cancelled", "the job was cancelled; nothing was changed")
 }
 
+/// A job that was not begun, because who asked for it would not be let in any more.
+pub fn access_lost() -> Problem {
+    let detail = "the token that asked for it was revoked or has expired; nothing was changed";
+    Problem::new(409, "cancelled", "Cancelled", detail)
+}
+
 /// A job that the service did not live to finish.
 pub fn cut_off() -> Problem {
     let detail = "the service ended before the job was done; nothing is half-done";

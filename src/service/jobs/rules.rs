@@ -5,6 +5,9 @@ use super::job::JobKind;
 /// Jobs that may wait, all kinds together.
 pub const LONGEST_QUEUE: usize = 16;
 
+/// Of these, jobs of one caller: nobody keeps the schedule and others out.
+pub const MOST_OF_ONE_CALLER: usize = 8;
+
 /// Previews and comparisons that read the live database at a time.
 const READERS: usize = 2;
 

@@ -1,14 +1,16 @@
 //! Ending jobs before their time: because somebody wants it, or because the service ends.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Jobs;
 use super::job::{Job, JobId, JobState};
-use super::problem::{cancelled, cut_off};
+use super::problem::{access_lost, cancelled, cut_off};
 use super::table::Ended;
-use crate::service::ServiceError;
+use super::{Inner, Jobs};
+use crate::service::access::Identity;
+use crate::service::{ACCESS_LOOK, ServiceError};
 
 /// A running job is to end.
 pub struct Stop {
@@ -90,6 +92,28 @@ impl Jobs {
         drop(table);
         self.told();
         Ok(())
+    }
+}
+
+/// Ends a job that waits once its caller would not be let in any more; one that runs goes on, as its
+/// caller's access was good when it began.
+pub async fn end_without_access(jobs: Weak<Inner>, id: JobId, caller: Identity) {
+    loop {
+        tokio::time::sleep(ACCESS_LOOK).await;
+        let Some(jobs) = jobs.upgrade().map(Jobs) else { return };
+        if !jobs.find(id).is_ok_and(|job| job.state == JobState::Queued) {
+            return;
+        }
+        if !jobs.still_knows(&caller) {
+            let mut table = jobs.table();
+            if table.stopper(id).is_ok_and(|stop| stop.is_none()) {
+                table.end(id, Ended::Badly(JobState::Cancelled, access_lost()));
+            }
+            drop(table);
+            jobs.begin_what_may();
+            jobs.changed();
+            return;
+        }
     }
 }
 

@@ -8,12 +8,13 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::job::{Job, JobId, JobProgress, JobState};
-use super::rules::{self, LONGEST_QUEUE};
+use super::rules::{self, LONGEST_QUEUE, MOST_OF_ONE_CALLER};
 use super::stopping::Stop;
 use super::work::{Order, Work};
 use crate::engine::Problem;
 use crate::model::rfc3339;
 use crate::service::ServiceError;
+use crate::service::access::Identity;
 
 /// Jobs that are remembered.
 pub const REMEMBERED: usize = 200;
@@ -39,7 +40,7 @@ struct Record {
 
 /// What there is of a job beside what it looks like.
 enum Stage {
-    Waiting(Work),
+    Waiting(Work, Option<Identity>),
     Running(mpsc::Sender<Stop>),
     Over,
 }
@@ -50,6 +51,8 @@ pub struct Begun {
     pub job: Job,
     /// What to do.
     pub work: Work,
+    /// Whose access it needs.
+    pub caller: Option<Identity>,
     /// Who wants it to end.
     pub stops: mpsc::Receiver<Stop>,
 }
@@ -116,13 +119,19 @@ impl Table {
         if let Some(bar) = self.newest_first().find(bars) {
             return Err(ServiceError::Busy(Box::new(bar.in_short())));
         }
-        let waiting = self.newest_first().filter(|job| job.state == JobState::Queued).count();
-        if waiting >= LONGEST_QUEUE {
-            return Err(ServiceError::TooManyJobs(waiting));
+        let waiting = self.newest_first().filter(|job| job.state == JobState::Queued);
+        let callers: Vec<_> = waiting.map(|job| job.created_by.as_str()).collect();
+        if callers.len() >= LONGEST_QUEUE {
+            return Err(ServiceError::TooManyJobs(callers.len()));
+        }
+        let has_token = order.caller.as_ref().is_some_and(|caller| !caller.is_local());
+        let own = callers.iter().filter(|caller| **caller == order.created_by).count();
+        if has_token && own >= MOST_OF_ONE_CALLER {
+            return Err(ServiceError::TooManyJobsOfOneCaller(own));
         }
         let job = queued(&order);
         self.latest += 1;
-        let stage = Stage::Waiting(order.work);
+        let stage = Stage::Waiting(order.work, order.caller);
         let record = Record { job: job.clone(), changed: self.latest, large: false, stage };
         self.records.push_back(record);
         self.forget();
@@ -141,7 +150,8 @@ impl Table {
         let mut queued = self.records.iter_mut().filter(|r| r.job.state == JobState::Queued);
         let record = queued.nth(next).expect("counted above");
         let (stop, stops) = mpsc::channel(1);
-        let Stage::Waiting(work) = std::mem::replace(&mut record.stage, Stage::Running(stop))
+        let Stage::Waiting(work, caller) =
+            std::mem::replace(&mut record.stage, Stage::Running(stop))
         else {
             unreachable!("a queued job has its work")
         };
@@ -150,7 +160,7 @@ impl Table {
         record.job.cancellable = record.job.kind.can_be_ended();
         self.latest += 1;
         record.changed = self.latest;
-        Some(Begun { job: record.job.clone(), work, stops })
+        Some(Begun { job: record.job.clone(), work, caller, stops })
     }
 
     /// Notes how far a running job is.
@@ -186,7 +196,7 @@ impl Table {
     pub fn stopper(&self, id: JobId) -> Result<Option<mpsc::Sender<Stop>>, ServiceError> {
         let found = self.records.iter().find(|record| record.job.job_id == id);
         match &found.ok_or(ServiceError::NoSuchJob(id))?.stage {
-            Stage::Waiting(_) => Ok(None),
+            Stage::Waiting(..) => Ok(None),
             Stage::Running(stop) => Ok(Some(stop.clone())),
             Stage::Over => Err(ServiceError::NotCancellable { id, why: "it is over" }),
         }
@@ -261,7 +271,7 @@ mod tests {
 
     fn order(work: Work) -> Order {
         let trigger = super::super::Trigger::Request;
-        Order { work, created_by: "somebody".into(), trigger, request_id: None }
+        Order { work, created_by: "somebody".into(), caller: None, trigger, request_id: None }
     }
 
     fn backup() -> Order {

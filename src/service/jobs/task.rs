@@ -10,7 +10,7 @@ use tracing::Instrument;
 
 use super::job::{JobId, JobState};
 use super::meter::Meter;
-use super::problem::{broken, public_problem, without_folder};
+use super::problem::{access_lost, broken, public_problem, without_folder};
 use super::stopping::{Stop, problem_of};
 use super::table::{Begun, Ended};
 use super::{Jobs, Outcome};
@@ -48,6 +48,9 @@ pub async fn carry_out(jobs: Jobs, begun: Begun) {
 }
 
 async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>) {
+    if begun.caller.as_ref().is_some_and(|caller| !jobs.still_knows(caller)) {
+        return (Ended::Badly(JobState::Cancelled, access_lost()), None);
+    }
     let run = Run::new();
     match follow(jobs, begun, &run).await {
         End::Done(Ok(outcome)) => {
@@ -76,7 +79,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
 
 /// Waits for the work's end, tells its progress meanwhile, and drops it if it is to end.
 async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
-    let Begun { job, work, mut stops } = begun;
+    let Begun { job, work, mut stops, .. } = begun;
     let work = AssertUnwindSafe(work.run(&jobs.0.engine, run)).catch_unwind();
     let mut work = std::pin::pin!(work);
     let mut meter = Meter::new();

@@ -9,6 +9,7 @@ use crate::engine::{
     Imported, Point, Preview, RestoreOptions, Restored, Run, VerifyReport,
 };
 use crate::model::{BackupId, Policy};
+use crate::service::access::Identity;
 
 /// A use case and its arguments.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Order {
     pub work: Work,
     /// Who asks.
     pub created_by: String,
+    /// Whose access it needs, where somebody asks from outside.
+    pub caller: Option<Identity>,
     /// Why.
     pub trigger: Trigger,
     /// The request that asks.

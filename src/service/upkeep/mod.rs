@@ -207,7 +207,7 @@ impl Upkeep {
     fn order(&self, work: Work) -> Result<Job, ServiceError> {
         let created_by = SCHEDULE.to_owned();
         let trigger = Trigger::Schedule;
-        self.0.jobs.submit(Order { work, created_by, trigger, request_id: None })
+        self.0.jobs.submit(Order { work, created_by, caller: None, trigger, request_id: None })
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -12,6 +12,7 @@ use object_store::local::LocalFileSystem;
 use super::running::{change, files, recovers, whole};
 use crate::store::faults::Faulty;
 use crate::support::program::{Ended, Program, unshare, wrap};
+use crate::support::serving::Serving;
 use crate::support::{TestDatabase, sample_database};
 
 /// An engine on a disk whose space the test decides on.
@@ -211,6 +212,43 @@ async fn a_disk_that_is_really_full_refuses_a_backup_and_is_freed_by_deleting() 
     disk.ok(&["backup"]);
     disk.ok(&["verify"]);
     assert_eq!(disk.ids().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_revoked_on_a_disk_that_is_full_and_a_failure_to_do_so_is_said() {
+    let Some(disk) = SmallDisk::mounted(Program::at(None)) else {
+        println!("no mount of one's own here: nothing was tried");
+        return;
+    };
+    let create = |name| disk.ok(&["token", "create", name, "--role", "admin"]).trim().to_owned();
+    let [gone, stays, last] = ["gone", "stays", "last"].map(create);
+    let mut serve = disk.enter();
+    wrap(&mut serve, &disk.program.command(&["serve", "--listen", "127.0.0.1:0"]));
+    let serving = Serving::of(serve);
+    let status = async |token: &str| {
+        let answer = serving.get("/api/backups").bearer_auth(token).send().await;
+        answer.expect("it answers").status().as_u16()
+    };
+    assert_eq!(status(&gone).await, 200);
+    let store = disk.program.store().display();
+    disk.shell(&format!("cat /dev/zero > {store}/filler 2>/dev/null; true"));
+    disk.ok(&["token", "revoke", "gone"]);
+    assert_eq!((status(&gone).await, status(&stays).await), (401, 200));
+    let listed = disk.ok(&["token", "list"]);
+    assert!(!listed.contains("gone") && listed.contains("stays"), "{listed}");
+    disk.ok(&["token", "revoke", "stays"]);
+    assert_eq!((status(&stays).await, status(&last).await), (401, 200));
+
+    // What can be written in no way is said, and counts as it is.
+    disk.shell(&format!("mount -o remount,ro {store}"));
+    let ended = disk.run(&["token", "revoke", "last"]);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("Read-only file system"), "{}", ended.err);
+    assert!(ended.err.contains("token last is NOT revoked"), "{}", ended.err);
+    assert_eq!(status(&last).await, 200);
+    disk.shell(&format!("mount -o remount,rw {store}"));
+    disk.ok(&["token", "revoke", "last"]);
+    assert_eq!(status(&last).await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

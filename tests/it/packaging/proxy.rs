@@ -120,7 +120,10 @@ async fn the_documented_calls_go_to_the_service_and_all_others_to_the_applicatio
     let program = Program::at(Some(role(&database, &["reads", "restores"]).await));
     let made = program.ok(&["token", "create", "proxy", "--role", "admin"]);
     let token = made.split_whitespace().find(|word| word.starts_with("ipr_")).expect("a token");
-    let serving = Serving::start(&program, &["--allowed-host", "ipam.example"]);
+    let serving = Serving::start(
+        &program,
+        &["--allowed-host", "ipam.example", "--allow-anonymous-on-any-address"],
+    );
     let (_application, application) = application();
     let folder = tempfile::tempdir().expect("a folder");
     let (_nginx, port) = nginx(folder.path(), serving.address, application, token).await;

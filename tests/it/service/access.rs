@@ -129,6 +129,44 @@ fn without_tokens_only_this_machine_is_served_unless_told_in_so_many_words() {
     assert!(ended.err.contains("--allow-anonymous-on-any-address"), "{}", ended.err);
 }
 
+#[test]
+fn an_allowed_host_without_tokens_is_refused_unless_told_in_so_many_words() {
+    let program = Program::at(None);
+    let ended = program.run(&["serve", "--listen", "127.0.0.1:0", "--allowed-host", "a.example"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("everybody who reaches a.example"), "{}", ended.err);
+    assert!(ended.err.contains("--allow-anonymous-on-any-address"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn a_restart_after_the_last_token_is_gone_lets_nobody_in() {
+    let (program, tokens) = with_tokens();
+    let folder = program.store().join("service");
+    for name in ["the-viewer", "the-operator", "the-admin"] {
+        program.ok(&["token", "revoke", name]);
+    }
+    let closed = async |what: &str| {
+        for options in [&["--allowed-host", "a.example"][..], &["--allow-anonymous-on-any-address"]]
+        {
+            let serving = Serving::start(&program, options);
+            for call in ["/api/backups", "/api/session", "/metrics"] {
+                assert_eq!(refused(serving.get(call)).await.0, 401, "{what}: {call}");
+            }
+            assert_eq!(refused(serving.get("/api/backups").bearer_auth(&tokens[2])).await.0, 401);
+            assert!(serving.log().contains("nobody is let in"), "{}", serving.log());
+        }
+    };
+    closed("revoked").await;
+    std::fs::remove_file(folder.join("tokens.json")).expect("removed");
+    closed("lost").await;
+    for damaged in ["", "{", "[]", "{\"tokens\": 1}", "null"] {
+        std::fs::write(folder.join("tokens.json"), damaged).expect("written");
+        let ended = program.run(&["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(ended.code, 1, "{damaged}: {}", ended.err);
+        assert!(ended.err.contains("tokens.json cannot be read"), "{}", ended.err);
+    }
+}
+
 #[tokio::test]
 async fn with_tokens_or_told_in_so_many_words_any_address_is_served() {
     let everywhere = ["--allow-anonymous-on-any-address"];
@@ -147,7 +185,8 @@ async fn with_tokens_or_told_in_so_many_words_any_address_is_served() {
 #[tokio::test]
 async fn a_name_that_was_made_to_point_here_is_turned_away() {
     let program = Program::at(None);
-    let serving = Serving::start(&program, &["--allowed-host", "backup.example"]);
+    let open = "--allow-anonymous-on-any-address";
+    let serving = Serving::start(&program, &["--allowed-host", "backup.example", open]);
     let by_name = |name: &str| serving.get("/api/backups").header("host", name);
     for name in ["localhost", "127.0.0.1:1", "backup.example", "Backup.Example:443"] {
         ok(by_name(name)).await;

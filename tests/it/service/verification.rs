@@ -19,7 +19,7 @@ use crate::support::database;
 /// Somebody asks for this.
 fn order(service: &Service, work: Work) -> JobId {
     let (created_by, trigger) = ("somebody".into(), Trigger::Request);
-    let order = Order { work, created_by, trigger, request_id: None };
+    let order = Order { work, created_by, caller: None, trigger, request_id: None };
     service.jobs().submit(order).expect("taken on").job_id
 }
 
