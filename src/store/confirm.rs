@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::load::Listing;
-use super::{Store, StoreError};
+use super::{Store, StoreError, layout};
 use crate::model::PackId;
 
 /// What a writer did.
@@ -33,9 +33,12 @@ impl Store {
         let now = Listing::read(self.objects()).await?;
         let gone =
             |pack: &&PackId| !now.packs.contains_key(pack) || now.doomed.packs.contains_key(pack);
-        match written.packs.iter().chain(&written.relied).find(gone) {
-            Some(pack) => Err(StoreError::SweptMeanwhile(*pack)),
-            None => Ok(()),
+        if let Some(pack) = written.packs.iter().chain(&written.relied).find(gone) {
+            return Err(StoreError::SweptMeanwhile(*pack));
         }
+        // Who wrote the packs that were there may have been killed before their names were durable.
+        let folders: BTreeSet<_> = written.relied.iter().map(layout::pack_folder).collect();
+        let all = (!folders.is_empty()).then(|| [layout::PACKS.to_owned(), String::new()]);
+        self.objects().settle(folders.into_iter().chain(all.into_iter().flatten())).await
     }
 }

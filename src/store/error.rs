@@ -1,9 +1,27 @@
 //! Why the store could not do what it was asked.
 
+use std::io::ErrorKind;
+
+use nix::errno::Errno;
+
 use crate::model::{BackupId, ChunkId, PackId};
 use crate::tree::Malformed;
 
 use super::lock::Holder;
+
+/// Errors that are about one file, and not about the disk, the process or the machine.
+const OF_ONE_FILE: [Errno; 10] = [
+    Errno::EIO,
+    Errno::EACCES,
+    Errno::EPERM,
+    Errno::EBADMSG,
+    Errno::EUCLEAN,
+    Errno::ESTALE,
+    Errno::ELOOP,
+    Errno::EISDIR,
+    Errno::ENOTDIR,
+    Errno::ENXIO,
+];
 
 /// What can go wrong between a chunk and the object store that keeps it.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +88,14 @@ pub enum StoreError {
         /// Who holds it, if that can be told.
         holder: Option<Box<Holder>>,
     },
+    /// A lock can neither be made nor opened.
+    #[error("the lock {} cannot be taken: nobody may write to the store from here", .path.display())]
+    NotLockable {
+        /// Its file.
+        path: std::path::PathBuf,
+        /// Why it cannot be opened.
+        source: std::io::Error,
+    },
     /// A lease ran out, for example because the machine was suspended.
     #[error("the lock {0:?} was lost: its lease ran out")]
     LeaseLost(&'static str),
@@ -115,6 +141,30 @@ impl StoreError {
             next = error.source();
         }
         found
+    }
+
+    /// Whether it is about one file that cannot be read, so that others may still be.
+    pub(super) fn is_about_one_file(&self) -> bool {
+        if !matches!(self, Self::Object { .. } | Self::Io { .. }) {
+            return false;
+        }
+        let Some(system) = self.system() else { return false };
+        match system.raw_os_error().map(Errno::from_raw) {
+            Some(errno) => OF_ONE_FILE.contains(&errno),
+            None => matches!(system.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData),
+        }
+    }
+
+    /// Says that something cannot be read, and why.
+    pub(super) fn cannot_be_read(&self) -> String {
+        let why = self.system().map_or_else(|| self.to_string(), ToString::to_string);
+        format!("it cannot be read: {why}")
+    }
+
+    /// The error and what it came from, outermost first.
+    pub(super) fn chain(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |e| e.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
     /// Whether it says that an object is not there.

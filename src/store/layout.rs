@@ -20,8 +20,12 @@ pub const INDEX: &str = "index";
 pub const LOCKS: &str = "locks";
 
 pub fn pack(id: &PackId) -> Path {
-    let name = id.to_string();
-    Path::from(format!("{PACKS}/{}/{name}.pack", &name[..2]))
+    Path::from(format!("{}/{id}.pack", pack_folder(id)))
+}
+
+/// The folder of a pack.
+pub fn pack_folder(id: &PackId) -> String {
+    format!("{PACKS}/{}", &id.to_string()[..2])
 }
 
 /// The pack whose file this is; `None` for anything else that lies among the packs.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectMeta;
 
 use super::index::Index;
 use super::index_file::{self, PackEntries};
@@ -29,6 +30,8 @@ pub struct Listing {
     pub damaged: Damaged,
     /// What is to go.
     pub doomed: Doomed,
+    /// Folders that cannot be listed; what lies in them is missed.
+    pub unreadable: Vec<String>,
 }
 
 /// An index with the listing that it was made from.
@@ -42,13 +45,13 @@ impl Listing {
     /// What is there now.
     pub async fn read(objects: &Objects) -> Result<Self, StoreError> {
         let (packs, indexes) =
-            futures::try_join!(objects.list(layout::PACKS), objects.list(layout::INDEX))?;
-        let packs =
-            packs.iter().filter_map(|meta| Some((layout::pack_id(&meta.location)?, meta.size)));
-        let indexes = indexes.iter().filter_map(|meta| layout::index_id(&meta.location));
+            futures::try_join!(objects.list_readable(layout::PACKS), objects.list_readable(layout::INDEX))?;
+        let size = |meta: &ObjectMeta| Some((layout::pack_id(&meta.location)?, meta.size));
+        let index = |meta: &ObjectMeta| layout::index_id(&meta.location);
         Ok(Self {
-            packs: packs.collect(),
-            indexes: indexes.collect(),
+            packs: packs.objects.iter().filter_map(size).collect(),
+            indexes: indexes.objects.iter().filter_map(index).collect(),
+            unreadable: [packs.unreadable, indexes.unreadable].concat(),
             damaged: marks::load(objects, layout::DAMAGED).await?,
             doomed: marks::load(objects, layout::DOOMED).await?,
         })
@@ -94,8 +97,15 @@ impl Listing {
 }
 
 async fn read_index(objects: &Objects, id: Hash) -> Result<Vec<PackEntries>, StoreError> {
+    let found = match objects.find(&layout::index(&id)).await {
+        Err(error) if objects.is_unreadable(&error) => {
+            tracing::warn!(index = %id, "an index object is ignored: {}", error.cannot_be_read());
+            None
+        }
+        found => found?,
+    };
     // One that a sweep has just replaced is not missed.
-    let Some(bytes) = objects.find(&layout::index(&id)).await? else {
+    let Some(bytes) = found else {
         return Ok(Vec::new());
     };
     Ok(index_file::parse(&bytes).unwrap_or_else(|fault| {
@@ -115,10 +125,16 @@ async fn read_pack(
         Ok(Some(entries)) => (entries, true),
         Ok(None) => {
             tracing::warn!(%pack, "the footer of a pack is damaged; its frames are read instead");
-            let bytes = objects.find(&layout::pack(&pack)).await?.unwrap_or_default();
-            (pack::scan(&bytes), false)
+            match objects.find(&layout::pack(&pack)).await {
+                Err(error) if objects.is_unreadable(&error) => (Vec::new(), false),
+                found => (pack::scan(&found?.unwrap_or_default()), false),
+            }
         }
         Err(error) if error.is_not_found() => (Vec::new(), false),
+        Err(error) if objects.is_unreadable(&error) => {
+            tracing::warn!(%pack, "a pack is passed over: {}", error.cannot_be_read());
+            (Vec::new(), false)
+        }
         Err(error) => return Err(error),
     };
     Ok((PackEntries { pack, size, entries: entries.into() }, whole))

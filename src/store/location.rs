@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 
+use super::files::Files;
 use super::StoreError;
 
 /// The place of a store. Holds no secret: credentials come from the environment.
@@ -64,8 +64,9 @@ impl Location {
         let failed = |source| StoreError::Object { doing: format!("opening {self}"), source };
         match self {
             Self::Folder(path) => {
-                let folder = LocalFileSystem::new_with_prefix(path).map_err(failed)?;
-                Ok(Arc::new(folder.with_fsync(durable)))
+                let opening = || format!("opening the folder {}", path.display());
+                let files = Files::below(path, durable).map_err(StoreError::io(opening()))?;
+                Ok(Arc::new(files))
             }
             Self::S3 { bucket, prefix } => {
                 let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);

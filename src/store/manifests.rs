@@ -107,7 +107,11 @@ impl Store {
     }
 
     async fn is_published(&self, id: &BackupId) -> Result<bool, StoreError> {
-        Ok(self.objects().meta(&layout::manifest(id)).await?.is_some())
+        match self.objects().meta(&layout::manifest(id)).await {
+            // A folder that cannot be looked into holds a backup that cannot be read.
+            Err(error) if self.objects().is_unreadable(&error) => Ok(true),
+            found => Ok(found?.is_some()),
+        }
     }
 
     /// A backup's manifest, its checksum checked.
@@ -115,9 +119,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchBackup`], [`StoreError::ManifestDamaged`].
     pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {
-        let text = self.objects().find(&layout::manifest(id)).await?;
-        let text = text.ok_or_else(|| StoreError::NoSuchBackup(id.clone()))?;
         let damaged = |what| StoreError::ManifestDamaged { id: id.clone(), what };
+        let text = match self.objects().find(&layout::manifest(id)).await {
+            Err(error) if self.objects().is_unreadable(&error) => {
+                return Err(damaged(error.cannot_be_read()));
+            }
+            found => found?.ok_or_else(|| StoreError::NoSuchBackup(id.clone()))?,
+        };
         let manifest = parse_manifest(&text).map_err(damaged)?;
         if manifest.backup_id != *id {
             return Err(damaged(format!("it is that of backup {}", manifest.backup_id)));
@@ -153,11 +161,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::StateDamaged`] if it cannot be understood.
     pub async fn state(&self, id: &BackupId) -> Result<State, StoreError> {
-        let Some(text) = self.objects().find(&layout::state(id)).await? else {
+        let damaged = |what| StoreError::StateDamaged { id: id.clone(), what };
+        let text = match self.objects().find(&layout::state(id)).await {
+            Err(error) if self.objects().is_unreadable(&error) => {
+                return Err(damaged(error.cannot_be_read()));
+            }
+            found => found?,
+        };
+        let Some(text) = text else {
             return Ok(State::default());
         };
-        serde_json::from_slice(&text)
-            .map_err(|error| StoreError::StateDamaged { id: id.clone(), what: error.to_string() })
+        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
     }
 
     /// Changes a backup's state: what others in this process change meanwhile is not lost.
@@ -200,6 +214,7 @@ impl Store {
         if !self.is_published(id).await? {
             return Err(StoreError::NoSuchBackup(id.clone()));
         }
+        // Gone for good before its packs may go.
         self.objects().remove(&layout::manifest(id)).await?;
         self.objects().remove(&layout::state(id)).await?;
         if let Some(folder) = &self.objects().folder {

@@ -44,7 +44,14 @@ pub async fn load<T: DeserializeOwned + Default>(
     objects: &Objects,
     name: &str,
 ) -> Result<T, StoreError> {
-    let Some(bytes) = objects.find(&name.into()).await? else {
+    let bytes = match objects.find(&name.into()).await {
+        Err(error) if objects.is_unreadable(&error) => {
+            tracing::warn!("{name} is ignored: {}", error.cannot_be_read());
+            return Ok(T::default());
+        }
+        found => found?,
+    };
+    let Some(bytes) = bytes else {
         return Ok(T::default());
     };
     Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {

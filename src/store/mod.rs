@@ -12,6 +12,7 @@ mod encode;
 mod error;
 #[cfg(test)]
 mod example;
+mod files;
 mod frame;
 mod index;
 mod index_file;

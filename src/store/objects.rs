@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 
-use super::StoreError;
+use super::{StoreError, files};
 
 /// The objects of one store.
 #[derive(Debug, Clone)]
@@ -16,6 +16,16 @@ pub struct Objects {
     inner: Arc<dyn ObjectStore>,
     /// The folder, if that is what the store is.
     pub folder: Option<PathBuf>,
+    /// Whether a removal waits until the folder's entry is gone from the disk, too.
+    durable: bool,
+}
+
+/// What lies below a folder, as far as it can be seen.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub objects: Vec<ObjectMeta>,
+    /// Why some of it cannot be seen.
+    pub unreadable: Vec<String>,
 }
 
 fn failed(doing: String) -> impl FnOnce(object_store::Error) -> StoreError {
@@ -24,7 +34,18 @@ fn failed(doing: String) -> impl FnOnce(object_store::Error) -> StoreError {
 
 impl Objects {
     pub fn new(inner: Arc<dyn ObjectStore>, folder: Option<PathBuf>) -> Self {
-        Self { inner, folder }
+        Self { inner, folder, durable: true }
+    }
+
+    /// As [`Self::new`], for objects that need not outlast a loss of power.
+    pub fn fleeting(inner: Arc<dyn ObjectStore>, folder: PathBuf) -> Self {
+        Self { inner, folder: Some(folder), durable: false }
+    }
+
+    /// Whether an error is about one file of a folder that cannot be read: then it is treated like a
+    /// damaged one, and the others go on being used. Over a network every request may fail.
+    pub fn is_unreadable(&self, error: &StoreError) -> bool {
+        self.folder.is_some() && error.is_about_one_file()
     }
 
     pub async fn get(&self, path: &Path) -> Result<Bytes, StoreError> {
@@ -87,18 +108,62 @@ impl Objects {
         put.map(drop).map_err(failed(format!("creating {path}")))
     }
 
-    /// Removes an object; one that is gone already is fine.
+    /// Removes an object; one that is gone already is fine. It does not come back after a loss of
+    /// power.
     pub async fn remove(&self, path: &Path) -> Result<(), StoreError> {
+        self.discard(path).await?;
+        let parts: Vec<_> = path.parts().collect();
+        let above: Path = parts.iter().take(parts.len().saturating_sub(1)).cloned().collect();
+        self.settle([above.to_string()]).await
+    }
+
+    /// Removes an object that may come back after a loss of power: then it is waste.
+    pub async fn discard(&self, path: &Path) -> Result<(), StoreError> {
         match self.inner.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed(format!("removing {path}"))(source)),
         }
     }
 
+    /// Waits until the entries of these folders are durable, those that are gone included. Elsewhere
+    /// than in a folder every change is, once it is answered.
+    pub async fn settle(
+        &self,
+        folders: impl IntoIterator<Item = String>,
+    ) -> Result<(), StoreError> {
+        let Some(root) = self.folder.as_ref().filter(|_| self.durable) else {
+            return Ok(());
+        };
+        let folders: Vec<_> = folders.into_iter().map(|name| root.join(name)).collect();
+        let sync = move || {
+            for folder in folders {
+                let syncing = || format!("making the folder {} durable", folder.display());
+                files::sync_folder(&folder).map_err(StoreError::io(syncing()))?;
+            }
+            Ok(())
+        };
+        let synced = tokio::task::spawn_blocking(sync).await;
+        synced.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+    }
+
     /// All objects below a folder.
     pub async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, StoreError> {
         let listing = self.inner.list(Some(&Path::from(folder))).try_collect().await;
         listing.map_err(failed(format!("listing {folder}")))
+    }
+
+    /// All objects below a folder that can be seen: one unreadable folder in it does not hide the others.
+    pub async fn list_readable(&self, folder: &str) -> Result<Found, StoreError> {
+        let mut listing = self.inner.list(Some(&Path::from(folder)));
+        let mut found = Found::default();
+        while let Some(next) = listing.next().await {
+            match next.map_err(failed(format!("listing {folder}"))) {
+                Ok(meta) => found.objects.push(meta),
+                Err(error) if self.is_unreadable(&error) => found.unreadable.push(error.chain()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// The names of the folders at the top.

@@ -7,7 +7,7 @@ use object_store::ObjectStore;
 
 use super::objects::Objects;
 use super::scratch::Scratch;
-use super::{Inner, Location, LockKind, Store, StoreError, layout, marks, parse};
+use super::{Inner, Location, LockKind, Store, StoreError, files, layout, lock, marks, parse};
 use crate::model::{FORMAT_VERSION, Parameters};
 use crate::tree::split;
 
@@ -37,10 +37,14 @@ impl Store {
     pub async fn open_or_create(location: &Location) -> Result<Self, StoreError> {
         if let Location::Folder(path) = location {
             let making = || format!("making the folder {}", path.display());
-            std::fs::create_dir_all(path).map_err(StoreError::io(making()))?;
+            make(path).map_err(StoreError::io(making()))?;
         }
         let objects = objects(location)?;
         let parameters = establish(&objects, location.to_string()).await?;
+        if let Location::Folder(path) = location {
+            // Made now, while there is room: whoever deletes from a full disk needs them.
+            lock::make_files(path);
+        }
         Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
     }
 
@@ -53,7 +57,7 @@ impl Store {
         let making = || format!("making a temporary folder in {}", parent.display());
         let folder = Scratch::below(parent).map_err(StoreError::io(making()))?;
         let location = Location::Folder(folder.path().to_owned());
-        let objects = Objects::new(location.objects(false)?, Some(folder.path().to_owned()));
+        let objects = Objects::fleeting(location.objects(false)?, folder.path().to_owned());
         let parameters = establish(&objects, location.to_string()).await?;
         Ok(Self::new(objects, LockKind::Folder, location.to_string(), parameters, Some(folder)))
     }
@@ -92,6 +96,15 @@ impl Store {
             _scratch: scratch,
         }))
     }
+}
+
+/// Makes the folder of a store, for its owner alone; one that is there stays as it is.
+fn make(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let folder = std::path::absolute(folder)?;
+    files::make_folders(&folder, files::Modes::PRIVATE, true)
 }
 
 fn objects(location: &Location) -> Result<Objects, StoreError> {

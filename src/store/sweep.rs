@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::index::Index;
 use super::marks::{self, Damaged, Doomed};
 use super::{Held, Store, StoreError, layout, tidy};
-use crate::model::{ChunkId, Manifest, PackId};
+use crate::model::{BackupId, ChunkId, Manifest, PackId};
 
 /// What a sweep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,9 +34,7 @@ pub struct Swept {
 impl Swept {
     pub(super) fn report(&mut self, outcome: Result<(), StoreError>) {
         if let Err(error) = outcome {
-            let chain =
-                std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source());
-            self.problems.push(chain.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+            self.problems.push(error.chain());
         }
     }
 }
@@ -58,19 +56,31 @@ impl Store {
     /// If a manifest or a node cannot be read: then nothing was removed. [`StoreError::LeaseLost`]
     /// if the lock was lost; what was removed by then was not needed.
     pub async fn sweep(&self, held: &Held, grace: Duration) -> Result<Swept, StoreError> {
+        let backups = self.backups().await?;
         let mut manifests = Vec::new();
-        for id in self.backups().await? {
-            manifests.push(self.manifest(&id).await?);
+        for id in &backups {
+            manifests.push(self.manifest(id).await?);
         }
         let index = self.index().await?;
         let needed = self.needed(&manifests).await?;
         let census = census(&index, &needed);
+        self.settle_removals(&backups).await?;
         let mut sweep = Sweep::begin(self, held, &index, grace).await?;
         for pack in &census.dead {
             sweep.drop_pack(pack).await?;
         }
         sweep.rewrite(&census.wasteful, &needed).await?;
         sweep.finish().await
+    }
+
+    /// Makes sure that no backup which is gone comes back after a loss of power: who removed it may have
+    /// been killed before that was durable.
+    async fn settle_removals(&self, backups: &[BackupId]) -> Result<(), StoreError> {
+        let folders = self.objects().folders().await?;
+        let is_removed = |id: &BackupId| !backups.contains(id);
+        let removed = folders.iter().filter_map(|name| name.parse().ok()).filter(is_removed);
+        let removed = removed.map(|id| id.to_string());
+        self.objects().settle(removed.chain([String::new()])).await
     }
 
     /// The bytes that a sweep would free if there were only these backups.
@@ -176,9 +186,13 @@ impl<'s> Sweep<'s> {
             return Ok(());
         }
         self.held.check().await?;
-        self.store.objects().remove(&layout::pack(pack)).await?;
-        self.swept.packs_removed += 1;
-        self.swept.bytes_freed += size;
+        match self.store.objects().discard(&layout::pack(pack)).await {
+            Ok(()) => {
+                self.swept.packs_removed += 1;
+                self.swept.bytes_freed += size;
+            }
+            error => self.swept.report(error),
+        }
         Ok(())
     }
 

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::index_file;
 use super::load::Known;
-use super::{Store, StoreError, layout, lock};
+use super::{Store, StoreError, files, index_file, layout, lock};
 use crate::model::BackupId;
 
 /// What was begun by whoever must share a lock that a sweep has alone is an orphan at once: packs,
@@ -24,7 +23,7 @@ pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
         objects.put(&layout::index(&merged), bytes.into()).await?;
     }
     for id in listing.indexes.iter().filter(|id| packs.is_empty() || **id != merged) {
-        objects.remove(&layout::index(id)).await?;
+        objects.discard(&layout::index(id)).await?;
     }
     Ok(())
 }
@@ -65,18 +64,16 @@ pub async fn remove_orphans(store: &Store) -> Result<u64, StoreError> {
     Ok(removed)
 }
 
-/// Removes the files `NAME#NUMBER` (as the object store calls what it has not finished) that are as
-/// old as their `NAME` demands.
+/// Removes the files that were not finished and are as old as their name demands.
 fn temporary_files(folder: &Path, age: impl Fn(&str) -> Duration) -> u64 {
     let old = |entry: &fs::DirEntry| {
         let file = entry.file_name();
-        let Some((name, number)) = file.to_str().and_then(|file| file.rsplit_once('#')) else {
+        let Some(name) = file.to_str().and_then(files::is_unfinished) else {
             return false;
         };
-        let temporary = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
         let modified = entry.metadata().and_then(|meta| meta.modified());
         let since = modified.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        temporary && since.is_some_and(|since| since >= age(name))
+        since.is_some_and(|since| since >= age(name))
     };
     let files = fs::read_dir(folder).into_iter().flatten().flatten().filter(old);
     files.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() as u64

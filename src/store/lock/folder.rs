@@ -6,10 +6,11 @@
 //! (the disk may be full) is no failure.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Holder, Mode};
+use super::{Holder, Lock, Mode};
+use crate::store::files::{Modes, make_folders, open_regular, open_regular_with};
 use crate::store::{StoreError, layout};
 
 /// A lock that ends with this value, or with the process.
@@ -26,26 +27,30 @@ impl Flock {
     pub fn hold(store: &Path, name: &'static str, holder: &Holder) -> Result<Self, StoreError> {
         let folder = store.join(layout::LOCKS);
         let path = folder.join(name);
-        let opening = || format!("opening the lock {}", path.display());
-        fs::create_dir_all(&folder).map_err(StoreError::io(opening()))?;
-        let mut open = File::options();
-        let file = open.read(true).write(true).create(true).truncate(false).open(&path);
-        let file = file.map_err(StoreError::io(opening()))?;
+        let file = open(store, &path).map_err(|source| match source.kind() {
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+                StoreError::NotLockable { path: path.clone(), source }
+            }
+            _ => StoreError::io(format!("opening the lock {}", path.display()))(source),
+        })?;
         let taken = match holder.mode {
             Mode::Exclusive => file.try_lock(),
             Mode::Shared => file.try_lock_shared(),
         };
         match taken {
-            Ok(()) => Ok(Self::tell(file, &folder.join(format!("{name}.d")), holder)),
+            Ok(()) => Ok(Self::tell(store, file, &folder.join(format!("{name}.d")), holder)),
             Err(TryLockError::WouldBlock) => {
                 let holder = alone(file).or_else(|| sharing(&folder.join(format!("{name}.d"))));
                 Err(StoreError::Busy { lock: name, holder: holder.map(Box::new) })
             }
-            Err(TryLockError::Error(source)) => Err(StoreError::io(opening())(source)),
+            Err(TryLockError::Error(source)) => {
+                let taking = "taking the lock {}, for which the file system must have flock";
+                Err(StoreError::io(taking.replace("{}", &path.display().to_string()))(source))
+            }
         }
     }
 
-    fn tell(mut file: File, notes: &Path, holder: &Holder) -> Self {
+    fn tell(store: &Path, mut file: File, notes: &Path, holder: &Holder) -> Self {
         // Whoever has the lock now, a text in it is from a holder that was killed.
         let _ = file.set_len(0);
         let note = match holder.mode {
@@ -53,7 +58,7 @@ impl Flock {
                 let _ = file.write_all(&holder.text());
                 None
             }
-            Mode::Shared => write_note(notes, holder).ok(),
+            Mode::Shared => write_note(store, notes, holder).ok(),
         };
         Self { file, mode: holder.mode, note }
     }
@@ -70,10 +75,69 @@ impl Drop for Flock {
     }
 }
 
-fn write_note(notes: &Path, holder: &Holder) -> std::io::Result<(PathBuf, File)> {
-    fs::create_dir_all(notes)?;
+/// Opens the file that is locked, after making it if it is not there.
+fn open(store: &Path, path: &Path) -> io::Result<File> {
+    let opened = open_regular_with(path, File::options().read(true).write(true));
+    let Err(error) = opened else { return opened };
+    match error.kind() {
+        ErrorKind::NotFound => match create(store, path) {
+            Err(full) if matches!(full.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                make_room(store);
+                create(store, path)
+            }
+            created => created,
+        },
+        // It can be locked all the same.
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => open_regular(path),
+        ErrorKind::InvalidData => replace(store, path, &error),
+        _ => Err(error),
+    }
+}
+
+/// Makes the file, unless another does at this moment.
+fn create(store: &Path, path: &Path) -> io::Result<File> {
+    let modes = Modes::of(store)?;
+    make_folders(&store.join(layout::LOCKS), modes, false)?;
+    match modes.create_new(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            open_regular_with(path, File::options().read(true).write(true))
+        }
+        created => created,
+    }
+}
+
+/// Removes the index objects of a full disk, which are only a cache: a deletion needs its lock.
+fn make_room(store: &Path) {
+    for entry in fs::read_dir(store.join(layout::INDEX)).into_iter().flatten().flatten() {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+/// Puts aside what stands in the place of a lock and is no file. One process at a time: a lock that
+/// another has just made stays.
+fn replace(store: &Path, path: &Path, found: &io::Error) -> io::Result<File> {
+    let folder = File::open(store.join(layout::LOCKS))?;
+    folder.lock()?;
+    if !path.symlink_metadata()?.is_file() {
+        let aside = path.with_extension(format!("aside-{}", uuid::Uuid::new_v4()));
+        tracing::warn!("{} is put aside as {}: {found}", path.display(), aside.display());
+        fs::rename(path, aside)?;
+    }
+    create(store, path)
+}
+
+/// Makes the files of all locks, so that taking one needs no room later. What fails now is told then.
+pub fn make_files(store: &Path) {
+    for lock in [Lock::Maintenance, Lock::Objects] {
+        let _ = open(store, &store.join(layout::LOCKS).join(lock.name()));
+    }
+}
+
+fn write_note(store: &Path, notes: &Path, holder: &Holder) -> io::Result<(PathBuf, File)> {
+    let modes = Modes::of(store)?;
+    make_folders(notes, modes, false)?;
     let path = notes.join(format!("{}.json", uuid::Uuid::new_v4()));
-    let mut file = File::create_new(&path)?;
+    let mut file = modes.create_new(&path)?;
     file.lock()?;
     file.write_all(&holder.text())?;
     Ok((path, file))
@@ -90,12 +154,12 @@ fn sharing(notes: &Path) -> Option<Holder> {
     notes
         .map(|note| note.path())
         .filter(|path| !tidy(path))
-        .find_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+        .find_map(|path| alone(open_regular(&path).ok()?))
 }
 
 /// Removes the note of a holder that is gone; says whether it did.
 fn tidy(path: &Path) -> bool {
-    let gone = File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+    let gone = open_regular(path).is_ok_and(|file| file.try_lock().is_ok());
     gone && fs::remove_file(path).is_ok()
 }
 
@@ -103,7 +167,9 @@ fn tidy(path: &Path) -> bool {
 pub fn tidy_notes(store: &Path) -> usize {
     let locks =
         fs::read_dir(store.join(layout::LOCKS)).into_iter().flatten().filter_map(Result::ok);
-    let notes = locks.filter_map(|entry| fs::read_dir(entry.path()).ok()).flatten();
+    let is_of_notes = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "d");
+    let folders = locks.map(|entry| entry.path()).filter(is_of_notes);
+    let notes = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     notes.filter_map(Result::ok).filter(|note| tidy(&note.path())).count()
 }
 
