@@ -1,6 +1,6 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup demo test test-versions lint build page page-test bench advisories image-test
+.PHONY: setup demo test test-versions lint build page page-test bench power-loss advisories image-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
@@ -53,6 +53,10 @@ HISTORY_BACKUPS ?= 20
 bench: setup
 	cargo bench --locked --bench cycle -- --prefixes $(PREFIXES) --rounds $(ROUNDS) \
 	    --history-backups $(HISTORY_BACKUPS)
+
+# Tries every state that a power loss may leave, not only some hundred of them; takes a quarter of an hour.
+power-loss:
+	POWER_LOSS_STATES=all cargo test --locked --test it power_loss -- --nocapture
 
 # Known vulnerabilities; apart, since it downloads the list of them.
 advisories:

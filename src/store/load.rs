@@ -44,8 +44,10 @@ pub struct Known {
 impl Listing {
     /// What is there now.
     pub async fn read(objects: &Objects) -> Result<Self, StoreError> {
-        let (packs, indexes) =
-            futures::try_join!(objects.list_readable(layout::PACKS), objects.list_readable(layout::INDEX))?;
+        let (packs, indexes) = futures::try_join!(
+            objects.list_readable(layout::PACKS),
+            objects.list_readable(layout::INDEX)
+        )?;
         let size = |meta: &ObjectMeta| Some((layout::pack_id(&meta.location)?, meta.size));
         let index = |meta: &ObjectMeta| layout::index_id(&meta.location);
         Ok(Self {

@@ -10,8 +10,8 @@ use object_store::aws::AmazonS3Builder;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 
-use super::files::Files;
 use super::StoreError;
+use super::files::Files;
 
 /// The place of a store. Holds no secret: credentials come from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod golden;
 mod history;
 mod layering;
 mod packaging;
+mod power_loss;
 mod priority;
 mod restore_cases;
 mod service;

@@ -9,4 +9,4 @@ mod python;
 mod reindexing;
 mod s3;
 pub mod samples;
-mod sweeping;
+pub mod sweeping;

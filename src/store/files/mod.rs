@@ -106,11 +106,7 @@ impl Shared {
             if self.durable {
                 file.sync_all()?;
             }
-            if create {
-                publish::rename_to_new(&staged, path)
-            } else {
-                fs::rename(&staged, path)
-            }
+            if create { publish::rename_to_new(&staged, path) } else { fs::rename(&staged, path) }
         };
         write().inspect_err(|_| {
             // What stays is removed by the next sweep.
@@ -196,10 +192,9 @@ impl ObjectStore for Files {
             let meta = listing::converted(&file.metadata().map_err(failed)?, from.clone());
             options.check_preconditions(&meta)?;
             let range = match &options.range {
-                Some(range) => range.as_range(meta.size).map_err(|source| Error::Generic {
-                    store: KIND,
-                    source: Box::new(source),
-                })?,
+                Some(range) => range
+                    .as_range(meta.size)
+                    .map_err(|source| Error::Generic { store: KIND, source: Box::new(source) })?,
                 None => 0..meta.size,
             };
             let payload = GetResultPayload::File(file, path);

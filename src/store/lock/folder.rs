@@ -81,7 +81,9 @@ fn open(store: &Path, path: &Path) -> io::Result<File> {
     let Err(error) = opened else { return opened };
     match error.kind() {
         ErrorKind::NotFound => match create(store, path) {
-            Err(full) if matches!(full.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            Err(full)
+                if matches!(full.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+            {
                 make_room(store);
                 create(store, path)
             }

@@ -7,6 +7,7 @@ mod cluster;
 pub mod cycle;
 mod dump;
 pub mod program;
+pub mod recorder;
 pub mod s3;
 pub mod serving;
 
