@@ -66,6 +66,7 @@ pub async fn restore(
         selection: selection(asked.dataset.as_deref(), asked.vrf)?,
         safety_backup: asked.safety_backup,
         created_by: caller.author(),
+        lock_patience: service.engine().lock_timeout(),
         ..RestoreOptions::default()
     };
     refuse_unknown(&service, &id).await?;

@@ -1,5 +1,7 @@
 //! What every verb works with: the global options, the engine, progress, Ctrl-C.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -48,12 +50,18 @@ impl Context {
 
     /// An engine over a store that is there.
     pub async fn engine(&self) -> Result<Engine, CliError> {
-        Ok(Engine::open(&self.global.store, self.database()?).await?)
+        let engine = Engine::open(&self.global.store, self.database()?).await?;
+        Ok(engine.with_lock_timeout(self.lock_timeout()))
     }
 
     /// An engine over a store that is made if it is not there.
     pub async fn engine_for_writing(&self) -> Result<Engine, CliError> {
-        Ok(Engine::open_or_create(&self.global.store, self.database()?).await?)
+        let engine = Engine::open_or_create(&self.global.store, self.database()?).await?;
+        Ok(engine.with_lock_timeout(self.lock_timeout()))
+    }
+
+    fn lock_timeout(&self) -> Duration {
+        Duration::from_secs(self.global.lock_timeout.into())
     }
 
     /// Where the store is.

@@ -77,6 +77,10 @@ struct Global {
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
     #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
+    /// How many seconds a statement waits for a lock that somebody else holds in the database
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    lock_timeout: u32,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
     yes: bool,

@@ -50,6 +50,7 @@ impl Arguments {
         let asks = !self.dry_run && !context.yes();
         let answer = if asks { context.expect_answer().await? } else { Answer::Yes };
         let engine = context.engine().await?;
+        let options = RestoreOptions { lock_patience: engine.lock_timeout(), ..options };
         if self.dry_run || !context.yes() {
             let shown = if context.json() { SHOWN_AS_JSON } else { SHOWN };
             let look = async |run: &_| engine.preview(&id, &options, shown, run).await;

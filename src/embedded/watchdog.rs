@@ -100,7 +100,13 @@ impl Watchdog {
 
 fn server_options(durable: bool) -> impl Iterator<Item = &'static str> {
     let always = ["listen_addresses=", "port=5432", "max_connections=200"];
-    let fast = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_wal_size=4GB"];
+    let fast = [
+        "fsync=off",
+        "full_page_writes=off",
+        "synchronous_commit=off",
+        "max_wal_size=4GB",
+        "max_prepared_transactions=8",
+    ];
     always
         .into_iter()
         .chain(fast.into_iter().filter(move |_| !durable))

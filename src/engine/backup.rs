@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::live::{Captured, Labelled, rows};
+use super::live::{Captured, Labelled, named_if_blocked, rows};
 use super::sink::IntoStore;
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
@@ -86,7 +86,8 @@ impl Engine {
     async fn try_backup(&self, label: &Labelled, run: &Run) -> Result<Manifest, EngineError> {
         let (mut sessions, schema) = self.snapshot(run).await?;
         let mut readers: Vec<_> = sessions.iter_mut().collect();
-        let (captured, writer) = self.capture_into_store(&mut readers, schema, run).await?;
+        let captured = self.capture_into_store(&mut readers, schema, run).await;
+        let (captured, writer) = named_if_blocked(&mut sessions[0], captured).await?;
         // The server need not keep the snapshot while the last packs are stored.
         for mut session in sessions {
             session.rollback().await?;

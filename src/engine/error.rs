@@ -229,7 +229,7 @@ impl EngineError {
     /// Whether no database was named, or in a way that makes no sense.
     #[must_use]
     pub fn is_about_the_address(&self) -> bool {
-        let malformed = |error: &DatabaseError| matches!(error.trouble, Trouble::MalformedUrl);
+        let malformed = |error: &DatabaseError| matches!(error.trouble, Trouble::Address(_));
         match self {
             Self::NoDatabase => true,
             Self::Database(error) => malformed(error),
@@ -313,12 +313,12 @@ fn kind_of_store(error: &StoreError) -> Kind {
 
 fn kind_of_trouble(trouble: &Trouble) -> Kind {
     match trouble {
-        Trouble::Unreachable(_) => Kind::DatabaseUnreachable,
+        Trouble::Unreachable(_) | Trouble::OtherTarget(_) => Kind::DatabaseUnreachable,
         Trouble::NotPermitted(_) => Kind::NotPermitted,
-        Trouble::MalformedUrl => Kind::MalformedRequest,
+        Trouble::Address(_) => Kind::MalformedRequest,
         Trouble::Unsuitable(_) => Kind::SchemaMismatch,
         Trouble::ReferredTo(_) | Trouble::Forbidden(_) => Kind::InTheWay,
-        Trouble::Blocked(_) => Kind::Busy,
+        Trouble::Blocked(_) | Trouble::LockTimeout(_) => Kind::Busy,
         Trouble::CommitUnknown(_) => Kind::OutcomeUnknown,
         Trouble::Refused(_) => Kind::Failed,
     }

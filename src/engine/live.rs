@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use futures::future::try_join;
 
 use super::capture::{Sinks, capture};
 use super::{Engine, EngineError, Phase, Run};
@@ -91,6 +90,24 @@ pub fn rows(newest: Option<&Manifest>) -> Option<u64> {
     newest.map(|newest| newest.parts.iter().map(|part| part.rows).sum())
 }
 
+/// The result; if a lock could not be had in time, with its holders.
+pub async fn named_if_blocked<T>(
+    session: &mut Session,
+    result: Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    match result {
+        Err(error) => Err(name_blockers(session, error).await),
+        done => done,
+    }
+}
+
+async fn name_blockers(session: &mut Session, error: EngineError) -> EngineError {
+    match error {
+        EngineError::Database(error) => session.name_blockers(error).await.into(),
+        other => other,
+    }
+}
+
 /// A capture that is compared with backups and then forgotten: its new chunks lie in a store of
 /// their own, which goes with the reader.
 pub struct Passing {
@@ -103,25 +120,45 @@ pub struct Passing {
 impl Engine {
     /// A session of this run.
     pub(super) async fn connect(&self, run: &Run) -> Result<Session, EngineError> {
-        let session = Session::connect(self.database()?).await?;
+        let session = Session::connect_waiting(self.database()?, self.lock_timeout).await?;
         run.register(&session);
         Ok(session)
     }
 
     /// Sessions that see one snapshot of the tables, and what these look like.
     pub(super) async fn snapshot(&self, run: &Run) -> Result<(Vec<Session>, Schema), EngineError> {
-        let (mut first, mut second) = self.connect_two(run).await?;
-        let tables = existing_tables(&mut first).await?;
-        refuse_incomplete(&tables)?;
-        first.begin_snapshot(&tables).await?;
-        let both = second.begin_shared(&mut first, &tables).await?;
-        let schema = first.schema(&tables).await?;
-        Ok((if both { vec![first, second] } else { vec![first] }, schema))
+        let mut first = self.connect(run).await?;
+        match self.snapshot_over(&mut first, run).await {
+            Ok((second, schema)) => Ok((std::iter::once(first).chain(second).collect(), schema)),
+            Err(error) => Err(name_blockers(&mut first, error).await),
+        }
     }
 
-    /// Two sessions of this run, made at the same time.
-    pub(super) async fn connect_two(&self, run: &Run) -> Result<(Session, Session), EngineError> {
-        try_join(self.connect(run), self.connect(run)).await
+    async fn snapshot_over(
+        &self,
+        first: &mut Session,
+        run: &Run,
+    ) -> Result<(Option<Session>, Schema), EngineError> {
+        let tables = existing_tables(first).await?;
+        refuse_incomplete(&tables)?;
+        first.begin_snapshot(&tables).await?;
+        let second = self.share_snapshot(first, &tables, run).await?;
+        Ok((second, first.schema(&tables).await?))
+    }
+
+    /// A second session that sees what the first one does, if there is one to be had: two read faster
+    /// than one.
+    pub(super) async fn share_snapshot(
+        &self,
+        first: &mut Session,
+        tables: &[&str],
+        run: &Run,
+    ) -> Result<Option<Session>, EngineError> {
+        let Some(mut second) = first.sibling().await else {
+            return Ok(None);
+        };
+        run.register(&second);
+        Ok(second.begin_shared(first, tables).await?.then_some(second))
     }
 
     /// Reads the snapshot that these sessions see.
@@ -147,7 +184,8 @@ impl Engine {
     ) -> Result<Passing, EngineError> {
         let (mut sessions, schema) = self.snapshot(run).await?;
         let mut readers: Vec<_> = sessions.iter_mut().collect();
-        let passing = self.capture_aside(&mut readers, schema, store, run).await?;
+        let passing = self.capture_aside(&mut readers, schema, store, run).await;
+        let passing = named_if_blocked(&mut sessions[0], passing).await?;
         for mut session in sessions {
             session.rollback().await?;
         }

@@ -33,6 +33,7 @@ mod verify;
 mod vrf;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -55,6 +56,7 @@ pub use run::{Phase, Progress, Run};
 pub use stats::{BackupCost, StoreStatistics};
 pub use verify::{VerifiedBackup, VerifyReport};
 
+use crate::postgres::LOCK_TIMEOUT;
 pub use crate::postgres::Selection;
 use crate::store::Store;
 
@@ -67,6 +69,7 @@ pub struct Engine {
     store: Store,
     database: Option<String>,
     clock: Clock,
+    lock_timeout: Duration,
     counted: Arc<changes::Counted>,
 }
 
@@ -94,7 +97,20 @@ impl Engine {
     /// An engine over this store.
     #[must_use]
     pub fn new(store: Store, database: Option<String>) -> Self {
-        Self { store, database, clock: Arc::new(Utc::now), counted: Arc::default() }
+        let (clock, counted) = (Arc::new(Utc::now), Arc::default());
+        Self { store, database, clock, lock_timeout: LOCK_TIMEOUT, counted }
+    }
+
+    /// The same engine, whose statements wait this long for a lock.
+    #[must_use]
+    pub fn with_lock_timeout(self, lock_timeout: Duration) -> Self {
+        Self { lock_timeout, ..self }
+    }
+
+    /// How long a statement waits for a lock.
+    #[must_use]
+    pub fn lock_timeout(&self) -> Duration {
+        self.lock_timeout
     }
 
     /// The same engine with another clock.

@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 
 use super::compare::{Side, changes, differing};
 use super::diff::{Compared, collect};
+use super::live::named_if_blocked;
 use super::restore::RestoreOptions;
 use super::results::RestoreResults;
 use super::rows::Collected;
 use super::{Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Dataset, Part, Schema, Table};
-use crate::postgres::{Apply, existing_tables};
+use crate::model::{BackupId, Dataset, Manifest, Part, Schema, Table};
+use crate::postgres::{Apply, Session, existing_tables};
 use crate::threads;
 use crate::tree::{Key, Layout, Range};
 
@@ -58,16 +59,31 @@ impl Engine {
         run: &Run,
     ) -> Result<Preview, EngineError> {
         let manifest = self.store.manifest(id).await?;
+        let mut session = self.connect(run).await?;
+        let preview = self.preview_over(&mut session, manifest, options, limit, run).await;
+        named_if_blocked(&mut session, preview).await
+    }
+
+    async fn preview_over(
+        &self,
+        session: &mut Session,
+        manifest: Manifest,
+        options: &RestoreOptions,
+        limit: usize,
+        run: &Run,
+    ) -> Result<Preview, EngineError> {
         let store = self.store.reader().await?;
-        let (mut session, mut second) = self.connect_two(run).await?;
-        let tables = existing_tables(&mut session).await?;
-        let schema = self.fitting_schema(&mut session, &tables, &manifest).await?;
-        self.refuse_unknown_vrf(&mut session, &manifest, &options.selection).await?;
+        let id = manifest.backup_id.clone();
+        let tables = existing_tables(session).await?;
+        let schema = self.fitting_schema(session, &tables, &manifest).await?;
+        self.refuse_unknown_vrf(session, &manifest, &options.selection).await?;
         session.begin_scratch_snapshot(&tables).await?;
-        let both = second.begin_shared(&mut session, &tables).await?;
-        let readers = &mut [&mut session, &mut second][..if both { 2 } else { 1 }];
-        let passing = self.capture_aside(readers, schema.clone(), &store, run).await?;
-        second.close().await?;
+        let mut second = self.share_snapshot(session, &tables, run).await?;
+        let mut readers: Vec<_> = std::iter::once(&mut *session).chain(&mut second).collect();
+        let passing = self.capture_aside(&mut readers, schema.clone(), &store, run).await?;
+        if let Some(second) = second {
+            second.close().await?;
+        }
         let live = Compared::from(passing).side;
         let target = Compared::backup(manifest, store).side;
         run.begin(Phase::Comparing, None);
@@ -75,8 +91,8 @@ impl Engine {
         let found = if options.selection.is_all() {
             collect(schema, live, target, limit).await?
         } else {
-            self.stage_changes(&mut session, &schema, &live, &target).await?;
-            let mut apply = Apply::new(&mut session, &schema);
+            self.stage_changes(session, &schema, &live, &target).await?;
+            let mut apply = Apply::new(session, &schema);
             apply.select(&options.selection).await?;
             collect_staged(&mut apply, schema.clone(), (live, target), limit).await?
         };
@@ -84,7 +100,7 @@ impl Engine {
         run.begin(Phase::Done, None);
         Ok(Preview {
             status: "success",
-            backup_id: id.clone(),
+            backup_id: id,
             partial: !options.selection.is_all(),
             datasets: RestoreResults::over(&unchanged, &found.datasets),
             touched: found.datasets.values().map(|counts| counts.touched).sum(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::compare::Side;
-use super::live::{Labelled, Passing};
+use super::live::{Labelled, Passing, named_if_blocked};
 use super::results::{RestoreResults, by_dataset};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
@@ -133,7 +133,8 @@ impl Engine {
         self.refuse_damaged(&manifest, run).await?;
 
         let mut session = self.connect(run).await?;
-        let report = self.rewind(&mut session, &manifest, options, run).await?;
+        let report = self.rewind(&mut session, &manifest, options, run).await;
+        let report = named_if_blocked(&mut session, report).await?;
         // From here on it is done, whatever becomes of the rest.
         let notes = self.note_restore(&manifest).await.err().into_iter().collect();
         shared.release().await;

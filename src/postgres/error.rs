@@ -3,6 +3,8 @@
 use sqlx::error::DatabaseError as DatabaseAnswer;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
+use super::address::AddressError;
+
 /// Something that was asked of the database did not work.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what}")]
@@ -17,9 +19,12 @@ pub struct DatabaseError {
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// The database's address cannot be read. (It may hold a password, so it is not repeated.)
-    #[error("it does not read as postgres://user@host/database")]
-    MalformedUrl,
+    /// The database's address cannot be read, or asks for what is not supported.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The server at this host is not what `target_session_attrs` asks for.
+    #[error("the server at {0} is not what target_session_attrs asks for")]
+    OtherTarget(String),
     /// No connection, or a lost one.
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
@@ -27,8 +32,11 @@ pub enum Trouble {
     #[error("the database does not permit it")]
     NotPermitted(#[source] sqlx::Error),
     /// Others hold locks on the tables.
-    #[error("the tables are in use: {}", .0.join("; "))]
+    #[error("others hold locks that it needs: {}", .0.join("; "))]
     Blocked(Vec<String>),
+    /// A lock could not be had in time; who holds it was not learnt.
+    #[error("somebody holds a lock that it needs")]
+    LockTimeout(#[source] sqlx::Error),
     /// Rows outside the backup refer to rows that would go.
     #[error("rows that are not backed up refer to rows that would be replaced: {}", .0.join("; "))]
     ReferredTo(Vec<String>),
@@ -48,6 +56,8 @@ pub enum Trouble {
 
 /// SQLSTATE of a lock that could not be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// SQLSTATE of a connection for which the role, the database or the server has no place.
+const TOO_MANY_CONNECTIONS: &str = "53300";
 /// SQLSTATE of a deadlock that this session was chosen to break.
 const DEADLOCK: &str = "40P01";
 
@@ -59,11 +69,11 @@ impl From<sqlx::Error> for Trouble {
             }
             sqlx::Error::Protocol(_) => Self::Unreachable(error),
             sqlx::Error::Database(answer) => match answer.code().as_deref() {
-                Some(LOCK_NOT_AVAILABLE | DEADLOCK) => Self::Blocked(vec![server_words(&error)]),
+                Some(LOCK_NOT_AVAILABLE | DEADLOCK) => Self::LockTimeout(error),
                 Some("42501") => Self::NotPermitted(error),
                 Some(code) if code.starts_with("28") => Self::NotPermitted(error),
                 // 57P0x: shut down, crashed, starting up; 3D000: no such database; 08: connection.
-                Some("3D000" | "53300") => Self::Unreachable(error),
+                Some("3D000" | TOO_MANY_CONNECTIONS) => Self::Unreachable(error),
                 Some(code) if code.starts_with("57P") || code.starts_with("08") => {
                     Self::Unreachable(error)
                 }
@@ -74,6 +84,28 @@ impl From<sqlx::Error> for Trouble {
             },
             _ => Self::Refused(error),
         }
+    }
+}
+
+impl Trouble {
+    /// Whether another attempt, with or without encryption, may do better.
+    pub(super) fn is_about_encryption(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => matches!(error, sqlx::Error::Tls(_)),
+            Self::NotPermitted(error) => {
+                let code = error.as_database_error().and_then(DatabaseAnswer::code);
+                // No entry of pg_hba.conf for this kind of connection. A wrong password is 28P01.
+                code.as_deref() == Some("28000")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the role, the database or the server has no place for another connection.
+    pub(super) fn is_too_many_connections(&self) -> bool {
+        let Self::Unreachable(error) = self else { return false };
+        let code = error.as_database_error().and_then(DatabaseAnswer::code);
+        code.as_deref() == Some(TOO_MANY_CONNECTIONS)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::blockers::Wanted;
 use super::error::{DatabaseError, Trouble, While, is_lock_timeout};
 use super::session::Session;
+use super::settings::limit_waits;
 use super::sql;
 
 /// How long one try waits in the queue, where it holds up others.
@@ -30,17 +32,18 @@ impl Session {
     ) -> Result<(), DatabaseError> {
         let list = sql::names(tables.iter().copied());
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {};
-             LOCK TABLE {list} IN EXCLUSIVE MODE; SET LOCAL lock_timeout = {}",
-            ONE_TRY.as_millis(),
-            patience.max(ONE_TRY).as_millis()
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {} {}
+             LOCK TABLE {list} IN EXCLUSIVE MODE; {}",
+            self.pin_transaction(),
+            limit_waits(ONE_TRY),
+            limit_waits(patience.max(ONE_TRY))
         );
         let since = Instant::now();
         loop {
             match self.run(begin.clone()).await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_lock_timeout(&error) => {
-                    let blockers = self.blockers(tables).await?;
+                    let blockers = self.blockers(Wanted::Writing(tables)).await?;
                     if since.elapsed() >= patience {
                         let trouble = Trouble::Blocked(blockers);
                         return Err(DatabaseError { what: "lock the tables".into(), trouble });
@@ -58,32 +61,13 @@ impl Session {
     /// would be waiting for this very session.
     pub async fn beside(&self, tables: &[&str]) -> Option<Self> {
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}
              LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
+            self.pin_transaction(),
             sql::names(tables.iter().copied())
         );
-        let mut beside = self.sibling().await.ok()?;
+        let mut beside = self.sibling().await?;
         beside.run(begin).await.ok()?;
         Some(beside)
-    }
-
-    /// Who holds what is in the way, one sentence each. Ends the failed transaction.
-    async fn blockers(&mut self, tables: &[&str]) -> Result<Vec<String>, DatabaseError> {
-        self.rollback().await?;
-        let query = format!(
-            "SELECT DISTINCT format('process %s (user %s%s) is {} on %s since %s', l.pid,
-                 coalesce(a.usename, '?'),
-                 coalesce(', application ' || nullif(a.application_name, ''), ''),
-                 l.mode, l.relation::regclass,
-                 coalesce(to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS \"UTC\"'), '?'))
-             FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-             WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
-             AND l.relation = ANY ({})
-             AND l.mode <> 'AccessShareLock' ORDER BY 1",
-            "holding %s",
-            sql::regclasses(tables.iter().copied())
-        );
-        let rows: Vec<(String,)> = self.rows(query).await.trying("learn who holds the tables")?;
-        Ok(rows.into_iter().map(|(sentence,)| sentence).collect())
     }
 }

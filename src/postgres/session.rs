@@ -5,32 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, FromRow, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
+use super::blockers::Wanted;
+use super::connect::FREE_CONNECTION;
 use super::error::{DatabaseError, Trouble, While, is_lock_timeout};
+use super::settings::pin_transaction;
 use super::sql;
 use crate::model::SnapshotInfo;
-
-/// First, which of the server's processes this is. Then what COPY's output depends on, and what would
-/// stop a long run or hide rows from it. No parallel workers: the leader, which writes the rows, is
-/// what one waits for, and they would take the processor from the application. No scans by range of
-/// pages: unlike a scan of a whole table, which keeps to a few buffers of its own, they would drive
-/// the application's pages out of the server's cache, and make it wait for the disk when it wants them
-/// back.
-const PINNED: &str = "
-SELECT pg_backend_pid();
-SET client_encoding = 'UTF8'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres';
-SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
-SET lc_monetary = 'C'; SET xmloption = 'content'; SET standard_conforming_strings = on;
-SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-SET application_name = 'ipam-rewind'; SET jit = off; SET synchronous_commit = on;
-SET max_parallel_workers_per_gather = 0; SET enable_tidscan = off;
-SET quote_all_identifiers = off; SET default_transaction_read_only = off;
-SET work_mem = '64MB'; SET maintenance_work_mem = '128MB';
-SELECT set_config('search_path', quote_ident(current_schema()), false);
-SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval';
-SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');
-";
 
 /// How long a server that may be gone is asked for the end of a session or a transaction.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -41,9 +23,11 @@ type SnapshotRow = (String, String, Option<String>, String, Option<String>, Stri
 /// A connection to the database, in a transaction or between two.
 #[derive(Debug)]
 pub struct Session {
-    connection: PgConnection,
-    options: PgConnectOptions,
-    backend: i32,
+    pub(super) connection: PgConnection,
+    pub(super) options: PgConnectOptions,
+    pub(super) backend: i32,
+    pub(super) search_path: String,
+    pub(super) lock_timeout: Duration,
 }
 
 /// How a transaction ended whose commit was not answered.
@@ -55,46 +39,17 @@ pub enum Outcome {
     RolledBack,
 }
 
-fn options_of(url: &str) -> Result<PgConnectOptions, DatabaseError> {
-    let scheme = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    let parsed = if scheme { url.parse().ok() } else { None };
-    // The text may hold a password, so it is not repeated.
-    parsed.ok_or_else(|| DatabaseError {
-        what: "use the database URL".into(),
-        trouble: Trouble::MalformedUrl,
-    })
-}
-
-/// Which database an address names: its name and its host, for people.
-///
-/// # Errors
-/// If the address cannot be read.
-pub fn named(url: &str) -> Result<(String, String), DatabaseError> {
-    let options = options_of(url)?;
-    let name = options.get_database().unwrap_or_else(|| options.get_username());
-    Ok((name.to_owned(), options.get_host().to_owned()))
-}
-
 impl Session {
-    /// Connects and pins the settings.
-    ///
-    /// # Errors
-    /// If the URL cannot be read, the server is out of reach, or the role may not connect.
-    pub async fn connect(url: &str) -> Result<Self, DatabaseError> {
-        Self::open(options_of(url)?).await
+    /// Another session on the same server and database, if there is one to be had: a role, a database
+    /// or the server may have no further connection.
+    pub async fn sibling(&self) -> Option<Self> {
+        let sibling = Self::open(self.options.clone(), self.lock_timeout).await;
+        sibling.inspect_err(|error| tracing::debug!("no second session: {error}")).ok()
     }
 
-    async fn open(options: PgConnectOptions) -> Result<Self, DatabaseError> {
-        let mut connection =
-            PgConnection::connect_with(&options).await.trying("connect to the database")?;
-        let rows = connection.fetch_all(sqlx::raw_sql(PINNED)).await;
-        let backend = rows.and_then(|rows| rows[0].try_get(0)).trying("set up the session")?;
-        Ok(Self { connection, options, backend })
-    }
-
-    /// Another session on the same database.
-    pub(super) async fn sibling(&self) -> Result<Self, DatabaseError> {
-        Self::open(self.options.clone()).await
+    /// Pins the settings of the transaction that has just begun.
+    pub(super) fn pin_transaction(&self) -> String {
+        pin_transaction(&self.search_path, self.lock_timeout)
     }
 
     /// Who would end this session's work, should the caller stop half-way.
@@ -127,7 +82,7 @@ impl Session {
     }
 
     /// The one row of a query; sent as in [`Session::rows`].
-    async fn row<T>(&mut self, query: String) -> Result<T, sqlx::Error>
+    pub(super) async fn row<T>(&mut self, query: String) -> Result<T, sqlx::Error>
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
@@ -150,12 +105,7 @@ impl Session {
     /// # Errors
     /// If a table cannot be locked for reading.
     pub async fn begin_snapshot(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
-        let lock = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE MODE",
-            sql::names(tables.iter().copied())
-        );
-        self.run(lock).await.trying("take a snapshot of the tables")?;
-        Ok(())
+        self.begin_reading("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", tables).await
     }
 
     /// As [`Session::begin_snapshot`], for a transaction that may make temporary tables. It is to be
@@ -164,12 +114,23 @@ impl Session {
     /// # Errors
     /// If a table cannot be locked for reading.
     pub async fn begin_scratch_snapshot(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
+        self.begin_reading("BEGIN ISOLATION LEVEL REPEATABLE READ", tables).await
+    }
+
+    async fn begin_reading(&mut self, begin: &str, tables: &[&str]) -> Result<(), DatabaseError> {
+        const WHAT: &str = "take a snapshot of the tables";
         let lock = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {} IN ACCESS SHARE MODE",
+            "{begin}; {} LOCK TABLE {} IN ACCESS SHARE MODE",
+            self.pin_transaction(),
             sql::names(tables.iter().copied())
         );
-        self.run(lock).await.trying("take a snapshot of the tables")?;
-        Ok(())
+        match self.run(lock).await {
+            Err(error) if is_lock_timeout(&error) => {
+                let blockers = self.blockers(Wanted::Reading(tables)).await?;
+                Err(DatabaseError { what: WHAT.into(), trouble: Trouble::Blocked(blockers) })
+            }
+            done => done.map(drop).trying(WHAT),
+        }
     }
 
     /// Renews what the planner knows of these tables.
@@ -200,8 +161,9 @@ impl Session {
         let snapshot: String =
             first.value("SELECT pg_export_snapshot()".into()).await.trying(what)?;
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            sql::literal(&snapshot)
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}; {}",
+            sql::literal(&snapshot),
+            self.pin_transaction()
         );
         self.run(begin).await.trying(what)?;
         let tables = sql::names(tables.iter().copied());
@@ -302,8 +264,21 @@ impl Terminator {
         })
     }
 
+    /// A session beside the one that is to end. If the server has no further connection, then until
+    /// the other's is free: the server notices within a second or two that its client is gone.
+    async fn open(&self) -> Result<Session, DatabaseError> {
+        loop {
+            match Session::open(self.options.clone(), ANSWER_WITHIN).await {
+                Err(error) if error.trouble.is_too_many_connections() => {
+                    tokio::time::sleep(FREE_CONNECTION).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     async fn end_backend(&self) -> Result<(), DatabaseError> {
-        let mut session = Session::open(self.options.clone()).await?;
+        let mut session = self.open().await?;
         let gone = format!(
             "SELECT count(pg_terminate_backend(pid)) = 0 FROM pg_stat_activity
              WHERE pid = {} AND application_name = 'ipam-rewind' AND usename = session_user",
@@ -325,7 +300,7 @@ impl Terminator {
     }
 
     async fn ask_outcome(&self, transaction: &str) -> Option<Outcome> {
-        let mut session = Session::open(self.options.clone()).await.ok()?;
+        let mut session = self.open().await.ok()?;
         let status = format!("SELECT pg_xact_status({}::xid8)", sql::literal(transaction));
         for _ in 0..50 {
             match session.value::<Option<String>>(status.clone()).await.ok()?.as_deref() {

@@ -4,6 +4,7 @@ mod api;
 mod archive;
 mod capture;
 mod cli;
+mod connect;
 mod demo;
 mod embedded;
 mod faults;

@@ -10,10 +10,13 @@ mod refusals;
 mod relief;
 mod rows;
 mod sequences;
+mod sessions;
+mod settings;
 mod sites;
 mod triggers;
 mod unique;
 mod values;
+mod waits;
 
 use crate::support::cycle::Cycle;
 use crate::support::database;

@@ -63,6 +63,12 @@ pub fn drop_database(name: &str) {
     apart(async move { admin(statement).await });
 }
 
+/// Alters a test's database.
+pub fn alter_database(name: &str, how: &str) {
+    let statement = format!("ALTER DATABASE {name} {how}");
+    apart(async move { admin(statement).await });
+}
+
 async fn make_template(name: &'static str, plan: Option<sample::PlanSize>) {
     // Users' databases mostly sort by a language; what relies on bytes must ask for them.
     let locale = if server_sorts_by_icu().await {

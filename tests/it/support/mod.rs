@@ -52,7 +52,15 @@ impl TestDatabase {
 
     /// A new connection as the tables' owner.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url).await.expect("the test's own database takes connections")
+        loop {
+            match PgConnection::connect(&self.url).await {
+                // A session that was closed a moment ago may still count.
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("53300") => {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+                connected => return connected.expect("the test's own database takes connections"),
+            }
+        }
     }
 
     /// Runs statements as the tables' owner, outside a transaction.
@@ -75,6 +83,11 @@ impl TestDatabase {
             .execute(&mut connection)
             .await
             .unwrap_or_else(|error| panic!("{statements}: {error}"));
+    }
+
+    /// Alters this database as a superuser of another one, whatever settings it has.
+    pub fn alter(&self, how: &str) {
+        cluster::alter_database(&self.name, how);
     }
 
     /// The one value of a query, as text.

@@ -1,0 +1,135 @@
+//! Opens a session: the hosts of an address in their order, with the settings pinned.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+
+use super::address::{Address, Host, Target};
+use super::error::{DatabaseError, Trouble, While};
+use super::session::Session;
+use super::settings::pin_session;
+
+/// What is tried with an address.
+const USE_ADDRESS: &str = "use the database URL";
+/// How long a statement waits for a lock, unless told otherwise.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection that the server refuses for want of a free one is tried again.
+pub(super) const FREE_CONNECTION: Duration = Duration::from_millis(100);
+/// How long a connection is tried again if there is none free: the server needs a moment to notice that
+/// one before it was closed.
+const JUST_LEFT: Duration = Duration::from_secs(3);
+
+/// Which database an address names: its name and its host, for people.
+///
+/// # Errors
+/// If the address cannot be read.
+pub fn named(url: &str) -> Result<(String, String), DatabaseError> {
+    Ok(Address::parse(url).trying(USE_ADDRESS)?.named())
+}
+
+impl Session {
+    /// Connects and pins the settings. Statements wait for locks as long as [`LOCK_TIMEOUT`].
+    ///
+    /// # Errors
+    /// If the URL cannot be read, the server is out of reach, or the role may not connect.
+    pub async fn connect(url: &str) -> Result<Self, DatabaseError> {
+        Self::connect_waiting(url, LOCK_TIMEOUT).await
+    }
+
+    /// As [`Session::connect`], for statements that wait for locks as long as this.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub async fn connect_waiting(url: &str, lock_timeout: Duration) -> Result<Self, DatabaseError> {
+        let address = Address::parse(url).trying(USE_ADDRESS)?;
+        let since = Instant::now();
+        loop {
+            match Self::open_any(&address, lock_timeout).await {
+                Err(error)
+                    if error.trouble.is_too_many_connections() && since.elapsed() < JUST_LEFT =>
+                {
+                    tokio::time::sleep(FREE_CONNECTION).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// The first host that answers and is what the address asks for.
+    async fn open_any(address: &Address, lock_timeout: Duration) -> Result<Self, DatabaseError> {
+        let targets: &[Target] = match &address.target {
+            Target::PreferStandby => &[Target::PreferStandby, Target::Any],
+            target => std::slice::from_ref(target),
+        };
+        let mut failure = None;
+        for target in targets {
+            for host in &address.hosts {
+                match Self::open_host(host, address, *target, lock_timeout).await {
+                    Ok(session) => return Ok(session),
+                    // As in libpq, only a host that cannot be reached makes way for the next one.
+                    Err(error) if matches!(error.trouble, Trouble::NotPermitted(_)) => {
+                        return Err(error);
+                    }
+                    Err(error) => failure = Some(error),
+                }
+            }
+        }
+        Err(failure.expect("an address has a host"))
+    }
+
+    async fn open_host(
+        host: &Host,
+        address: &Address,
+        target: Target,
+        lock_timeout: Duration,
+    ) -> Result<Self, DatabaseError> {
+        let connect = async {
+            let mut opened = Self::open(host.attempts[0].clone(), lock_timeout).await;
+            for attempt in &host.attempts[1..] {
+                if opened.as_ref().is_err_and(|error| error.trouble.is_about_encryption()) {
+                    opened = Self::open(attempt.clone(), lock_timeout).await;
+                }
+            }
+            let mut session = opened?;
+            session.refuse_other_than(target, &host.name).await?;
+            Ok(session)
+        };
+        let Some(timeout) = address.connect_timeout else { return connect.await };
+        tokio::time::timeout(timeout, connect).await.unwrap_or_else(|_| {
+            let late = sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut));
+            Err(late).trying(format!("connect to {} in {} s", host.name, timeout.as_secs()))
+        })
+    }
+
+    async fn refuse_other_than(&mut self, target: Target, host: &str) -> Result<(), DatabaseError> {
+        if target == Target::Any {
+            return Ok(());
+        }
+        let state = "SELECT current_setting('transaction_read_only')::bool, pg_is_in_recovery()";
+        let (read_only, in_recovery) =
+            self.row(state.into()).await.trying("ask the server for its state")?;
+        if target.is_met_by(read_only, in_recovery) {
+            return Ok(());
+        }
+        let trouble = Trouble::OtherTarget(host.to_owned());
+        Err(DatabaseError { what: "connect to the database".into(), trouble })
+    }
+
+    pub(super) async fn open(
+        options: PgConnectOptions,
+        lock_timeout: Duration,
+    ) -> Result<Self, DatabaseError> {
+        let mut connection =
+            PgConnection::connect_with(&options).await.trying("connect to the database")?;
+        let pinned = sqlx::raw_sql(AssertSqlSafe(pin_session(lock_timeout)));
+        let rows = connection.fetch_all(pinned).await.trying("set up the session")?;
+        let (first, last) = (rows.first(), rows.last());
+        let (first, last) =
+            first.zip(last).ok_or(sqlx::Error::RowNotFound).trying("set up the session")?;
+        let backend = first.try_get(0).trying("set up the session")?;
+        let search_path = last.try_get(0).trying("set up the session")?;
+        Ok(Self { connection, options, backend, search_path, lock_timeout })
+    }
+}
