@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use super::{BackupInfo, Engine, EngineError};
 use crate::model::{BackupId, State, check_description, check_label};
-use crate::store::StoreError;
 
 /// How many labels a backup may have.
 const MAX_LABELS: usize = 64;
@@ -63,7 +62,7 @@ impl Annotation {
 
 impl Engine {
     /// Changes what is said of a backup. Of one whose state is damaged nothing is known; then this begins
-    /// anew.
+    /// anew, pinned unless told otherwise.
     ///
     /// # Errors
     /// If there is none with this id, or a text is too long or holds control characters; nothing is
@@ -74,13 +73,13 @@ impl Engine {
         annotation: &Annotation,
     ) -> Result<Annotated, EngineError> {
         let manifest = self.store.manifest(id).await?;
-        if let Err(StoreError::StateDamaged { .. }) = self.store.state(id).await {
-            let mut anew = State::default();
-            annotation.apply(&mut anew).map_err(EngineError::MalformedAnnotation)?;
-            self.store.save_state(id, &anew).await?;
+        let mut applied = annotation.apply(&mut State::default());
+        if let Err(wrong) = applied {
+            return Err(EngineError::MalformedAnnotation(wrong));
         }
-        let mut applied = Ok(());
-        let state = self.store.change_state(id, |state| {
+        // A damaged state may have said that the backup is pinned.
+        let anew = State { pinned: true, ..State::default() };
+        let state = self.store.change_state_or_begin(id, &anew, |state| {
             let mut changed = state.clone();
             applied = annotation.apply(&mut changed);
             if applied.is_ok() {

@@ -114,7 +114,7 @@ impl Engine {
         Ok((captured, sinks.into_writer()))
     }
 
-    /// Publishes a backup under the first free second.
+    /// Publishes a backup that was taken just now: the newest from now on.
     pub(super) async fn publish(
         &self,
         captured: &Captured,
@@ -122,24 +122,28 @@ impl Engine {
         label: &Labelled,
     ) -> Result<Manifest, EngineError> {
         let id = BackupId::at(captured.taken);
-        self.publish_from(id, captured, written, label, &State::default()).await
+        let manifest = captured.manifest(id, label, written.stored_bytes);
+        self.publish_manifest(manifest, written, &State::default(), false).await
     }
 
-    /// Publishes a backup under this id or, if it is taken, the first free second after it.
-    pub(super) async fn publish_from(
+    /// Publishes a backup under its id or, if that was ever used, the first after it that was not.
+    /// One that was `imported` takes its place in time.
+    pub(super) async fn publish_manifest(
         &self,
-        mut id: BackupId,
-        captured: &Captured,
+        mut manifest: Manifest,
         written: &Written,
-        label: &Labelled,
         state: &State,
+        imported: bool,
     ) -> Result<Manifest, EngineError> {
         self.store.confirm(written).await?;
+        manifest.store = Some(self.store.parameters().into());
+        manifest.imported = imported;
         loop {
-            let manifest = captured.manifest(id.clone(), label, written.stored_bytes);
+            let claimed = self.store.claim(&manifest, imported).await?;
+            manifest.name(claimed);
             match self.store.publish(&manifest, state).await {
                 Ok(()) => return Ok(manifest),
-                Err(StoreError::IdTaken(_)) => id = id.next(),
+                Err(StoreError::IdTaken(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -89,7 +89,8 @@ impl Engine {
     /// on the way is damaged.
     pub async fn changes(&self, id: &BackupId) -> Result<Changes, EngineError> {
         let new = self.store.manifest(id).await?;
-        let before = self.store.backups().await?.into_iter().rev().find(|other| other < id);
+        let ids = self.store.backups().await?;
+        let before = ids.iter().take_while(|other| *other != id).last().cloned();
         let datasets = match &before {
             None => all_added(&new),
             Some(before) => self.counted(&self.store.manifest(before).await?, &new).await?,

@@ -61,6 +61,9 @@ impl Captured {
             snapshot: self.snapshot.clone(),
             sequences: self.sequences.clone(),
             schema: self.schema.clone(),
+            number: None,
+            imported: false,
+            store: None,
         }
     }
 

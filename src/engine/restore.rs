@@ -284,7 +284,7 @@ impl Engine {
         let now = rfc3339(self.now());
         let noted = self.store.change_state(id, |state| {
             state.restore_tested = true;
-            state.last_restore = Some(now);
+            state.last_restore = Some(now.clone());
         });
         noted.await.map(drop).map_err(|error| {
             tracing::warn!(

@@ -105,13 +105,15 @@ impl Engine {
         for manifest in &manifests {
             backups.push(self.conclude(manifest, &damage).await?);
         }
-        backups.sort_by(|a, b| a.backup_id.cmp(&b.backup_id));
+        let order = self.store.backups().await?;
+        backups.sort_by_key(|backup| order.iter().position(|id| *id == backup.backup_id));
         let mut elsewhere: Vec<_> = damage
             .iter()
             .filter(|damage| damage.hurts.is_empty())
             .map(|damage| sentence(damage, None))
             .collect();
         elsewhere.dedup();
+        elsewhere.extend(self.store.check_small_files(&manifests).await?);
         run.begin(Phase::Done, None);
         let mut report = VerifyReport { status: "success", backups, elsewhere };
         if !report.is_intact() {
@@ -150,7 +152,8 @@ impl Engine {
         // A state that cannot be read or written must not hide what was found. If it cannot be read,
         // that is damage, too.
         let verification = Verification { verified_at, damage: damage.clone() };
-        let noted = self.store.change_state(id, |state| state.verification = Some(verification));
+        let noted =
+            self.store.change_state(id, |state| state.verification = Some(verification.clone()));
         match noted.await {
             Ok(_) | Err(StoreError::NoSuchBackup(_)) => {}
             Err(error @ StoreError::StateDamaged { .. }) => damage.push(format!(

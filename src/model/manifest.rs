@@ -6,12 +6,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BackupId, Dataset, Hash, Schema};
+use super::{BackupId, Claimed, Dataset, Hash, Schema};
 
 /// The version of the store's format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What the whole store was made with; in `store.json`, written once.
+/// What the whole store was made with; in `store.json`, and as [`StoreFacts`] in each manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameters {
     /// The format's version.
@@ -25,6 +25,44 @@ pub struct Parameters {
     pub leaf_factor: u32,
     /// The splitter's factor for inner nodes.
     pub node_factor: u32,
+}
+
+/// What a manifest says of its store, so that a lost `store.json` can be written again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StoreFacts {
+    /// As [`Parameters::store_id`].
+    pub store_id: String,
+    /// As [`Parameters::required_features`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_features: Vec<String>,
+    /// As [`Parameters::leaf_factor`].
+    pub leaf_factor: u32,
+    /// As [`Parameters::node_factor`].
+    pub node_factor: u32,
+}
+
+impl From<&Parameters> for StoreFacts {
+    fn from(parameters: &Parameters) -> Self {
+        let Parameters { store_id, required_features, leaf_factor, node_factor, .. } = parameters;
+        Self {
+            store_id: store_id.clone(),
+            required_features: required_features.clone(),
+            leaf_factor: *leaf_factor,
+            node_factor: *node_factor,
+        }
+    }
+}
+
+impl From<StoreFacts> for Parameters {
+    fn from(facts: StoreFacts) -> Self {
+        Self {
+            format: FORMAT_VERSION,
+            store_id: facts.store_id,
+            required_features: facts.required_features,
+            leaf_factor: facts.leaf_factor,
+            node_factor: facts.node_factor,
+        }
+    }
 }
 
 /// Why a backup was made.
@@ -70,6 +108,16 @@ pub struct Manifest {
     pub sequences: Vec<SequenceValue>,
     /// The tables as they were.
     pub schema: Schema,
+    /// How many backups the store had ever been given, this one included: stable and unique in it.
+    /// None in what earlier programs wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// Whether it was imported, so that its number does not tell when it was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
+    /// What `store.json` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreFacts>,
 }
 
 /// A dataset in numbers.
@@ -149,6 +197,9 @@ pub struct State {
     /// The last verification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What a later program wrote; kept as it is.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
 }
 
 /// How a verification ended.
@@ -198,6 +249,31 @@ impl Manifest {
     #[must_use]
     pub fn part(&self, name: &str) -> Option<&PartManifest> {
         self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// Takes on an id and a number.
+    pub fn name(&mut self, Claimed { id, number }: Claimed) {
+        self.files = Dataset::ALL.map(|dataset| (dataset, dataset.file_name(&id))).into();
+        self.backup_id = id;
+        self.number = Some(number);
+    }
+
+    /// Returns what tells this backup from any other, wherever it lies: the same for the backup that
+    /// is made of its archive.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        let snapshot = &self.snapshot;
+        let system = snapshot.system_identifier.as_deref().unwrap_or_default();
+        let facts = [
+            self.created_at.as_str(),
+            &self.description,
+            &self.created_by,
+            &snapshot.database,
+            system,
+            &snapshot.taken_at,
+        ];
+        let hash = Hash::of(facts.join("\n").as_bytes());
+        u64::from_be_bytes(*hash.0.first_chunk().expect("a hash has 32 bytes"))
     }
 
     /// The instant of `created_at`.

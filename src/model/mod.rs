@@ -7,9 +7,11 @@ mod counts;
 mod dataset;
 mod hash;
 mod id;
+mod ids;
 mod manifest;
 mod retention;
 mod schema;
+mod sealed;
 mod text;
 
 pub use age::{Age, MalformedAge};
@@ -20,10 +22,12 @@ pub use dataset::{
 };
 pub use hash::{ChunkId, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
+pub use ids::{Claimed, Ids, Unrecorded};
 pub use manifest::{
     BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, SequenceValue,
-    SnapshotInfo, State, Status, Verification, rfc3339, timestamp,
+    SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
 };
 pub use retention::{Candidate, Decision, Policy, Reason};
 pub use schema::{Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger};
+pub use sealed::{Unsealed, check_seal, seal, unseal};
 pub use text::{is_hidden, visible, visible_json, visible_lines};

@@ -8,6 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::model::{seal, unseal};
+
 /// For its owner alone.
 const PRIVATE: u32 = 0o600;
 
@@ -25,17 +27,15 @@ pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// As [`replace`], with a value as pretty JSON.
+/// As [`replace`], with a value as pretty JSON and a checksum.
 pub fn replace_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(value).expect("what is kept is plain data");
-    text.push(b'\n');
-    replace(path, &text)
+    replace(path, &seal(value))
 }
 
 /// Puts a shorter text in the place of the file's content without taking any space, for a full
 /// disk. What a crash leaves in between is damaged, which the reader must tell.
 pub fn shrink_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(value).expect("what is kept is plain data");
+    let mut text = seal(value);
     let mut file = OpenOptions::new().write(true).open(path)?;
     let old = file.metadata()?.len();
     let new = text.len() as u64;
@@ -50,10 +50,17 @@ pub fn shrink_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A value from a JSON file; `None` if there is no file.
+/// A value from a JSON file; `None` if there is no file. A file without a checksum is what an earlier
+/// program wrote.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] if the file is not what was written.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
-        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        Ok(text) => match unseal(&text) {
+            Ok(read) => Ok(Some(read.value)),
+            Err(why) => Err(io::Error::new(io::ErrorKind::InvalidData, why)),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -123,8 +130,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret.json");
         fs::write(&path, "{}").expect("written");
-        replace_json(&path, &[7]).expect("replaced");
-        assert_eq!(read_json::<Vec<u8>>(&path).expect("read"), Some(vec![7]));
+        let value = std::collections::BTreeMap::from([("key".to_owned(), 7)]);
+        replace_json(&path, &value).expect("replaced");
+        assert_eq!(read_json(&path).expect("read"), Some(value));
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, PRIVATE);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }

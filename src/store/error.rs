@@ -35,9 +35,12 @@ pub enum StoreError {
     /// There are backups or packs, but no `store.json`.
     #[error("{0} holds backups or packs, but store.json is missing")]
     ParametersMissing(String),
-    /// `store.json` cannot be understood.
+    /// `store.json` has another version, or requires what this program lacks.
     #[error("store.json cannot be used: {0}")]
     Parameters(String),
+    /// `store.json` is not what was written, and no manifest says what it was.
+    #[error("store.json is damaged: {0}")]
+    ParametersDamaged(String),
     /// There are manifests, but not one pack: the packs are lost or not mounted.
     #[error("the store has {0} backups, but no pack at all: their data is missing")]
     PacksMissing(usize),

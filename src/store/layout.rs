@@ -6,6 +6,8 @@ use crate::model::{BackupId, Hash, PackId};
 
 /// Format version and parameters; written once.
 pub const STORE: &str = "store.json";
+/// Every id that the store ever had, in the order of creation.
+pub const IDS: &str = "ids.json";
 /// Chunks that were found damaged, and where.
 pub const DAMAGED: &str = "damaged.json";
 /// Packs that nothing reached when a sweep last looked.
@@ -18,6 +20,8 @@ pub const PACKS: &str = "packs";
 pub const INDEX: &str = "index";
 /// The folder of the locks.
 pub const LOCKS: &str = "locks";
+/// In it the file that is locked while a small object is changed.
+pub const STATES_LOCK: &str = "states";
 
 pub fn pack(id: &PackId) -> Path {
     Path::from(format!("{}/{id}.pack", pack_folder(id)))

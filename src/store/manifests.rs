@@ -3,42 +3,16 @@
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Store, StoreError, layout, marks};
-use crate::model::{BackupId, FORMAT_VERSION, Hash, Manifest, State};
-
-const KEY: &[u8] = b"\"checksum\": \"";
-
-/// The manifest as a file: pretty JSON whose last key is the SHA-256 of the file's bytes, taken
-/// with zeros in the place of its digits.
-#[must_use]
-pub fn manifest_text(manifest: &Manifest) -> Vec<u8> {
-    let mut value = serde_json::to_value(manifest).expect("a manifest is plain data");
-    value["checksum"] = "0".repeat(64).into();
-    let mut text = serde_json::to_vec_pretty(&value).expect("a manifest is plain data");
-    text.push(b'\n');
-    let digits = digits(&text).expect("it was just put there");
-    let checksum = Hash::of(&text).to_string();
-    text[digits].copy_from_slice(checksum.as_bytes());
-    text
-}
-
-/// Where the checksum's digits stand.
-fn digits(text: &[u8]) -> Option<std::ops::Range<usize>> {
-    let start = memchr::memmem::rfind(text, KEY)? + KEY.len();
-    (text.len() >= start + 64).then_some(start..start + 64)
-}
+use super::swap::{Alone, Swap};
+use super::{Store, StoreError, layout};
+use crate::model::{BackupId, FORMAT_VERSION, Manifest, State, Unsealed, check_seal, seal, unseal};
 
 /// Reads a manifest.
 ///
 /// # Errors
 /// Says what is wrong with it: the checksum, the JSON, or the version.
 pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
-    let digits = digits(text).ok_or("it has no checksum")?;
-    let mut zeroed = text.to_vec();
-    zeroed[digits.clone()].fill(b'0');
-    if Hash::of(&zeroed).to_string().as_bytes() != &text[digits] {
-        return Err("its checksum is wrong".into());
-    }
+    check_seal(text)?;
     let manifest: Manifest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     if manifest.format != FORMAT_VERSION {
         return Err(format!(
@@ -49,20 +23,31 @@ pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
     Ok(manifest)
 }
 
+/// Reads a state. Keys that this program does not know are kept if a checksum proves them; without
+/// one they are damage: `pioned` is not the default of `pinned`.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn parse_state(text: &[u8]) -> Result<State, String> {
+    let Unsealed { value, sealed } = unseal::<State>(text)?;
+    match value.other.keys().next() {
+        Some(key) if !sealed => Err(format!("it has no checksum, but an unknown key {key:?}")),
+        _ => Ok(value),
+    }
+}
+
 impl Store {
-    /// The ids of all backups, oldest first: every folder with such a name and a manifest.
+    /// The ids of all backups in the order of their creation, oldest first: every folder with such a
+    /// name and a manifest.
     ///
     /// # Errors
     /// If the object store fails.
     pub async fn backups(&self) -> Result<Vec<BackupId>, StoreError> {
-        let folders = self.objects().folders().await?;
-        let ids = folders.iter().filter_map(|name| name.parse::<BackupId>().ok());
+        let ids = self.folder_ids().await?.into_iter();
         // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
         let published: Vec<_> = ids.map(|id| self.if_published(id)).collect();
         let published: Vec<_> = stream::iter(published).buffered(32).try_collect().await?;
-        let mut ids: Vec<_> = published.into_iter().flatten().collect();
-        ids.sort();
-        Ok(ids)
+        Ok(self.by_creation(published.into_iter().flatten().collect()).await)
     }
 
     /// What `keep` takes from the manifest of each backup, oldest first, and what is wrong with those
@@ -75,9 +60,7 @@ impl Store {
         &self,
         mut keep: impl FnMut(Manifest) -> T,
     ) -> Result<(Vec<T>, Vec<String>), StoreError> {
-        let folders = self.objects().folders().await?;
-        let mut ids: Vec<BackupId> = folders.iter().filter_map(|name| name.parse().ok()).collect();
-        ids.sort();
+        let ids = self.by_creation(self.folder_ids().await?).await;
         // Collected first, as in `backups`.
         let reads: Vec<_> = ids.iter().map(|id| self.manifest_if_there(id)).collect();
         let mut reads = stream::iter(reads).buffered(32);
@@ -106,7 +89,7 @@ impl Store {
         Ok(self.is_published(&id).await?.then_some(id))
     }
 
-    async fn is_published(&self, id: &BackupId) -> Result<bool, StoreError> {
+    pub(super) async fn is_published(&self, id: &BackupId) -> Result<bool, StoreError> {
         match self.objects().meta(&layout::manifest(id)).await {
             // A folder that cannot be looked into holds a backup that cannot be read.
             Err(error) if self.objects().is_unreadable(&error) => Ok(true),
@@ -134,17 +117,18 @@ impl Store {
     }
 
     /// Makes a backup of chunks that are stored already: this is the moment from which it exists.
-    /// The caller shares [`super::Lock::Objects`] since before it made its writer, and has
-    /// [confirmed](Self::confirm) what was written.
+    /// The caller shares [`super::Lock::Objects`] since before it made its writer, has
+    /// [confirmed](Self::confirm) what was written and [claimed](Self::claim) the id.
     ///
     /// # Errors
-    /// [`StoreError::IdTaken`] if there is a backup with this id.
+    /// [`StoreError::IdTaken`] if there is a backup with this id; it and its state are as they were.
     pub async fn publish(&self, manifest: &Manifest, state: &State) -> Result<(), StoreError> {
         let id = &manifest.backup_id;
-        let text = Bytes::from(manifest_text(manifest));
+        self.forget_state_of_deleted(id).await?;
+        let text = Bytes::from(seal(manifest));
         match self.objects().create(&layout::manifest(id), text.clone()).await {
             // By this very manifest, perhaps: a request that took effect may be answered with an error, and
-            // is then sent again.
+            // is then sent again. The number is in no other manifest.
             Err(error) if error.is_taken() => {
                 let there = self.objects().find(&layout::manifest(id)).await?;
                 there
@@ -153,7 +137,28 @@ impl Store {
             }
             created => created?,
         }
-        if *state == State::default() { Ok(()) } else { self.save_state(id, state).await }
+        if *state == State::default() {
+            return Ok(());
+        }
+        // Somebody may have changed it already: then that holds.
+        let alone = self.alone().await?;
+        self.swap(&alone, &layout::state(id), |there| {
+            let write = || Swap::Write(seal(state).into());
+            Ok((there.map_or_else(write, |_| Swap::Keep), ()))
+        })
+        .await
+    }
+
+    /// Removes the state that a killed deletion left: it was that of another backup, or of this one
+    /// in an earlier life.
+    async fn forget_state_of_deleted(&self, id: &BackupId) -> Result<(), StoreError> {
+        let alone = self.alone().await?;
+        let left = self.objects().meta(&layout::state(id)).await?.is_some();
+        if left && !self.is_published(id).await? {
+            self.objects().remove(&layout::state(id)).await?;
+        }
+        drop(alone);
+        Ok(())
     }
 
     /// A backup's state; one that was never written is the default.
@@ -162,47 +167,72 @@ impl Store {
     /// [`StoreError::StateDamaged`] if it cannot be understood.
     pub async fn state(&self, id: &BackupId) -> Result<State, StoreError> {
         let damaged = |what| StoreError::StateDamaged { id: id.clone(), what };
-        let text = match self.objects().find(&layout::state(id)).await {
+        match self.objects().find(&layout::state(id)).await {
             Err(error) if self.objects().is_unreadable(&error) => {
-                return Err(damaged(error.cannot_be_read()));
+                Err(damaged(error.cannot_be_read()))
             }
-            found => found?,
-        };
-        let Some(text) = text else {
-            return Ok(State::default());
-        };
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
+            found => found?.map_or_else(|| Ok(State::default()), |text| understood(id, &text)),
+        }
     }
 
-    /// Changes a backup's state: what others in this process change meanwhile is not lost.
+    /// Changes a backup's state: what others change meanwhile, in whatever process, is not lost.
+    /// `change` may be called several times.
     ///
     /// # Errors
     /// As [`Self::state`]; [`StoreError::NoSuchBackup`]; if the object store fails. It is then as it was.
     pub async fn change_state(
         &self,
         id: &BackupId,
-        change: impl FnOnce(&mut State) + Send,
+        change: impl FnMut(&mut State) + Send,
     ) -> Result<State, StoreError> {
-        let _alone = self.0.states.lock().await;
-        let before = self.state(id).await?;
-        let mut state = before.clone();
-        change(&mut state);
-        if state != before {
-            // Deleted meanwhile, perhaps; its state is not to come back.
-            if !self.is_published(id).await? {
-                return Err(StoreError::NoSuchBackup(id.clone()));
-            }
-            self.save_state(id, &state).await?;
-        }
-        Ok(state)
+        self.change_state_from(id, None, change).await
     }
 
-    /// Replaces a backup's state, whole or not at all.
+    /// As [`Self::change_state`]; but a state that is damaged is begun anew from `anew`.
     ///
     /// # Errors
-    /// If the object store fails.
-    pub async fn save_state(&self, id: &BackupId, state: &State) -> Result<(), StoreError> {
-        self.objects().put(&layout::state(id), marks::json(state)).await
+    /// As [`Self::change_state`], but for damage.
+    pub async fn change_state_or_begin(
+        &self,
+        id: &BackupId,
+        anew: &State,
+        change: impl FnMut(&mut State) + Send,
+    ) -> Result<State, StoreError> {
+        self.change_state_from(id, Some(anew), change).await
+    }
+
+    async fn change_state_from(
+        &self,
+        id: &BackupId,
+        anew: Option<&State>,
+        mut change: impl FnMut(&mut State) + Send,
+    ) -> Result<State, StoreError> {
+        let alone = self.alone().await?;
+        // Deleted meanwhile, perhaps; its state is not to come back.
+        let gone = || StoreError::NoSuchBackup(id.clone());
+        if !self.is_published(id).await? {
+            return Err(gone());
+        }
+        let (state, written) = self
+            .swap(&alone, &layout::state(id), |text| {
+                let before = text.as_ref().map_or_else(
+                    || Ok(State::default()),
+                    |text| understood(id, text).or_else(|error| anew.cloned().ok_or(error)),
+                )?;
+                let damaged = text.is_some_and(|text| parse_state(&text).is_err());
+                let mut state = before.clone();
+                change(&mut state);
+                let write = damaged || state != before;
+                let swap = if write { Swap::Write(seal(&state).into()) } else { Swap::Keep };
+                Ok((swap, (state, write)))
+            })
+            .await?;
+        // Where no lock keeps a deletion away.
+        if written && self.objects().folder.is_none() && !self.is_published(id).await? {
+            self.objects().remove(&layout::state(id)).await?;
+            return Err(gone());
+        }
+        Ok(state)
     }
 
     /// Takes a backup away: its manifest first, from which moment it no longer exists. What only it
@@ -211,6 +241,25 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchBackup`] if it is not there.
     pub async fn unlink(&self, id: &BackupId) -> Result<(), StoreError> {
+        let alone = self.alone().await?;
+        self.unlink_now(&alone, id).await
+    }
+
+    /// As [`Self::unlink`], unless the backup is pinned or its state cannot be read, which may say
+    /// so; tells whether it went. Nobody can pin it between the two.
+    ///
+    /// # Errors
+    /// As [`Self::unlink`].
+    pub async fn unlink_unpinned(&self, id: &BackupId) -> Result<bool, StoreError> {
+        let alone = self.alone().await?;
+        let goes = self.state(id).await.is_ok_and(|state| !state.pinned);
+        if goes {
+            self.unlink_now(&alone, id).await?;
+        }
+        Ok(goes)
+    }
+
+    async fn unlink_now(&self, _: &Alone<'_>, id: &BackupId) -> Result<(), StoreError> {
         if !self.is_published(id).await? {
             return Err(StoreError::NoSuchBackup(id.clone()));
         }
@@ -223,4 +272,8 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn understood(id: &BackupId, text: &[u8]) -> Result<State, StoreError> {
+    parse_state(text).map_err(|what| StoreError::StateDamaged { id: id.clone(), what })
 }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::objects::Objects;
 use super::{StoreError, layout};
-use crate::model::{ChunkId, PackId};
+use crate::model::{ChunkId, PackId, seal, unseal};
 
 /// `damaged.json`: copies of chunks that must not be relied on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Damaged {
     /// For each pack the chunks in it that are not what they should be.
     pub packs: BTreeMap<PackId, BTreeSet<ChunkId>>,
@@ -27,18 +27,13 @@ impl Damaged {
 
 /// `doomed.json`: packs that nothing reached, and since when that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Doomed {
     /// The packs.
     pub packs: BTreeMap<PackId, DateTime<Utc>>,
 }
 
-/// A value as the text of a file.
-pub fn json<T: Serialize>(value: &T) -> Bytes {
-    let text = serde_json::to_vec_pretty(value);
-    text.expect("what a store keeps is plain data").into()
-}
-
-/// A note that is missing or cannot be read says nothing. For both that is the safe side: a damaged
+/// A note that is missing or cannot be used says nothing. For both that is the safe side: a damaged
 /// copy fails its hash again, and a doomed pack starts its time of grace anew.
 pub async fn load<T: DeserializeOwned + Default>(
     objects: &Objects,
@@ -54,10 +49,41 @@ pub async fn load<T: DeserializeOwned + Default>(
     let Some(bytes) = bytes else {
         return Ok(T::default());
     };
-    Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-        tracing::warn!(%error, "{name} cannot be read and is ignored");
-        T::default()
-    }))
+    Ok(unseal(&bytes).map_or_else(
+        |error| {
+            tracing::warn!(%error, "{name} cannot be used and is ignored");
+            T::default()
+        },
+        |note| note.value,
+    ))
+}
+
+/// What is wrong with the notes, a sentence for each. A note that cannot be used is removed: it would
+/// say nothing.
+pub async fn repair(objects: &Objects) -> Result<Vec<String>, StoreError> {
+    let damaged = fault::<Damaged>(objects, layout::DAMAGED).await?;
+    let doomed = fault::<Doomed>(objects, layout::DOOMED).await?;
+    let mut faults = Vec::new();
+    for (name, fault) in [(layout::DAMAGED, damaged), (layout::DOOMED, doomed)] {
+        if let Some(fault) = fault {
+            let removed = objects.remove(&name.into()).await;
+            let removed = if removed.is_ok() { "removed" } else { "ignored" };
+            faults.push(format!(
+                "{name} is damaged: {fault}; no backup needs it, and it was {removed}"
+            ));
+        }
+    }
+    Ok(faults)
+}
+
+async fn fault<T: DeserializeOwned>(
+    objects: &Objects,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    match objects.find(&name.into()).await {
+        Err(error) if objects.is_unreadable(&error) => Ok(Some(error.cannot_be_read())),
+        found => Ok(found?.and_then(|text| unseal::<T>(&text).err())),
+    }
 }
 
 /// Writes a note if it differs from `before`; an empty one is removed, which needs no space.
@@ -73,7 +99,7 @@ pub async fn save<T: Serialize + Default + PartialEq>(
     if *note == T::default() {
         return objects.remove(&name.into()).await;
     }
-    objects.put(&name.into(), json(note)).await
+    objects.put(&name.into(), seal(note).into()).await
 }
 
 /// Takes packs that were just written off both notes: they are whole now, and in use. (The same

@@ -14,6 +14,7 @@ mod error;
 mod example;
 mod files;
 mod frame;
+mod ids;
 mod index;
 mod index_file;
 mod layout;
@@ -25,17 +26,20 @@ mod marks;
 mod objects;
 mod open;
 mod pack;
+mod parameters;
 pub mod parse;
 mod reach;
 mod read;
 mod repack;
 mod scratch;
 mod stats;
+mod swap;
 mod sweep;
 mod tidy;
 mod upload;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,7 +54,7 @@ pub use stats::Totals;
 pub use sweep::Swept;
 pub use write::Writer;
 
-use crate::model::Parameters;
+use crate::model::{BackupId, Ids, Parameters};
 use crate::threads::locked;
 use load::{Known, Listing};
 use objects::Objects;
@@ -67,8 +71,10 @@ struct Inner {
     place: String,
     parameters: Parameters,
     known: Mutex<Option<Known>>,
-    /// Held while a state is read, changed and written.
+    /// Held while a small object is read, changed and written.
     states: tokio::sync::Mutex<()>,
+    /// The order of these backups, where no record of it was found.
+    rebuilt: Mutex<Option<(BTreeSet<BackupId>, Ids)>>,
     runtime: tokio::runtime::Handle,
     /// The folder of a store that is thrown away.
     _scratch: Option<scratch::Scratch>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion};
 
 use super::{StoreError, files};
 
@@ -62,6 +62,26 @@ impl Objects {
         }
     }
 
+    /// As [`Self::find`], with what tells this version of the object from others.
+    pub async fn find_version(
+        &self,
+        path: &Path,
+    ) -> Result<Option<(Bytes, UpdateVersion)>, StoreError> {
+        let read = async {
+            let found = self.inner.get(path).await?;
+            let version = UpdateVersion {
+                e_tag: found.meta.e_tag.clone(),
+                version: found.meta.version.clone(),
+            };
+            Ok((found.bytes().await?, version))
+        };
+        match read.await {
+            Ok(found) => Ok(Some(found)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(failed(format!("reading {path}"))(source)),
+        }
+    }
+
     /// A part of an object; less of it if the object is shorter.
     pub async fn range(
         &self,
@@ -106,6 +126,25 @@ impl Objects {
         }
         let put = self.inner.put_opts(path, bytes.into(), PutMode::Create.into()).await;
         put.map(drop).map_err(failed(format!("creating {path}")))
+    }
+
+    /// Replaces this version of an object, or creates it if there was none; fails if it has changed
+    /// since. Where the server knows no conditional writes it is replaced whatever it is.
+    pub async fn replace(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        version: Option<UpdateVersion>,
+    ) -> Result<(), StoreError> {
+        let Some(version) = version else { return self.create(path, bytes).await };
+        let mode = PutMode::Update(version);
+        match self.inner.put_opts(path, bytes.clone().into(), mode.into()).await {
+            Err(
+                object_store::Error::NotImplemented { .. }
+                | object_store::Error::NotSupported { .. },
+            ) => self.put(path, bytes).await,
+            put => put.map(drop).map_err(failed(format!("writing {path}"))),
+        }
     }
 
     /// Removes an object; one that is gone already is fine. It does not come back after a loss of

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use object_store::ObjectStore;
 
 use super::objects::Objects;
+use super::parameters::{self, Read};
 use super::scratch::Scratch;
-use super::{Inner, Location, LockKind, Store, StoreError, files, layout, lock, marks, parse};
-use crate::model::{FORMAT_VERSION, Parameters};
-use crate::tree::split;
+use super::{Inner, Location, LockKind, Store, StoreError, files, layout, lock};
+use crate::model::{Parameters, seal};
 
 impl Store {
-    /// Opens the store that is there.
+    /// Opens the store that is there. If `store.json` is lost or damaged, the manifests say what it
+    /// held; [`Self::check_parameters`] writes it again.
     ///
     /// # Errors
     /// [`StoreError::NoStore`] if there is none; [`StoreError::Parameters`] if this program is not
@@ -22,18 +23,26 @@ impl Store {
             return Err(StoreError::NoStore(location.to_string()));
         }
         let objects = objects(location)?;
-        match read_parameters(&objects).await? {
-            Some(parameters) => {
+        match parameters::read(&objects).await? {
+            Read::Whole(found) => {
+                let place = location.to_string();
+                Ok(Self::new(objects, locks(location), place, found.value, None))
+            }
+            Read::Recovered(parameters, why) => {
+                tracing::warn!("{why}; the backups say what it held; `verify` writes it again");
                 Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
             }
-            None => Err(missing(&objects, location.to_string()).await?),
+            Read::Lost => Err(StoreError::ParametersMissing(location.to_string())),
+            Read::Nothing => Err(StoreError::NoStore(location.to_string())),
         }
     }
 
-    /// Opens the store, after making it if nothing is there. The parent of a folder must exist.
+    /// Opens the store, after making it if nothing is there. The parent of a folder must exist. A lost or
+    /// damaged `store.json` is written again.
     ///
     /// # Errors
-    /// As [`Self::open`]; [`StoreError::ParametersMissing`] if there are packs without a store.
+    /// As [`Self::open`]; [`StoreError::ParametersMissing`] if there are packs, but no backup that
+    /// says how they were made.
     pub async fn open_or_create(location: &Location) -> Result<Self, StoreError> {
         if let Location::Folder(path) = location {
             let making = || format!("making the folder {}", path.display());
@@ -92,6 +101,7 @@ impl Store {
             parameters,
             known: Mutex::default(),
             states: tokio::sync::Mutex::default(),
+            rebuilt: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             _scratch: scratch,
         }))
@@ -122,45 +132,26 @@ fn locks(location: &Location) -> LockKind {
     }
 }
 
-/// Reads `store.json`, or writes a new one where nothing is.
+/// Reads `store.json`, writes it again, or writes a new one where nothing is.
 async fn establish(objects: &Objects, place: String) -> Result<Parameters, StoreError> {
-    if let Some(parameters) = read_parameters(objects).await? {
-        return Ok(parameters);
+    match parameters::read(objects).await? {
+        Read::Whole(found) => return Ok(found.value),
+        Read::Recovered(parameters, why) => {
+            parameters::write_again(objects, &parameters).await?;
+            tracing::warn!("{why}; it was written again from the manifests");
+            return Ok(parameters);
+        }
+        Read::Lost => return Err(StoreError::ParametersMissing(place)),
+        Read::Nothing => {}
     }
-    match missing(objects, place.clone()).await? {
-        StoreError::NoStore(_) => {}
-        error => return Err(error),
-    }
-    let parameters = Parameters {
-        format: FORMAT_VERSION,
-        store_id: uuid::Uuid::new_v4().to_string(),
-        required_features: Vec::new(),
-        leaf_factor: split::LEAF_FACTOR,
-        node_factor: split::NODE_FACTOR,
-    };
-    match objects.create(&layout::STORE.into(), marks::json(&parameters)).await {
+    let parameters = parameters::new();
+    match objects.create(&layout::STORE.into(), seal(&parameters).into()).await {
         Ok(()) => Ok(parameters),
         // Somebody else made it at the same moment.
-        Err(error) if error.is_taken() => {
-            read_parameters(objects).await?.ok_or(StoreError::NoStore(place))
-        }
+        Err(error) if error.is_taken() => match parameters::read(objects).await? {
+            Read::Whole(found) => Ok(found.value),
+            _ => Err(StoreError::NoStore(place)),
+        },
         Err(error) => Err(error),
     }
-}
-
-async fn read_parameters(objects: &Objects) -> Result<Option<Parameters>, StoreError> {
-    let Some(bytes) = objects.find(&layout::STORE.into()).await? else {
-        return Ok(None);
-    };
-    parse::store(&bytes).map(Some)
-}
-
-/// Why there is no `store.json`: because there is no store, or because it was lost.
-async fn missing(objects: &Objects, place: String) -> Result<StoreError, StoreError> {
-    let packs = objects.list(layout::PACKS).await?;
-    Ok(if packs.is_empty() {
-        StoreError::NoStore(place)
-    } else {
-        StoreError::ParametersMissing(place)
-    })
 }

@@ -9,4 +9,5 @@ mod python;
 mod reindexing;
 mod s3;
 pub mod samples;
+mod small;
 pub mod sweeping;

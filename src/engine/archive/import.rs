@@ -170,7 +170,8 @@ impl Engine {
         if captured.taken > self.now() + chrono::Duration::days(1) {
             return Err(malformed(format!("backup {id} is from the future")));
         }
-        let manifest = self.publish_from(id.clone(), &captured, &written, &label, &state).await?;
+        let manifest = captured.manifest(id.clone(), &label, written.stored_bytes);
+        let manifest = self.publish_manifest(manifest, &written, &state, true).await?;
         if manifest.backup_id != id {
             let same = self.store.manifest(&id).await;
             let same = same.is_ok_and(|other| other.datasets == manifest.datasets);

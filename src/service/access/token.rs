@@ -10,6 +10,7 @@ use crate::service::Role;
 
 /// A token as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Token {
     /// What its holder is called.
     pub name: String,

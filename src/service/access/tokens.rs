@@ -77,6 +77,7 @@ struct Cached {
 pub(super) type Version = Option<(u64, i64, i64, u64)>;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Kept {
     tokens: Vec<Token>,
 }
@@ -321,6 +322,49 @@ mod tests {
         let again = tokens.create("a", Role::Admin, None, now());
         assert!(matches!(again, Err(TokenError::Taken(_))));
         assert!(matches!(tokens.revoke("b"), Err(TokenError::Unknown(_))));
+    }
+
+    /// Who is let in by this file with the secret, or why nobody is.
+    fn admitted(text: &[u8], secret: &Secret, days: i64) -> Result<Option<Identity>, TokenError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(FILE), text).expect("written");
+        let at = now() + chrono::Duration::days(days);
+        Tokens::in_folder(folder.path()).recognize(secret.reveal(), at)
+    }
+
+    #[test]
+    fn flipped_bit_in_the_file_lets_nobody_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tokens = Tokens::in_folder(folder.path());
+        let made = tokens.create("guest", Role::Viewer, Some(Age::days(90)), now());
+        let secret = made.expect("made").1;
+        let text = fs::read(folder.path().join(FILE)).expect("read");
+        assert!(admitted(&text, &secret, 0).expect("read").is_some());
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(admitted(&flipped, &secret, 0).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn flipped_bit_in_a_file_without_checksum_never_takes_a_limit_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        let hash = Hash::of(b"ipr_");
+        let text = format!(
+            r#"{{"tokens":[{{"name":"guest","role":"viewer","sha256":"{hash}","created_at":"2025-09-20T14:30:22Z","expires_at":"2025-09-21T14:30:22Z"}}]}}"#
+        );
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.clone().into_bytes();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, flipped).expect("written");
+            let tokens = Tokens::in_folder(folder.path()).all();
+            for token in tokens.iter().flat_map(|tokens| tokens.iter()) {
+                let limited = (token.role, token.expires_at.is_some());
+                assert_eq!(limited, (Role::Viewer, true), "bit {bit}");
+            }
+        }
     }
 
     #[test]

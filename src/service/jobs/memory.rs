@@ -17,6 +17,7 @@ use crate::service::{ServiceError, StateFolder, files};
 const FILE: &str = "jobs.json";
 
 #[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Remembered {
     /// Oldest first.
     jobs: Vec<Job>,
@@ -28,7 +29,7 @@ pub fn load(state: &StateFolder) -> Result<Vec<Job>, ServiceError> {
     let path = state.path().join(FILE);
     let failed = |source| ServiceError::State { path: path.clone(), source };
     let remembered: Option<Remembered> = match files::read_json(&path) {
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
             tracing::warn!("{FILE} cannot be understood and is set aside: {error}");
             fs::rename(&path, path.with_extension("json.damaged")).map_err(failed)?;
             None

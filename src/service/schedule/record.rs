@@ -25,6 +25,7 @@ pub struct LastRun {
 
 /// What must outlast the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Everything that was due up to this moment is done, or was tried.
     pub handled_until: Option<DateTime<Utc>>,

@@ -4,6 +4,7 @@
 mod findings;
 mod leaves;
 mod packs;
+mod small;
 mod trees;
 
 use std::collections::BTreeSet;

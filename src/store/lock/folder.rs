@@ -27,7 +27,7 @@ impl Flock {
     pub fn hold(store: &Path, name: &'static str, holder: &Holder) -> Result<Self, StoreError> {
         let folder = store.join(layout::LOCKS);
         let path = folder.join(name);
-        let file = open(store, &path).map_err(|source| match source.kind() {
+        let file = open_lock(store, &path).map_err(|source| match source.kind() {
             ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
                 StoreError::NotLockable { path: path.clone(), source }
             }
@@ -76,7 +76,7 @@ impl Drop for Flock {
 }
 
 /// Opens the file that is locked, after making it if it is not there.
-fn open(store: &Path, path: &Path) -> io::Result<File> {
+pub fn open_lock(store: &Path, path: &Path) -> io::Result<File> {
     let opened = open_regular_with(path, File::options().read(true).write(true));
     let Err(error) = opened else { return opened };
     match error.kind() {
@@ -130,8 +130,8 @@ fn replace(store: &Path, path: &Path, found: &io::Error) -> io::Result<File> {
 
 /// Makes the files of all locks, so that taking one needs no room later. What fails now is told then.
 pub fn make_files(store: &Path) {
-    for lock in [Lock::Maintenance, Lock::Objects] {
-        let _ = open(store, &store.join(layout::LOCKS).join(lock.name()));
+    for name in [Lock::Maintenance.name(), Lock::Objects.name(), layout::STATES_LOCK] {
+        let _ = open_lock(store, &store.join(layout::LOCKS).join(name));
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub use folder::{make_files, tidy_notes};
+pub use folder::{make_files, open_lock, tidy_notes};
 
 use super::StoreError;
 use super::objects::Objects;

@@ -105,7 +105,7 @@ async fn after_a_scheduled_backup_the_rules_apply_and_pinned_ones_stay() {
     let store = clockwork.engine().await;
     let mut state = store.store().state(&pinned).await.expect("read");
     state.pinned = true;
-    store.store().save_state(&pinned, &state).await.expect("pinned");
+    store.store().change_state(&pinned, |now| *now = state.clone()).await.expect("pinned");
     for _ in 0..3 {
         clockwork.turn(Duration::minutes(5));
         clockwork.backup().await;

@@ -50,7 +50,7 @@ async fn a_state_may_change(store: &Store) {
     assert_eq!(store.state(&id(1)).await.expect("the default"), State::default());
     for pinned in [true, false] {
         let state = State { pinned, ..State::default() };
-        store.save_state(&id(1), &state).await.expect("saved");
+        store.change_state(&id(1), |now| *now = state.clone()).await.expect("saved");
         assert_eq!(store.state(&id(1)).await.expect("there"), state);
     }
 }
@@ -161,13 +161,17 @@ async fn only_a_store_is_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_whose_parameters_were_lost_is_not_made_anew() {
+async fn packs_without_parameters_and_backups_are_not_made_a_new_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(10, "rows")).await.expect("made");
     std::fs::remove_file(folder.path().join("store.json")).expect("removed");
-    let opened = Store::open_or_create(&Location::Folder(folder.path().to_owned())).await;
-    assert!(matches!(opened, Err(StoreError::ParametersMissing(_))), "{opened:?}");
+    std::fs::remove_dir_all(folder.path().join(id(1).as_str())).expect("removed");
+    let location = Location::Folder(folder.path().to_owned());
+    for opened in [Store::open(&location).await, Store::open_or_create(&location).await] {
+        assert!(matches!(opened, Err(StoreError::ParametersMissing(_))), "{opened:?}");
+    }
+    assert!(!folder.path().join("store.json").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

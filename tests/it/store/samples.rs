@@ -118,6 +118,9 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         },
         sequences: Vec::new(),
         schema: Schema { tables: vec![table()] },
+        number: None,
+        imported: false,
+        store: None,
     }
 }
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ipam_rewind::model::State;
 use ipam_rewind::store::{Lock, Mode, Store, StoreError, Swept};
 
 use super::samples::{
@@ -177,7 +176,9 @@ async fn what_killed_processes_left_is_tidied() {
     let [pack] = &files(folder.path(), "packs")[..] else { panic!("one pack") };
     let left = format!("{}#1", pack.display());
     fs::write(&left, b"half a pack").expect("written");
-    store.save_state(&id(5), &State { pinned: true, ..State::default() }).await.expect("saved");
+    let orphan = folder.path().join(id(5).as_str()).join("state.json");
+    fs::create_dir(orphan.parent().expect("a folder")).expect("made");
+    fs::write(&orphan, b"{\"pinned\": true}").expect("written");
     let stranger = folder.path().join(id(6).as_str()).join("backup_info.json");
     fs::create_dir(stranger.parent().expect("a folder")).expect("made");
     fs::write(&stranger, b"{}").expect("written");
