@@ -35,6 +35,7 @@ command -v pkg-config >/dev/null || missing+=(pkg-config)
 /usr/bin/python3 -c 'import zstandard' 2>/dev/null || missing+=(python3-zstandard)
 /usr/bin/python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
 [ -x /usr/sbin/nginx ] || missing+=(nginx)
+[ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 command -v pip3 >/dev/null || missing+=(python3-pip)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 # The web page is built with Node.js and tested in a browser.

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use ipam_rewind::embedded::sample::{self, PlanSize};
 use ipam_rewind::embedded::{Options, PrivatePostgres};
 use ipam_rewind::model::{PARTS, Part, Table};
-use ipam_rewind::postgres::{Session, existing_tables};
+use ipam_rewind::postgres::Session;
 use sqlx::postgres::PgPoolCopyExt as _;
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -65,8 +65,10 @@ fn dump(server: &PrivatePostgres, url: &str) -> Result<usize> {
 
 async fn state(url: &str) -> Result<State> {
     let mut session = Session::connect(url).await?;
-    let tables = existing_tables(&mut session).await?;
-    let schema = session.schema(&tables).await?;
+    session.begin_look().await?;
+    let site = session.site().await?;
+    let schema = session.schema(&site).await?;
+    session.rollback().await?;
     let pool = PgPool::connect(url).await?;
     let mut state = State::new();
     for part in &PARTS {

@@ -29,6 +29,10 @@ pub struct Asked {
     #[serde(default = "yes")]
     #[param(required = false, default = true)]
     safety_backup: bool,
+    /// Restore although the backup was taken from another database or cluster.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    into_other_database: bool,
 }
 
 fn yes() -> bool {
@@ -65,6 +69,7 @@ pub async fn restore(
     let options = RestoreOptions {
         selection: selection(asked.dataset.as_deref(), asked.vrf)?,
         safety_backup: asked.safety_backup,
+        into_other_database: asked.into_other_database,
         created_by: caller.author(),
         lock_patience: service.engine().lock_timeout(),
         ..RestoreOptions::default()

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::output::{count, numbers, plain, plural, size, table};
 use crate::engine::{BackupCreated, BackupInfo, BackupRequest};
+use crate::model::MissingTable;
 
 /// Create a backup
 ///
@@ -15,13 +16,20 @@ use crate::engine::{BackupCreated, BackupInfo, BackupRequest};
 pub struct Arguments {
     /// What to call it, for example "Before the VLAN import"
     description: Option<String>,
+    /// Go on where the database lacks a table that the backup before has
+    #[arg(long)]
+    allow_missing_tables: bool,
 }
 
 impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
-        let request = BackupRequest { description: self.description, created_by: None };
+        let request = BackupRequest {
+            description: self.description,
+            created_by: None,
+            allow_missing_tables: self.allow_missing_tables,
+        };
         let created = context.run(async |run| engine.backup(request, run).await).await?;
         context.print(&created, text);
         Ok(())
@@ -31,13 +39,19 @@ impl Arguments {
 fn text(created: &BackupCreated) -> String {
     let info = &created.backup_info;
     format!(
-        "Backup {} created: {}\n{}\n{} of rows, {} added to the store",
+        "Backup {} created: {}\n{}\n{} of rows, {} added to the store{}",
         info.backup_id,
         plain(&info.description),
         datasets(info),
         size(info.size),
-        size(info.added_size)
+        size(info.added_size),
+        lacking(&info.missing_tables)
     )
+}
+
+/// The tables that are not covered, a line each; nothing if there are none.
+pub fn lacking(missing: &[MissingTable]) -> String {
+    missing.iter().map(|table| format!("\nNot covered  {}", plain(&table.to_string()))).collect()
 }
 
 /// What a backup holds, as a table.

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::output::{numbers, plain, size, table, time};
 use crate::engine::{BackupInfo, Details, EngineError};
-use crate::model::{BackupId, BackupKind};
+use crate::model::{BackupId, BackupKind, Source};
 
 /// Show everything about one backup: metadata, files, sizes, validation
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ fn text(details: &Details) -> String {
     format!(
         "Backup       {} ({}{})\nDescription  {}\nLabels       {}\nCreated      {} UTC by {} ({} days ago)\n\
          Database     {} on PostgreSQL {}\nValidation   {}\nRestored     {restored}\n\
-         Size         {} of rows, {} added to the store\n\n{}\n\n{files}",
+         Size         {} of rows, {} added to the store{}\n\n{}\n\n{files}",
         info.backup_id,
         match info.backup_type {
             BackupKind::Full => "full",
@@ -66,11 +66,12 @@ fn text(details: &Details) -> String {
         time(&info.timestamp),
         plain(&info.created_by),
         details.age_days,
-        plain(&info.snapshot.database),
+        plain(&Source::from(&info.snapshot).to_string()),
         info.snapshot.server_version,
         validation(info),
         size(info.size),
         size(info.added_size),
+        super::backup::lacking(&info.missing_tables),
         super::backup::datasets(info),
     )
 }

@@ -57,9 +57,10 @@ impl Arguments {
 }
 
 fn text(report: &DiffReport) -> String {
+    let lacks = super::backup::lacking(&report.missing_tables);
     let between = format!("from {} to {}", report.from, report.to);
     if report.identical {
-        return format!("Nothing differs {between}.");
+        return format!("Nothing differs {between}.{lacks}");
     }
     let mut summary = table(&["Dataset", "Added", "Changed", "of these touched", "Removed"]);
     for (dataset, counts) in &report.datasets {
@@ -73,7 +74,7 @@ fn text(report: &DiffReport) -> String {
     }
     numbers(&mut summary, 1..=4);
     let more = if report.truncated { "\n… and more: --limit N shows them." } else { "" };
-    format!("Changes {between}:\n{summary}\n\n{}{more}", rows(&report.changes))
+    format!("Changes {between}:\n{summary}\n\n{}{more}{lacks}", rows(&report.changes))
 }
 
 /// Changed rows, one line each, and one more for each changed cell.

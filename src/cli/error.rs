@@ -70,7 +70,11 @@ impl CliError {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self.kind() {
-            Kind::Failed | Kind::OutcomeUnknown | Kind::SchemaMismatch | Kind::InTheWay => 1,
+            Kind::Failed
+            | Kind::OutcomeUnknown
+            | Kind::SchemaMismatch
+            | Kind::InTheWay
+            | Kind::OtherDatabase => 1,
             Kind::MalformedRequest => 2,
             Kind::NoSuchBackup => 3,
             Kind::Damaged | Kind::MalformedArchive => 4,

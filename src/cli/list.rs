@@ -1,12 +1,14 @@
 //! `list`
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::context::Context;
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, size, table, time, whole};
-use crate::engine::{BackupInfo, BackupList, EngineError};
-use crate::model::{BackupKind, Status};
+use crate::engine::{BackupInfo, BackupList, EngineError, Listed};
+use crate::model::{BackupKind, Source, Status};
 use crate::store::StoreError;
 
 /// List the backups, newest first
@@ -64,5 +66,27 @@ fn text(list: &BackupList) -> String {
     }
     numbers(&mut table, 2..=4);
     whole(&mut table, 0..=4);
-    table.to_string()
+    format!("{table}{}{}", sources(list), lacking(list))
+}
+
+/// The databases that the backups of the list were taken from, a line each.
+fn sources(list: &BackupList) -> String {
+    let of = |backup: &Listed| plain(&Source::from(&backup.info.snapshot).to_string());
+    let sources: BTreeMap<String, usize> =
+        list.backups.iter().fold(BTreeMap::new(), |mut all, it| {
+            *all.entry(of(it)).or_default() += 1;
+            all
+        });
+    let all = list.count;
+    sources.iter().map(|(source, of)| format!("\n{of} of {all} taken from {source}")).collect()
+}
+
+/// The tables that backups of the list lack, a line each.
+fn lacking(list: &BackupList) -> String {
+    let mut lacks: BTreeMap<String, usize> = BTreeMap::new();
+    for table in list.backups.iter().flat_map(|backup| &backup.info.missing_tables) {
+        *lacks.entry(plain(&table.to_string())).or_default() += 1;
+    }
+    let all = list.count;
+    lacks.iter().map(|(table, of)| format!("\nNot covered by {of} of {all}: {table}")).collect()
 }

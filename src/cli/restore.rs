@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use super::backup::lacking;
 use super::context::Context;
 use super::diff::rows;
 use super::error::CliError;
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// Restore only what belongs to this VRF, and what its rows need
     #[arg(long, value_name = "VRF_ID")]
     vrf: Option<String>,
+    /// Restore although the backup was taken from another database or cluster
+    #[arg(long)]
+    into_other_database: bool,
     /// Do not keep the current state as a backup: there is no undo then
     #[arg(long)]
     no_safety_backup: bool,
@@ -61,14 +65,11 @@ impl Arguments {
             }
             // Whoever is asked is shown what about, whatever else is not to be said.
             output::note(&text_of_preview(&preview));
-            let (database, host) = engine.database_named()?;
-            let from = engine.details(&id).await?.backup_info.info.snapshot.database;
-            if from != database {
-                output::note(&format!("\nThis is a backup of another database, {}.", plain(&from)));
+            if let (Some(why), false) = (&preview.other_database, self.into_other_database) {
+                return Err(EngineError::OtherDatabase { id, why: why.clone() }.into());
             }
-            context
-                .confirm(&format!("\nRestore {id} into {database} at {host} now?"), answer)
-                .await?;
+            let target = plain(&preview.target.to_string());
+            context.confirm(&format!("\nRestore {id} into {target} now?"), answer).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
         context.print(&restored, text);
@@ -81,6 +82,7 @@ impl Arguments {
         Ok(RestoreOptions {
             selection: Selection { datasets: datasets?, vrf: self.vrf.clone() },
             safety_backup: !self.no_safety_backup,
+            into_other_database: self.into_other_database,
             ..RestoreOptions::default()
         })
     }
@@ -102,6 +104,19 @@ fn results(datasets: &BTreeMap<Dataset, RestoreResults>, head: [&str; 5]) -> Str
 }
 
 fn text_of_preview(preview: &Preview) -> String {
+    let lacks = lacking(&preview.missing_tables);
+    let notes: String =
+        preview.notes.iter().map(|note| format!("\nNote: {}", plain(note))).collect();
+    let (source, target) = (plain(&preview.source.to_string()), plain(&preview.target.to_string()));
+    let other = preview.other_database.as_deref().map(|why| format!("\nAnother database: {why}"));
+    let other = other.unwrap_or_default();
+    format!(
+        "Backup of    {source}\nRestore into {target}{other}\n\n{}{lacks}{notes}",
+        changes_of(preview)
+    )
+}
+
+fn changes_of(preview: &Preview) -> String {
     if preview.is_empty() {
         let what = if preview.partial { "Of what was selected, nothing" } else { "Nothing" };
         let id = &preview.backup_id;
@@ -137,10 +152,12 @@ fn text(restored: &Restored) -> String {
     } else {
         "the rows read back before the commit were those of the backup"
     };
-    let notes: String = restored.notes.iter().map(|note| format!("\nNote: {note}")).collect();
+    let notes: String =
+        restored.notes.iter().map(|note| format!("\nNote: {}", plain(note))).collect();
     format!(
-        "{}\n{}\nProven: {proven}.\n{undo}{notes}",
+        "{} into {}\n{}\nProven: {proven}.\n{undo}{notes}",
         restored.message,
+        plain(&report.target.to_string()),
         results(&report.datasets, head),
     )
 }

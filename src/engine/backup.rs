@@ -9,7 +9,8 @@ use super::live::{Captured, Labelled, named_if_blocked, rows};
 use super::sink::IntoStore;
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Manifest, Schema, State, check_author, check_description, timestamp,
+    BackupId, BackupKind, Manifest, MissingTable, Schema, State, check_author, check_description,
+    timestamp,
 };
 use crate::postgres::Session;
 use crate::store::{Lock, Mode, StoreError, Writer, Written};
@@ -24,6 +25,8 @@ pub struct BackupRequest {
     pub description: Option<String>,
     /// Who asks; `system` if nobody does.
     pub created_by: Option<String>,
+    /// Whether to go on where the database lacks a table that the backup before has.
+    pub allow_missing_tables: bool,
 }
 
 impl BackupRequest {
@@ -64,11 +67,12 @@ impl Engine {
         request: BackupRequest,
         run: &Run,
     ) -> Result<BackupCreated, EngineError> {
+        let allow_missing = request.allow_missing_tables;
         let label = request.label()?;
         let held = self.store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
-        let manifest = match self.try_backup(&label, run).await {
+        let manifest = match self.try_backup(&label, allow_missing, run).await {
             Err(EngineError::Store(StoreError::SweptMeanwhile(_))) => {
-                self.try_backup(&label, run).await?
+                self.try_backup(&label, allow_missing, run).await?
             }
             done => done?,
         };
@@ -83,8 +87,16 @@ impl Engine {
         })
     }
 
-    async fn try_backup(&self, label: &Labelled, run: &Run) -> Result<Manifest, EngineError> {
+    async fn try_backup(
+        &self,
+        label: &Labelled,
+        allow_missing: bool,
+        run: &Run,
+    ) -> Result<Manifest, EngineError> {
         let (mut sessions, schema) = self.snapshot(run).await?;
+        if !allow_missing {
+            self.refuse_missing_tables(&schema).await?;
+        }
         let mut readers: Vec<_> = sessions.iter_mut().collect();
         let captured = self.capture_into_store(&mut readers, schema, run).await;
         let (captured, writer) = named_if_blocked(&mut sessions[0], captured).await?;
@@ -93,6 +105,17 @@ impl Engine {
             session.rollback().await?;
         }
         self.publish(&captured, &writer.finish().await?, label).await
+    }
+
+    /// Refuses to leave out what the newest backup has.
+    async fn refuse_missing_tables(&self, schema: &Schema) -> Result<(), EngineError> {
+        let Some(newest) = self.newest().await else { return Ok(()) };
+        let had = |missing: &MissingTable| newest.schema.table(&missing.table).is_some();
+        let missing: Vec<_> = schema.lacking().into_iter().filter(had).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(EngineError::TablesMissing { missing, before: newest.backup_id })
     }
 
     /// Captures what these sessions see. Its chunks are in the store once the writer has finished;

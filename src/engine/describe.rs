@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError};
 use crate::model::{
-    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, SnapshotInfo, State, Status,
-    Verification, timestamp,
+    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, SnapshotInfo, State,
+    Status, Verification, timestamp,
 };
 
 /// The metadata of a backup; every key is always there.
@@ -49,6 +49,8 @@ pub struct BackupInfo {
     pub verification: Option<Verification>,
     /// What identifies the snapshot.
     pub snapshot: SnapshotInfo,
+    /// The tables that belong to a backup and are not in this one.
+    pub missing_tables: Vec<MissingTable>,
 }
 
 /// A backup in the list.
@@ -143,6 +145,7 @@ impl BackupInfo {
             labels: state.labels,
             verification: state.verification,
             snapshot: manifest.snapshot,
+            missing_tables: manifest.schema.lacking(),
         }
     }
 

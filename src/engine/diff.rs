@@ -13,7 +13,7 @@ use super::compare::{Piece, Side, pieces};
 use super::live::Passing;
 use super::rows::Collected;
 use super::{Counts, Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Dataset, Manifest, RowCounts, Schema};
+use crate::model::{BackupId, Dataset, Manifest, MissingTable, RowCounts, Schema};
 use crate::store::Reader;
 use crate::threads;
 use crate::tree::Layout;
@@ -62,6 +62,8 @@ pub struct DiffReport {
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are listed.
     pub truncated: bool,
+    /// The tables of which this says nothing: neither side has them.
+    pub missing_tables: Vec<MissingTable>,
 }
 
 /// A snapshot that can be compared.
@@ -84,6 +86,7 @@ impl Engine {
     ) -> Result<DiffReport, EngineError> {
         let (old, new) = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
+        let missing_tables = new.schema.lacking();
         let found = collect(old.schema, old.side, new.side, limit).await?;
         run.begin(Phase::Done, None);
         Ok(DiffReport {
@@ -94,6 +97,7 @@ impl Engine {
             datasets: found.datasets,
             changes: found.changes,
             truncated: found.truncated,
+            missing_tables,
         })
     }
 

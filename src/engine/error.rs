@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{BackupId, MalformedId, Part, UnknownDataset};
+use crate::model::{BackupId, MalformedId, MissingTable, Part, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
 use crate::tree::BuildError;
@@ -61,6 +61,25 @@ pub enum EngineError {
         to: String,
         /// One sentence for each difference.
         differences: Vec<String>,
+    },
+    /// The backup is not one of this database.
+    #[error("backup {id} is not of this database: {why}")]
+    OtherDatabase {
+        /// The backup.
+        id: BackupId,
+        /// What tells the two apart.
+        why: String,
+    },
+    /// The database lacks tables that the backup before has.
+    #[error(
+        "this backup would lack a table, and the backup before has it ({before}): {}",
+        .missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    TablesMissing {
+        /// The tables.
+        missing: Vec<MissingTable>,
+        /// The backup before.
+        before: BackupId,
     },
     /// The rows that the database sent do not make a tree.
     #[error("cannot make a snapshot of {part}: {why}")]
@@ -119,6 +138,8 @@ pub enum Kind {
     NotPermitted,
     /// Rows that are not backed up, or a constraint, stand in the way.
     InTheWay,
+    /// The backup is one of another database.
+    OtherDatabase,
     /// The connection was lost during a commit: it may have taken effect or not.
     OutcomeUnknown,
     /// Somebody else is at it.
@@ -192,6 +213,7 @@ impl Kind {
             }
             Self::NotPermitted => ("not_permitted", "The database does not permit it", 503),
             Self::InTheWay => ("in_the_way", "The database holds what stands in the way", 409),
+            Self::OtherDatabase => ("other_database", "The backup is of another database", 409),
             Self::OutcomeUnknown => {
                 ("outcome_unknown", "It is not known whether it took effect", 500)
             }
@@ -216,7 +238,8 @@ impl EngineError {
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,
-            Self::Misfit { .. } => Kind::SchemaMismatch,
+            Self::Misfit { .. } | Self::TablesMissing { .. } => Kind::SchemaMismatch,
+            Self::OtherDatabase { .. } => Kind::OtherDatabase,
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
             Self::Snapshot { .. }
@@ -257,6 +280,10 @@ impl EngineError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self.kind() {
+            Kind::SchemaMismatch if matches!(self, Self::TablesMissing { .. }) => {
+                "if it is gone for good, tell one backup so: `ipam-rewind backup \
+                 --allow-missing-tables`, or ?allow_missing_tables=true"
+            }
             Kind::Damaged if matches!(self, Self::Store(StoreError::PacksMissing(_))) => {
                 "bring the folder `packs` back; or delete these backups; or use another store"
             }
@@ -267,6 +294,10 @@ impl EngineError {
                 "a backup needs a role that may read the tables and sequences, a restore one that owns them"
             }
             Kind::Busy if matches!(self, Self::Database(_)) => "try again when they are done",
+            Kind::OtherDatabase => {
+                "if the rows of this database are to be replaced by those: --into-other-database, or \
+                 ?into_other_database=true"
+            }
             Kind::OutcomeUnknown => {
                 "`ipam-rewind diff ID live` tells whether the rows are those of a backup"
             }
@@ -281,6 +312,9 @@ impl EngineError {
         let problems = match self {
             Self::Damaged { damage, .. } => damage.clone(),
             Self::Misfit { differences, .. } => differences.clone(),
+            Self::TablesMissing { missing, .. } => {
+                missing.iter().map(ToString::to_string).collect()
+            }
             _ => Vec::new(),
         };
         let hint = self.hint().map(Cow::from);
@@ -314,10 +348,10 @@ fn kind_of_store(error: &StoreError) -> Kind {
 fn kind_of_trouble(trouble: &Trouble) -> Kind {
     match trouble {
         Trouble::Unreachable(_) | Trouble::OtherTarget(_) => Kind::DatabaseUnreachable,
-        Trouble::NotPermitted(_) => Kind::NotPermitted,
+        Trouble::NotPermitted(_) | Trouble::RowsHidden(_) => Kind::NotPermitted,
         Trouble::Address(_) => Kind::MalformedRequest,
         Trouble::Unsuitable(_) => Kind::SchemaMismatch,
-        Trouble::ReferredTo(_) | Trouble::Forbidden(_) => Kind::InTheWay,
+        Trouble::ReferredTo(_) | Trouble::Forbidden(_) | Trouble::SetsOff(_) => Kind::InTheWay,
         Trouble::Blocked(_) | Trouble::LockTimeout(_) => Kind::Busy,
         Trouble::CommitUnknown(_) => Kind::OutcomeUnknown,
         Trouble::Refused(_) => Kind::Failed,

@@ -10,7 +10,7 @@ use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest,
     Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
 };
-use crate::postgres::{Session, existing_tables, refuse_incomplete};
+use crate::postgres::{Session, Site};
 use crate::store::{Reader, Store};
 use crate::tree::split::Splitter;
 
@@ -142,11 +142,19 @@ impl Engine {
         first: &mut Session,
         run: &Run,
     ) -> Result<(Option<Session>, Schema), EngineError> {
-        let tables = existing_tables(first).await?;
-        refuse_incomplete(&tables)?;
-        first.begin_snapshot(&tables).await?;
-        let second = self.share_snapshot(first, &tables, run).await?;
-        Ok((second, first.schema(&tables).await?))
+        let site = self.look(first).await?;
+        site.refuse_incomplete()?;
+        first.begin_snapshot(&site).await?;
+        let second = self.share_snapshot(first, &site, run).await?;
+        Ok((second, first.schema(&site).await?))
+    }
+
+    /// What the database has of the tables, by the role's own search path.
+    pub(super) async fn look(&self, session: &mut Session) -> Result<Site, EngineError> {
+        session.begin_look().await?;
+        let site = session.site().await?;
+        session.rollback().await?;
+        Ok(site)
     }
 
     /// A second session that sees what the first one does, if there is one to be had: two read faster
@@ -154,14 +162,14 @@ impl Engine {
     pub(super) async fn share_snapshot(
         &self,
         first: &mut Session,
-        tables: &[&str],
+        site: &Site,
         run: &Run,
     ) -> Result<Option<Session>, EngineError> {
         let Some(mut second) = first.sibling().await else {
             return Ok(None);
         };
         run.register(&second);
-        Ok(second.begin_shared(first, tables).await?.then_some(second))
+        Ok(second.begin_shared(first, site).await?.then_some(second))
     }
 
     /// Reads the snapshot that these sessions see.

@@ -135,14 +135,6 @@ impl Engine {
         self.database.is_some()
     }
 
-    /// Which database was named: its name and its host, for people.
-    ///
-    /// # Errors
-    /// If none was named, or its address cannot be read.
-    pub fn database_named(&self) -> Result<(String, String), EngineError> {
-        Ok(crate::postgres::named(self.database()?)?)
-    }
-
     fn database(&self) -> Result<&str, EngineError> {
         self.database.as_deref().ok_or(EngineError::NoDatabase)
     }

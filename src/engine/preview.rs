@@ -13,8 +13,10 @@ use super::restore::RestoreOptions;
 use super::results::RestoreResults;
 use super::rows::Collected;
 use super::{Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Dataset, Manifest, Part, Schema, Table};
-use crate::postgres::{Apply, Session, existing_tables};
+use crate::model::{
+    BackupId, Dataset, Manifest, MissingTable, Part, Sameness, Schema, Source, Table,
+};
+use crate::postgres::{Apply, Session};
 use crate::threads;
 use crate::tree::{Key, Layout, Range};
 
@@ -35,6 +37,17 @@ pub struct Preview {
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are listed.
     pub truncated: bool,
+    /// The tables of which this says nothing: they belong to a backup and are not in this one.
+    pub missing_tables: Vec<MissingTable>,
+    /// Where the backup was taken.
+    pub source: Source,
+    /// Where the rows would be written.
+    pub target: Source,
+    /// Why the target is another database than the source; then a restore must be told that it may.
+    pub other_database: Option<String>,
+    /// What would not follow the rows by itself, and what cannot be told, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Preview {
@@ -74,16 +87,30 @@ impl Engine {
     ) -> Result<Preview, EngineError> {
         let store = self.store.reader().await?;
         let id = manifest.backup_id.clone();
-        let tables = existing_tables(session).await?;
-        let schema = self.fitting_schema(session, &tables, &manifest).await?;
-        self.refuse_unknown_vrf(session, &manifest, &options.selection).await?;
-        session.begin_scratch_snapshot(&tables).await?;
-        let mut second = self.share_snapshot(session, &tables, run).await?;
+        let site = self.look(session).await?;
+        if options.selection.is_all() {
+            session.begin_snapshot(&site).await?;
+        } else {
+            session.begin_scratch_snapshot(&site).await?;
+        }
+        let schema = self.fitting_schema(session, &site, &manifest).await?;
+        self.refuse_unknown_vrf(session, &schema, &manifest, &options.selection).await?;
+        let mut notes = session.surroundings(&site).await?.notes();
+        let (source, here) = (Source::from(&manifest.snapshot), session.source().await?);
+        let other_database = match source.compare(&here) {
+            Sameness::Other(why) => Some(why),
+            Sameness::Same(remark) => {
+                notes.extend(remark);
+                None
+            }
+        };
+        let mut second = self.share_snapshot(session, &site, run).await?;
         let mut readers: Vec<_> = std::iter::once(&mut *session).chain(&mut second).collect();
         let passing = self.capture_aside(&mut readers, schema.clone(), &store, run).await?;
         if let Some(second) = second {
             second.close().await?;
         }
+        let missing_tables = schema.lacking();
         let live = Compared::from(passing).side;
         let target = Compared::backup(manifest, store).side;
         run.begin(Phase::Comparing, None);
@@ -106,6 +133,11 @@ impl Engine {
             touched: found.datasets.values().map(|counts| counts.touched).sum(),
             changes: found.changes,
             truncated: found.truncated,
+            missing_tables,
+            source,
+            target: here,
+            other_database,
+            notes,
         })
     }
 }

@@ -14,10 +14,10 @@ use super::live::{Labelled, Passing, named_if_blocked};
 use super::results::{RestoreResults, by_dataset};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Schema, SequenceValue,
-    rfc3339,
+    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Sameness, Schema,
+    SequenceValue, Source, rfc3339,
 };
-use crate::postgres::{Apply, Selection, Session, Staged, existing_tables};
+use crate::postgres::{Apply, Selection, Session, Site, Staged};
 use crate::store::{Lock, Mode};
 
 /// How long a restore waits for a sweep to end.
@@ -38,6 +38,8 @@ pub struct RestoreOptions {
     pub created_by: Option<String>,
     /// How long to ask for the tables' locks.
     pub lock_patience: Duration,
+    /// Whether the backup may be one of another database.
+    pub into_other_database: bool,
 }
 
 impl Default for RestoreOptions {
@@ -47,6 +49,7 @@ impl Default for RestoreOptions {
             safety_backup: true,
             created_by: None,
             lock_patience: TABLES_PATIENCE,
+            into_other_database: false,
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct Report {
     /// Whether only a part was asked for. Then the proof is that what was selected equals the backup, and
     /// that nothing else changed.
     pub partial: bool,
+    /// The database whose rows were replaced.
+    pub target: Source,
 }
 
 /// The documented answer.
@@ -79,7 +84,7 @@ pub struct Restored {
     pub restore_results: Report,
     /// When this was answered.
     pub timestamp: String,
-    /// What did not work although the restore did.
+    /// What did not work although the restore did, and what does not follow the rows by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -111,6 +116,7 @@ struct Replaced {
     schema: Schema,
     side: Side,
     safety: Option<BackupId>,
+    source: Source,
 }
 
 impl Engine {
@@ -133,10 +139,10 @@ impl Engine {
         self.refuse_damaged(&manifest, run).await?;
 
         let mut session = self.connect(run).await?;
-        let report = self.rewind(&mut session, &manifest, options, run).await;
-        let report = named_if_blocked(&mut session, report).await?;
+        let done = self.rewind(&mut session, &manifest, options, run).await;
+        let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
-        let notes = self.note_restore(&manifest).await.err().into_iter().collect();
+        notes.extend(self.note_restore(&manifest).await.err());
         shared.release().await;
         alone.release().await;
         run.begin(Phase::Done, None);
@@ -157,17 +163,17 @@ impl Engine {
         manifest: &Manifest,
         options: &RestoreOptions,
         run: &Run,
-    ) -> Result<Report, EngineError> {
+    ) -> Result<(Report, Vec<String>), EngineError> {
         run.begin(Phase::Locking, None);
-        let tables = existing_tables(session).await?;
-        self.fitting_schema(session, &tables, manifest).await?;
-        self.refuse_unknown_vrf(session, manifest, &options.selection).await?;
+        let (site, remark) = self.checked_site(session, manifest, options).await?;
         // What an earlier restore could not take back would only be in the way.
-        if let Err(error) = session.take_back_indexes(&tables).await {
+        if let Err(error) = session.take_back_indexes(&site).await {
             tracing::debug!("an index of an earlier restore stays: {error}");
         }
-        session.begin_exclusive(&tables, options.lock_patience).await?;
-        let live = self.keep(session, &tables, manifest, options, run).await?;
+        session.begin_exclusive(&site, options.lock_patience).await?;
+        // Again, now that nobody can alter the tables any more.
+        let surroundings = session.surroundings(&site).await?;
+        let live = self.keep(session, &site, manifest, options, run).await?;
 
         run.begin(Phase::Comparing, None);
         // Both are read with one reader: what it has of one side, it need not read for the other.
@@ -176,7 +182,6 @@ impl Engine {
         self.stage_changes(session, &live.schema, &live.side, &target).await?;
 
         run.begin(Phase::Applying, None);
-        let outside = session.outside_references(&tables).await?;
         let mut apply = Apply::new(session, &live.schema);
         if !options.selection.is_all() {
             apply.select(&options.selection).await?;
@@ -187,7 +192,8 @@ impl Engine {
         };
         let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
         let nearly_empty = nearly_empty(&live.side.parts, &staged);
-        apply.write(&outside, &nearly_empty, &sequences, &manifest.snapshot.taken_at).await?;
+        let made_after = &manifest.snapshot.taken_at;
+        apply.write(&site, &surroundings, &nearly_empty, &sequences, made_after).await?;
 
         run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
         if options.selection.is_all() {
@@ -197,34 +203,36 @@ impl Engine {
         }
         run.begin(Phase::Committing, None);
         session.commit().await?;
-        if let Err(error) = session.take_back_indexes(&tables).await {
+        if let Err(error) = session.take_back_indexes(&site).await {
             tracing::warn!("the next restore tries again: {}", error);
         }
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
-        if let Err(error) = session.analyze(&much_changed(&live.side.parts, &staged)).await {
+        let changed = much_changed(&live.side.parts, &staged);
+        if let Err(error) = session.analyze(&live.schema, &changed).await {
             tracing::warn!("could not analyze the tables: {error}");
         }
         let unchanged = RestoreResults::unchanged(&live.side.parts);
-        Ok(Report {
+        let report = Report {
             datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),
             safety_backup: live.safety,
             proven: true,
             partial: !options.selection.is_all(),
-        })
+            target: live.source,
+        };
+        Ok((report, surroundings.notes().into_iter().chain(remark).collect()))
     }
 
     /// Reads what is about to be replaced, over two sessions if that can be.
     async fn keep(
         &self,
         session: &mut Session,
-        tables: &[&str],
+        site: &Site,
         manifest: &Manifest,
         options: &RestoreOptions,
         run: &Run,
     ) -> Result<Replaced, EngineError> {
-        // Again, now that nobody can alter the tables any more.
-        let schema = self.fitting_schema(session, tables, manifest).await?;
-        let Some(mut beside) = session.beside(tables).await else {
+        let schema = self.fitting_schema(session, site, manifest).await?;
+        let Some(mut beside) = session.beside(site).await else {
             return self.keep_as_read(&mut [session], schema, manifest, options, run).await;
         };
         run.register(&beside);
@@ -248,7 +256,8 @@ impl Engine {
             let Passing { captured, reader } =
                 self.capture_aside(sessions, schema.clone(), &store, run).await?;
             let side = Side { reader, parts: captured.parts.clone() };
-            return Ok(Replaced { schema, side, safety: None });
+            let source = Source::from(&captured.snapshot);
+            return Ok(Replaced { schema, side, safety: None, source });
         }
         let (captured, writer) = self.capture_into_store(sessions, schema.clone(), run).await?;
         let written = writer.finish().await?;
@@ -259,17 +268,43 @@ impl Engine {
         };
         let safety = Some(self.publish(&captured, &written, &label).await?.backup_id);
         let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
-        Ok(Replaced { schema, side, safety })
+        let source = Source::from(&captured.snapshot);
+        Ok(Replaced { schema, side, safety, source })
+    }
+
+    /// The live tables, if all that can be told before they are locked is in order, and a remark on
+    /// whether this is the database of the backup.
+    async fn checked_site(
+        &self,
+        session: &mut Session,
+        manifest: &Manifest,
+        options: &RestoreOptions,
+    ) -> Result<(Site, Option<String>), EngineError> {
+        session.begin_look().await?;
+        let source = Source::from(&manifest.snapshot).compare(&session.source().await?);
+        let remark = match source {
+            Sameness::Same(remark) => remark,
+            Sameness::Other(why) if options.into_other_database => Some(why),
+            Sameness::Other(why) => {
+                return Err(EngineError::OtherDatabase { id: manifest.backup_id.clone(), why });
+            }
+        };
+        let site = session.site().await?;
+        let schema = self.fitting_schema(session, &site, manifest).await?;
+        self.refuse_unknown_vrf(session, &schema, manifest, &options.selection).await?;
+        session.surroundings(&site).await?;
+        session.rollback().await?;
+        Ok((site, remark))
     }
 
     /// The live tables, if the backup's rows fit into them.
     pub(super) async fn fitting_schema(
         &self,
         session: &mut Session,
-        tables: &[&str],
+        site: &Site,
         manifest: &Manifest,
     ) -> Result<Schema, EngineError> {
-        let schema = session.schema(tables).await?;
+        let schema = session.schema(site).await?;
         let differences = manifest.schema.misfits(&schema);
         if differences.is_empty() {
             return Ok(schema);

@@ -1,7 +1,7 @@
 //! Is there such a VRF at all? To restore one that was never there would succeed, and change nothing.
 
 use super::{Engine, EngineError};
-use crate::model::Manifest;
+use crate::model::{Manifest, Schema};
 use crate::postgres::{Selection, Session};
 use crate::threads;
 use crate::tree::{Layout, lookup};
@@ -11,13 +11,14 @@ impl Engine {
     pub(super) async fn refuse_unknown_vrf(
         &self,
         session: &mut Session,
+        schema: &Schema,
         manifest: &Manifest,
         selection: &Selection,
     ) -> Result<(), EngineError> {
         let Some(vrf) = &selection.vrf else {
             return Ok(());
         };
-        if session.has_vrf(vrf).await? || self.backup_has_vrf(manifest, vrf).await? {
+        if session.has_vrf(schema, vrf).await? || self.backup_has_vrf(manifest, vrf).await? {
             return Ok(());
         }
         Err(EngineError::UnknownVrf(vrf.chars().take(80).collect()))

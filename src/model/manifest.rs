@@ -157,6 +157,14 @@ pub struct SnapshotInfo {
     pub server_version: String,
     /// `pg_control_system()`'s identifier, where the role may read it.
     pub system_identifier: Option<String>,
+    /// The server's host and port as connected, `[local]` for a socket. Older backups do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub server: Option<String>,
+    /// The database's oid in its cluster. Older backups do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub database_oid: Option<u32>,
     /// `pg_current_snapshot()`.
     pub visible: String,
     /// The WAL position, where the server tells it.
@@ -170,7 +178,7 @@ pub struct SnapshotInfo {
 /// The value that a sequence hands out next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceValue {
-    /// The sequence's name, without its schema.
+    /// The sequence's name; with its schema where that is not the table's.
     pub name: String,
     /// The next value.
     pub next: i64,

@@ -12,6 +12,7 @@ mod manifest;
 mod retention;
 mod schema;
 mod sealed;
+mod source;
 mod text;
 
 pub use age::{Age, MalformedAge};
@@ -28,6 +29,10 @@ pub use manifest::{
     SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
 };
 pub use retention::{Candidate, Decision, Policy, Reason};
-pub use schema::{Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger};
+pub use schema::{
+    Column, ForeignKey, Identity, KeyColumn, KeyKind, MissingTable, NOT_THERE, Schema, Table,
+    Trigger,
+};
 pub use sealed::{Unsealed, check_seal, seal, unseal};
+pub use source::{Sameness, Source};
 pub use text::{is_hidden, visible, visible_json, visible_lines};

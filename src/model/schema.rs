@@ -1,14 +1,39 @@
 //! The shape of the backed-up tables, as the catalog told it when the snapshot was taken.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
-use super::Hash;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Hash, Part};
 
 /// All backed-up tables of a database, referenced ones before those that refer to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     /// The tables that exist at this site.
     pub tables: Vec<Table>,
+    /// The tables that are backed up where they exist, and that this site has not. Older backups do
+    /// not say why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingTable>,
+}
+
+/// Why a table is missing, where there is nothing more to say.
+pub const NOT_THERE: &str = "not there";
+
+/// A table that belongs to a backup, but is not in this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MissingTable {
+    /// Its name.
+    pub table: String,
+    /// Why not.
+    pub reason: String,
+}
+
+impl fmt::Display for MissingTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.table, self.reason)
+    }
 }
 
 /// One table. Its rows are stored with the columns in the order of `columns`.
@@ -16,6 +41,9 @@ pub struct Schema {
 pub struct Table {
     /// The name, without its schema.
     pub name: String,
+    /// The schema that holds it at this site. Older backups do not say; a restore does not need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// The stored columns: those of the key first, in its order, then the others by name. So the
     /// order in which a site happened to add its columns does not matter.
     pub columns: Vec<Column>,
@@ -142,10 +170,12 @@ impl Table {
         for column in &self.columns {
             match live.columns.iter().find(|other| other.name == column.name) {
                 None => found.push(format!("{}.{} is missing", self.name, column.name)),
-                Some(other) if other.type_name != column.type_name => found.push(format!(
-                    "{}.{} is {}, but was {}",
-                    self.name, column.name, other.type_name, column.type_name
-                )),
+                Some(other) if !same_type(&other.type_name, &column.type_name) => {
+                    found.push(format!(
+                        "{}.{} is {}, but was {}",
+                        self.name, column.name, other.type_name, column.type_name
+                    ))
+                }
                 Some(_) => {}
             }
         }
@@ -161,6 +191,15 @@ impl Table {
         }
         found
     }
+}
+
+/// Whether two type names may mean the same type. A name is qualified where the search path does not
+/// lead to the type, which may be so at one time and not at another.
+fn same_type(one: &str, other: &str) -> bool {
+    let ends = |long: &str, short: &str| {
+        long.strip_suffix(short).is_some_and(|schema| schema.ends_with('.'))
+    };
+    one == other || ends(one, other) || ends(other, one)
 }
 
 impl Schema {
@@ -188,11 +227,32 @@ impl Schema {
         sorted
     }
 
-    /// The SHA-256 of everything but whether triggers are switched on.
+    /// The tables that belong to a backup and are not in this one, with the reason where it is known.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<MissingTable> {
+        let lacks = |name: &&str| self.table(name).is_none();
+        let with_reason = |name: &str| {
+            let known = self.missing.iter().find(|missing| missing.table == name).cloned();
+            known.unwrap_or_else(|| MissingTable { table: name.into(), reason: NOT_THERE.into() })
+        };
+        Part::tables().into_iter().filter(lacks).map(with_reason).collect()
+    }
+
+    /// That a table is missing, in words.
+    fn without(&self, name: &str) -> String {
+        match self.missing.iter().find(|missing| missing.table == name) {
+            Some(missing) if missing.reason != NOT_THERE => format!("the table {missing}"),
+            _ => format!("the table {name} is missing"),
+        }
+    }
+
+    /// The SHA-256 of everything but where the tables are and whether triggers are switched on.
     #[must_use]
     pub fn fingerprint(&self) -> Hash {
         let mut plain = self.clone();
+        plain.missing.clear();
         for table in &mut plain.tables {
+            table.namespace = None;
             for trigger in &mut table.triggers {
                 trigger.enabled = 'O';
             }
@@ -206,7 +266,7 @@ impl Schema {
         let mut found = Vec::new();
         for table in &self.tables {
             match live.table(&table.name) {
-                None => found.push(format!("the table {} is missing", table.name)),
+                None => found.push(live.without(&table.name)),
                 Some(other) => found.extend(table.misfits(other)),
             }
         }

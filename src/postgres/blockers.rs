@@ -1,16 +1,16 @@
 //! Names who holds a lock that was waited for in vain.
 
 use super::error::{DatabaseError, Trouble, While};
+use super::relation::Site;
 use super::session::Session;
-use super::sql;
 
 /// What the wait was for, and so which locks of others were in the way.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wanted<'a> {
     /// To read these tables.
-    Reading(&'a [&'a str]),
+    Reading(&'a Site),
     /// To keep writers out of these tables.
-    Writing(&'a [&'a str]),
+    Writing(&'a Site),
     /// Something else: a row or a sequence of another table, an advisory lock of a function.
     Anything,
 }
@@ -18,13 +18,12 @@ pub(super) enum Wanted<'a> {
 impl Wanted<'_> {
     /// A condition on `pg_locks`.
     fn in_the_way(self) -> String {
-        let of = |tables: &[&str]| {
-            let tables = sql::regclasses(tables.iter().copied());
-            format!("locktype = 'relation' AND relation = ANY ({tables})")
+        let of = |site: &Site| {
+            format!("locktype = 'relation' AND relation = ANY ({})", site.tree_oids())
         };
         match self {
-            Self::Reading(tables) => format!("{} AND mode = 'AccessExclusiveLock'", of(tables)),
-            Self::Writing(tables) => format!("{} AND mode <> 'AccessShareLock'", of(tables)),
+            Self::Reading(site) => format!("{} AND mode = 'AccessExclusiveLock'", of(site)),
+            Self::Writing(site) => format!("{} AND mode <> 'AccessShareLock'", of(site)),
             Self::Anything => "(locktype = 'advisory' OR mode = 'AccessExclusiveLock'
                  OR (relation >= 16384 AND mode <> 'AccessShareLock'))"
                 .into(),
@@ -54,6 +53,7 @@ impl Session {
         wanted: Wanted<'_>,
     ) -> Result<Vec<String>, DatabaseError> {
         self.rollback().await?;
+        self.begin_look().await?;
         let query = format!(
             "WITH others AS (
                  SELECT pid, virtualtransaction, locktype, relation, mode, granted FROM pg_locks
@@ -88,6 +88,7 @@ impl Session {
             activity(),
         );
         let rows: Vec<(String,)> = self.rows(query).await.trying("learn who holds the locks")?;
+        self.rollback().await?;
         Ok(rows.into_iter().map(|(sentence,)| sentence).collect())
     }
 }

@@ -1,88 +1,63 @@
 //! Reads the shape of the backed-up tables from the catalog.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::error::{DatabaseError, Trouble, While};
+use super::relation::{Relation, Site};
 use super::session::Session;
-use super::sql;
 use crate::model::{
-    Column, ForeignKey, Identity, KeyColumn, KeyKind, PARTS, Part, Schema, SequenceValue, Table,
-    Trigger, VOLATILE_COLUMNS,
+    Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger, VOLATILE_COLUMNS,
 };
 
 /// A foreign key of a table that is not backed up, to one that is.
 #[derive(Debug, Clone)]
 pub struct OutsideReference {
-    /// The referring table, schema-qualified and quoted.
+    /// The referring table, qualified and quoted.
     pub table: String,
-    /// The reference.
+    /// The same as short as the search path allows, for people.
+    pub shown: String,
+    /// The table that it refers to, qualified and quoted: a backed-up one or a partition of it.
+    pub parent: String,
+    /// The reference, to the backed-up table.
     pub key: ForeignKey,
 }
 
 const CANNOT: &str = "read the catalog";
 
-/// Of a reference: the referring table's name, the same qualified and quoted, the reference's name
-/// and columns, and the table and columns that it refers to.
-type ReferenceRow = (String, String, String, Vec<String>, String, Vec<String>);
+/// Of a reference: the profile's name of the referring table, its own name in full and for people;
+/// the reference's name and columns; the profile's name of the table that it refers to, its own name
+/// in full, and the columns.
+type ReferenceRow =
+    (Option<String>, String, String, String, Vec<String>, String, String, Vec<String>);
 
 /// What belongs to each table, by the table's name.
 type ByTable<T> = HashMap<String, Vec<T>>;
 
-/// The backed-up tables that this database has, in the order in which they are to be locked.
-///
-/// # Errors
-/// If the connection is lost.
-pub async fn existing_tables(session: &mut Session) -> Result<Vec<&'static str>, DatabaseError> {
-    let mut tables = Part::tables();
-    let names: Vec<_> = tables.iter().map(|table| sql::literal(table)).collect();
-    let query = format!(
-        "SELECT relname::text FROM pg_class WHERE relname IN ({}) AND relkind IN ('r', 'p')
-         AND relnamespace = quote_ident(current_schema())::regnamespace",
-        names.join(", ")
-    );
-    let found: Vec<(String,)> = session.rows(query).await.trying(CANNOT)?;
-    tables.retain(|table| found.iter().any(|(found,)| found == table));
-    Ok(tables)
-}
-
-/// Refuses to back up a database that has these tables alone.
-///
-/// # Errors
-/// If one that no site may lack is missing.
-pub fn refuse_incomplete(tables: &[&str]) -> Result<(), DatabaseError> {
-    let needed = |part: &&Part| !part.optional && !tables.contains(&part.table);
-    let Some(Part { table, .. }) = PARTS.iter().find(needed) else {
-        return Ok(());
-    };
-    let missing = format!("it has no table {table:?} in the schema of the search path");
-    Err(DatabaseError {
-        what: "back up this database".into(),
-        trouble: Trouble::Unsuitable(missing),
-    })
-}
-
 impl Session {
-    /// The shape of these tables.
+    /// The shape of these tables. Within a transaction.
     ///
     /// # Errors
     /// If a table has no primary key, or the connection is lost.
-    pub async fn schema(&mut self, tables: &[&str]) -> Result<Schema, DatabaseError> {
+    pub async fn schema(&mut self, site: &Site) -> Result<Schema, DatabaseError> {
         // Each question is asked once, of all tables: over a network, the way there and back is what
         // takes the time.
-        let ids = sql::regclasses(tables.iter().copied());
+        let ids = site.oids();
         let mut keys = self.primary_keys(&ids).await?;
         let mut columns = self.columns(&ids).await?;
         let mut unique = self.unique(&ids).await?;
-        let mut foreign_keys = self.foreign_keys(&ids).await?;
+        let mut foreign_keys = self.foreign_keys(site).await?;
         let mut triggers = self.triggers(&ids).await?;
-        let mut sequences = self.sequences(&ids).await?;
-        let table = |&name: &&str| {
+        let sequences = self.sequences(site).await?;
+        let mut sequences = by_table(sequences, |it| (it.table.clone(), it.name));
+        let table = |relation: &Relation| {
+            let name = relation.name;
             let key = keys.remove(name).ok_or_else(|| without_key(name))?;
             let columns = in_order(of(name, &mut columns), &key);
             let (loose, plain): (Vec<_>, Vec<_>) =
                 of(name, &mut unique).into_iter().partition(|(loose, _)| *loose);
             Ok(Table {
                 name: name.to_owned(),
+                namespace: Some(relation.namespace.clone()),
                 groups: groups(&columns, key.len()),
                 columns,
                 key,
@@ -93,7 +68,8 @@ impl Session {
                 sequences: of(name, &mut sequences),
             })
         };
-        Ok(Schema { tables: tables.iter().map(table).collect::<Result<_, _>>()? })
+        let tables = site.tables.iter().map(table).collect::<Result<_, _>>()?;
+        Ok(Schema { tables, missing: site.missing.clone() })
     }
 
     async fn columns(&mut self, ids: &str) -> Result<ByTable<Column>, DatabaseError> {
@@ -155,54 +131,62 @@ impl Session {
         Ok(by_table(rows, |(table, loose, columns)| (table, (loose, columns))))
     }
 
-    async fn foreign_keys(&mut self, ids: &str) -> Result<ByTable<ForeignKey>, DatabaseError> {
-        let condition = format!("t.oid = ANY ({ids}) AND r.oid = ANY ({ids})");
-        let rows = self.references(&condition).await?;
-        Ok(by_table(rows, |(table, outside)| (table, outside.key)))
+    async fn foreign_keys(&mut self, site: &Site) -> Result<ByTable<ForeignKey>, DatabaseError> {
+        let rows = self.references(site, "t.oid IS NOT NULL").await?;
+        let inside = rows.into_iter().filter_map(|(table, outside)| Some((table?, outside.key)));
+        Ok(by_table(inside.collect(), |row| row))
     }
 
-    /// The references that tables outside `tables` make to these.
+    /// The references that other tables make to these or to partitions of them.
     ///
     /// # Errors
     /// If the connection is lost.
     pub async fn outside_references(
         &mut self,
-        tables: &[&str],
+        site: &Site,
     ) -> Result<Vec<OutsideReference>, DatabaseError> {
-        let ids = sql::regclasses(tables.iter().copied());
-        let condition = format!("r.oid = ANY ({ids}) AND t.oid <> ALL ({ids})");
-        let rows = self.references(&condition).await?;
+        let rows = self.references(site, "t.oid IS NULL").await?;
         Ok(rows.into_iter().map(|(_, outside)| outside).collect())
     }
 
-    /// The references, each after the name of the table that makes it.
+    /// The references to the site's tables, each after the profile's name of the table that makes it.
+    /// Those of whole tables stand for what they make of their partitions.
     async fn references(
         &mut self,
+        site: &Site,
         which: &str,
-    ) -> Result<Vec<(String, OutsideReference)>, DatabaseError> {
+    ) -> Result<Vec<(Option<String>, OutsideReference)>, DatabaseError> {
         let columns = |side: &str, table: &str| {
             format!(
                 "ARRAY(SELECT a.attname::text
                        FROM unnest(c.{side}) WITH ORDINALITY AS k (attnum, place)
-                       JOIN pg_attribute a ON a.attrelid = {table}.oid AND a.attnum = k.attnum
+                       JOIN pg_attribute a ON a.attrelid = c.{table} AND a.attnum = k.attnum
                        ORDER BY k.place)"
             )
         };
         let query = format!(
-            "SELECT t.relname::text, t.oid::regclass::text, c.conname::text, {}, r.relname::text, {}
-             FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
-             JOIN pg_class r ON r.oid = c.confrelid
+            "WITH tree AS {}
+             SELECT t.name, pg_catalog.format('%I.%I', cn.nspname, child.relname), child.oid::regclass::text,
+                 c.conname::text, {}, r.name, pg_catalog.format('%I.%I', pn.nspname, parent.relname), {}
+             FROM pg_constraint c JOIN tree r ON r.oid = c.confrelid
+             LEFT JOIN tree t ON t.oid = c.conrelid
+             JOIN pg_class child ON child.oid = c.conrelid
+             JOIN pg_namespace cn ON cn.oid = child.relnamespace
+             JOIN pg_class parent ON parent.oid = c.confrelid
+             JOIN pg_namespace pn ON pn.oid = parent.relnamespace
              WHERE c.contype = 'f' AND c.conparentid = 0 AND {which}
              ORDER BY c.conname COLLATE \"C\"",
-            columns("conkey", "t"),
-            columns("confkey", "r"),
+            site.tree_values(),
+            columns("conkey", "conrelid"),
+            columns("confkey", "confrelid"),
         );
         let rows: Vec<ReferenceRow> = self.rows(query).await.trying(CANNOT)?;
-        let reference =
-            |(referring, table, name, columns, references, referenced_columns): ReferenceRow| {
-                let key = ForeignKey { name, columns, references, referenced_columns };
-                (referring, OutsideReference { table, key })
-            };
+        let reference = |row: ReferenceRow| {
+            let (referring, table, shown, name, columns, references, parent, referenced_columns) =
+                row;
+            let key = ForeignKey { name, columns, references, referenced_columns };
+            (referring, OutsideReference { table, shown, parent, key })
+        };
         Ok(rows.into_iter().map(reference).collect())
     }
 
@@ -216,49 +200,6 @@ impl Session {
         Ok(by_table(rows, |(table, name, enabled)| {
             (table, Trigger { name, enabled: enabled.chars().next().unwrap_or('O') })
         }))
-    }
-
-    /// The sequences that a table's columns own or take their defaults from.
-    async fn sequences(&mut self, ids: &str) -> Result<ByTable<String>, DatabaseError> {
-        let query = format!(
-            "SELECT t.relname::text, s.relname::text COLLATE \"C\"
-             FROM (SELECT refobjid AS of_table, objid AS sequence FROM pg_depend
-                   WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
-                     AND deptype IN ('a', 'i') AND refobjid = ANY ({ids})
-                   UNION
-                   SELECT adrelid, refobjid FROM pg_attrdef f JOIN pg_depend ON objid = f.oid
-                   WHERE classid = 'pg_attrdef'::regclass AND refclassid = 'pg_class'::regclass
-                     AND adrelid = ANY ({ids})) AS uses
-             JOIN pg_class t ON t.oid = of_table JOIN pg_class s ON s.oid = sequence
-             WHERE s.relkind = 'S'
-               AND s.relnamespace = quote_ident(current_schema())::regnamespace
-             ORDER BY 2"
-        );
-        let rows: Vec<(String, String)> = self.rows(query).await.trying(CANNOT)?;
-        Ok(by_table(rows, |row| row))
-    }
-
-    /// The next value of each sequence of this schema.
-    ///
-    /// # Errors
-    /// If the role may not read a sequence.
-    pub async fn sequence_values(
-        &mut self,
-        schema: &Schema,
-    ) -> Result<Vec<SequenceValue>, DatabaseError> {
-        let mut values = Vec::new();
-        let sequences: BTreeSet<_> = schema.tables.iter().flat_map(|t| &t.sequences).collect();
-        for name in sequences {
-            let query = format!(
-                "SELECT last_value + CASE WHEN is_called THEN seqincrement ELSE 0 END
-                 FROM {}, pg_sequence WHERE seqrelid = {}",
-                sql::name(name),
-                sql::regclass(name)
-            );
-            let next = self.value(query).await.trying(format!("read the sequence {name}"))?;
-            values.push(SequenceValue { name: name.clone(), next });
-        }
-        Ok(values)
     }
 }
 

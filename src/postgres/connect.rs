@@ -1,15 +1,15 @@
-//! Opens a session: the hosts of an address in their order, with the settings pinned.
+//! Opens a session: the hosts of an address in their order.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
 use super::address::{Address, Host, Target};
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
-use super::settings::pin_session;
+use super::settings::{Pins, greeting};
 
 /// What is tried with an address.
 const USE_ADDRESS: &str = "use the database URL";
@@ -21,16 +21,8 @@ pub(super) const FREE_CONNECTION: Duration = Duration::from_millis(100);
 /// one before it was closed.
 const JUST_LEFT: Duration = Duration::from_secs(3);
 
-/// Which database an address names: its name and its host, for people.
-///
-/// # Errors
-/// If the address cannot be read.
-pub fn named(url: &str) -> Result<(String, String), DatabaseError> {
-    Ok(Address::parse(url).trying(USE_ADDRESS)?.named())
-}
-
 impl Session {
-    /// Connects and pins the settings. Statements wait for locks as long as [`LOCK_TIMEOUT`].
+    /// Connects. Statements wait for locks as long as [`LOCK_TIMEOUT`].
     ///
     /// # Errors
     /// If the URL cannot be read, the server is out of reach, or the role may not connect.
@@ -121,15 +113,18 @@ impl Session {
         options: PgConnectOptions,
         lock_timeout: Duration,
     ) -> Result<Self, DatabaseError> {
+        // A pooler may not know the digits as a parameter; every transaction sets them anyway.
+        let options = options.application_name("ipam-rewind").extra_float_digits(None);
         let mut connection =
             PgConnection::connect_with(&options).await.trying("connect to the database")?;
-        let pinned = sqlx::raw_sql(AssertSqlSafe(pin_session(lock_timeout)));
-        let rows = connection.fetch_all(pinned).await.trying("set up the session")?;
-        let (first, last) = (rows.first(), rows.last());
-        let (first, last) =
-            first.zip(last).ok_or(sqlx::Error::RowNotFound).trying("set up the session")?;
-        let backend = first.try_get(0).trying("set up the session")?;
-        let search_path = last.try_get(0).trying("set up the session")?;
-        Ok(Self { connection, options, backend, search_path, lock_timeout })
+        let greeting = sqlx::raw_sql(AssertSqlSafe(greeting()));
+        let rows = connection.fetch_all(greeting).await.trying("set up the session")?;
+        let (first, different) =
+            rows.split_first().ok_or(sqlx::Error::RowNotFound).trying("set up the session")?;
+        let (backend, search_path) = FromRow::from_row(first).trying("set up the session")?;
+        let different = different.iter().map(FromRow::from_row).collect::<Result<_, _>>();
+        let different = different.trying("set up the session")?;
+        let pins = Pins { search_path, different, lock_timeout };
+        Ok(Self { connection, options, backend, pins })
     }
 }

@@ -50,7 +50,7 @@ impl Session {
         let pages = |table: &Table| {
             format!(
                 "coalesce(pg_relation_size({}), 0) / current_setting('block_size')::int8",
-                sql::regclass(&table.name)
+                sql::regclass(table)
             )
         };
         let pages: Vec<_> = schema.tables.iter().map(pages).collect();
@@ -80,7 +80,7 @@ impl Session {
             "COPY (SELECT CASE {} END, {} FROM {}{}) TO STDOUT",
             digits.join(" "),
             sql::names(table.column_names()),
-            sql::name(&table.name),
+            sql::table(table),
             pages.condition()
         );
         let mut stream = self.raw().copy_out_raw(&statement).await.trying(what())?;

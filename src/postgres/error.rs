@@ -40,6 +40,15 @@ pub enum Trouble {
     /// Rows outside the backup refer to rows that would go.
     #[error("rows that are not backed up refer to rows that would be replaced: {}", .0.join("; "))]
     ReferredTo(Vec<String>),
+    /// Writing the tables would set off what reaches beyond their rows.
+    #[error("it would set off what changes more than the rows: {}", .0.join("; "))]
+    SetsOff(Vec<String>),
+    /// Row-level security keeps rows from this role.
+    #[error(
+        "row-level security of {0} hides rows from this role; use its owner without FORCE ROW LEVEL \
+         SECURITY, or a role with BYPASSRLS"
+    )]
+    RowsHidden(String),
     /// The database is not one that can be backed up.
     #[error("{0}")]
     Unsuitable(String),

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::blockers::Wanted;
 use super::error::{DatabaseError, Trouble, While, is_lock_timeout};
+use super::relation::Site;
 use super::session::Session;
 use super::settings::limit_waits;
-use super::sql;
 
 /// How long one try waits in the queue, where it holds up others.
 const ONE_TRY: Duration = Duration::from_secs(2);
@@ -27,23 +27,22 @@ impl Session {
     /// own the tables.
     pub async fn begin_exclusive(
         &mut self,
-        tables: &[&str],
+        site: &Site,
         patience: Duration,
     ) -> Result<(), DatabaseError> {
-        let list = sql::names(tables.iter().copied());
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; {} {}
-             LOCK TABLE {list} IN EXCLUSIVE MODE; {}",
-            self.pin_transaction(),
+            "{} {} LOCK TABLE {} IN EXCLUSIVE MODE; {}",
+            self.begin("READ COMMITTED READ WRITE"),
             limit_waits(ONE_TRY),
+            site.names(),
             limit_waits(patience.max(ONE_TRY))
         );
         let since = Instant::now();
         loop {
             match self.run(begin.clone()).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return self.check_site(site).await,
                 Err(error) if is_lock_timeout(&error) => {
-                    let blockers = self.blockers(Wanted::Writing(tables)).await?;
+                    let blockers = self.blockers(Wanted::Writing(site)).await?;
                     if since.elapsed() >= patience {
                         let trouble = Trouble::Blocked(blockers);
                         return Err(DatabaseError { what: "lock the tables".into(), trouble });
@@ -59,15 +58,15 @@ impl Session {
     /// [`Session::begin_exclusive`] and has written nothing yet. `None` if there is none to be had: no
     /// further connection, or somebody waits for a table with a stronger lock. Waiting behind them
     /// would be waiting for this very session.
-    pub async fn beside(&self, tables: &[&str]) -> Option<Self> {
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}
-             LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
-            self.pin_transaction(),
-            sql::names(tables.iter().copied())
-        );
+    pub async fn beside(&self, site: &Site) -> Option<Self> {
         let mut beside = self.sibling().await?;
+        let begin = format!(
+            "{} LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT",
+            beside.begin("REPEATABLE READ READ ONLY"),
+            site.names()
+        );
         beside.run(begin).await.ok()?;
+        beside.check_settings(site).await.ok()?;
         Some(beside)
     }
 }

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Receiver;
 use super::error::{DatabaseError, While};
 use super::session::Session;
 use super::sql;
+use crate::model::{Schema, Table};
 
 /// The tables whose rows the older form holds.
 const TABLES: [&str; 4] = ["vrf", "vpc", "prefix", "vpc_prefix_association"];
@@ -33,16 +34,18 @@ impl Session {
     /// If a row is not of its table's types, or the role may not make temporary tables.
     pub async fn stage_older(
         &mut self,
+        schema: &Schema,
         taken: &str,
         mut lines: Receiver<Vec<u8>>,
     ) -> Result<(), DatabaseError> {
         let what = "stage the older backup";
-        for table in TABLES {
-            let (table, columns) = (sql::name(table), self.blank_columns(table).await?);
+        for name in TABLES {
+            let table = schema.table(name).expect("no site lacks it");
+            let columns = self.blank_columns(table).await?;
             let views = format!(
-                "CREATE TEMP VIEW live_{0} AS SELECT * FROM {table};
-                 CREATE TEMP VIEW blank_{0} AS SELECT {columns}",
-                table.trim_matches('"'),
+                "CREATE TEMP VIEW live_{name} AS SELECT * FROM {};
+                 CREATE TEMP VIEW blank_{name} AS SELECT {columns}",
+                sql::table(table),
             );
             self.run(views).await.trying(what)?;
         }
@@ -62,13 +65,17 @@ impl Session {
         Ok(())
     }
 
-    /// Puts the staged backup in the place of the live tables.
+    /// Puts the staged backup in the place of the live tables of this schema.
     ///
     /// # Errors
     /// If a value is not of its column's type, or the connection is lost.
-    pub async fn fill_older(&mut self) -> Result<MadeUp, DatabaseError> {
+    pub async fn fill_older(&mut self, schema: &mut Schema) -> Result<MadeUp, DatabaseError> {
         let what = "bring the older backup into the form of the tables";
         self.run(FILL.into()).await.trying(what)?;
+        let filled = |table: &&mut Table| TABLES.contains(&table.name.as_str());
+        for table in schema.tables.iter_mut().filter(filled) {
+            table.namespace = Some("pg_temp".into());
+        }
         let query = "SELECT place, rows, what FROM older_notes WHERE rows > 0 ORDER BY place";
         let rows: Vec<(i32, i64, String)> = self.rows(query.into()).await.trying(what)?;
         let mut made_up = MadeUp::default();
@@ -81,9 +88,9 @@ impl Session {
 
     /// What each column of a new row is, as a list for SELECT: its default or null. A default that
     /// would count a sequence on is none.
-    async fn blank_columns(&mut self, table: &str) -> Result<String, DatabaseError> {
+    async fn blank_columns(&mut self, table: &Table) -> Result<String, DatabaseError> {
         let query = format!(
-            "SELECT string_agg(format('(%s)::%s AS %I',
+            "SELECT string_agg(pg_catalog.format('(%s)::%s AS %I',
                  CASE WHEN attgenerated <> '' OR pg_get_expr(adbin, adrelid) LIKE '%nextval(%'
                       THEN 'NULL' ELSE coalesce(pg_get_expr(adbin, adrelid), 'NULL') END,
                  format_type(atttypid, atttypmod), attname), ', ' ORDER BY attnum)

@@ -7,18 +7,17 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
-use super::blockers::Wanted;
 use super::connect::FREE_CONNECTION;
-use super::error::{DatabaseError, Trouble, While, is_lock_timeout};
-use super::settings::pin_transaction;
+use super::error::{DatabaseError, Trouble, While};
+use super::settings::Pins;
 use super::sql;
-use crate::model::SnapshotInfo;
+use crate::model::{Schema, SnapshotInfo, Source};
 
 /// How long a server that may be gone is asked for the end of a session or a transaction.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Database, version, system, snapshot, WAL position, time.
-type SnapshotRow = (String, String, Option<String>, String, Option<String>, String);
+/// Version, snapshot, WAL position, time.
+type SnapshotRow = (String, String, Option<String>, String);
 
 /// A connection to the database, in a transaction or between two.
 #[derive(Debug)]
@@ -26,8 +25,7 @@ pub struct Session {
     pub(super) connection: PgConnection,
     pub(super) options: PgConnectOptions,
     pub(super) backend: i32,
-    pub(super) search_path: String,
-    pub(super) lock_timeout: Duration,
+    pub(super) pins: Pins,
 }
 
 /// How a transaction ended whose commit was not answered.
@@ -43,13 +41,8 @@ impl Session {
     /// Another session on the same server and database, if there is one to be had: a role, a database
     /// or the server may have no further connection.
     pub async fn sibling(&self) -> Option<Self> {
-        let sibling = Self::open(self.options.clone(), self.lock_timeout).await;
+        let sibling = Self::open(self.options.clone(), self.pins.lock_timeout).await;
         sibling.inspect_err(|error| tracing::debug!("no second session: {error}")).ok()
-    }
-
-    /// Pins the settings of the transaction that has just begun.
-    pub(super) fn pin_transaction(&self) -> String {
-        pin_transaction(&self.search_path, self.lock_timeout)
     }
 
     /// Who would end this session's work, should the caller stop half-way.
@@ -99,80 +92,25 @@ impl Session {
         Ok(value)
     }
 
-    /// Begins a transaction that sees one snapshot of these tables and writes nothing. The tables
-    /// are locked before the snapshot is taken: a TRUNCATE in between would empty them under it.
-    ///
-    /// # Errors
-    /// If a table cannot be locked for reading.
-    pub async fn begin_snapshot(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
-        self.begin_reading("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", tables).await
-    }
-
-    /// As [`Session::begin_snapshot`], for a transaction that may make temporary tables. It is to be
-    /// rolled back.
-    ///
-    /// # Errors
-    /// If a table cannot be locked for reading.
-    pub async fn begin_scratch_snapshot(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
-        self.begin_reading("BEGIN ISOLATION LEVEL REPEATABLE READ", tables).await
-    }
-
-    async fn begin_reading(&mut self, begin: &str, tables: &[&str]) -> Result<(), DatabaseError> {
-        const WHAT: &str = "take a snapshot of the tables";
-        let lock = format!(
-            "{begin}; {} LOCK TABLE {} IN ACCESS SHARE MODE",
-            self.pin_transaction(),
-            sql::names(tables.iter().copied())
-        );
-        match self.run(lock).await {
-            Err(error) if is_lock_timeout(&error) => {
-                let blockers = self.blockers(Wanted::Reading(tables)).await?;
-                Err(DatabaseError { what: WHAT.into(), trouble: Trouble::Blocked(blockers) })
-            }
-            done => done.map(drop).trying(WHAT),
-        }
-    }
-
     /// Renews what the planner knows of these tables.
     ///
     /// # Errors
     /// If the role does not own them, or the connection is lost.
-    pub async fn analyze(&mut self, tables: &BTreeSet<&str>) -> Result<(), DatabaseError> {
+    pub async fn analyze(
+        &mut self,
+        schema: &Schema,
+        tables: &BTreeSet<&str>,
+    ) -> Result<(), DatabaseError> {
         if tables.is_empty() {
             return Ok(());
         }
-        let tables = sql::names(tables.iter().copied());
-        self.run(format!("ANALYZE {tables}")).await.trying("analyze the tables")?;
+        let tables = schema.tables.iter().filter(|table| tables.contains(table.name.as_str()));
+        let tables: Vec<_> = tables.map(sql::table).collect();
+        let begin = self.begin("READ COMMITTED READ WRITE");
+        self.run(format!("{begin} ANALYZE {}; COMMIT", tables.join(", ")))
+            .await
+            .trying("analyze the tables")?;
         Ok(())
-    }
-
-    /// Begins a transaction that sees the snapshot of the first session's, and holds the tables like
-    /// that one. False if it does not, since somebody waits for a table with a stronger lock: to wait
-    /// behind them would be to wait for the first session, which waits for this one in turn.
-    ///
-    /// # Errors
-    /// If the server does not share the snapshot.
-    pub async fn begin_shared(
-        &mut self,
-        first: &mut Self,
-        tables: &[&str],
-    ) -> Result<bool, DatabaseError> {
-        let what = "share the snapshot";
-        let snapshot: String =
-            first.value("SELECT pg_export_snapshot()".into()).await.trying(what)?;
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}; {}",
-            sql::literal(&snapshot),
-            self.pin_transaction()
-        );
-        self.run(begin).await.trying(what)?;
-        let tables = sql::names(tables.iter().copied());
-        let lock = format!("LOCK TABLE {tables} IN ACCESS SHARE MODE NOWAIT");
-        match self.run(lock).await {
-            Ok(_) => Ok(true),
-            Err(error) if is_lock_timeout(&error) => self.rollback().await.map(|()| false),
-            Err(error) => Err(error).trying(what),
-        }
     }
 
     /// What identifies the snapshot that this transaction sees; the fingerprint is the caller's.
@@ -183,25 +121,48 @@ impl Session {
         &mut self,
         schema_fingerprint: crate::model::Hash,
     ) -> Result<SnapshotInfo, DatabaseError> {
+        let source = self.source().await?;
         let query = "
-            SELECT current_database()::text, current_setting('server_version'),
-                CASE WHEN has_function_privilege('pg_control_system()', 'execute')
-                     THEN (SELECT system_identifier::text FROM pg_control_system()) END,
-                pg_current_snapshot()::text,
+            SELECT current_setting('server_version'), pg_current_snapshot()::text,
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
                      ELSE pg_current_wal_lsn()::text END,
                 now()::text";
         let row: SnapshotRow = self.row(query.into()).await.trying("identify the snapshot")?;
-        let (database, server_version, system_identifier, visible, wal_position, taken_at) = row;
+        let (server_version, visible, wal_position, taken_at) = row;
         Ok(SnapshotInfo {
-            database,
+            database: source.database,
             server_version,
-            system_identifier,
+            system_identifier: source.system_identifier,
+            server: source.server,
+            database_oid: source.database_oid,
             visible,
             wal_position,
             taken_at,
             schema_fingerprint,
         })
+    }
+
+    /// Which database this is. Within a transaction.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn source(&mut self) -> Result<Source, DatabaseError> {
+        let query = "
+            SELECT datname::text, oid::int8, has_function_privilege('pg_control_system()', 'execute')
+            FROM pg_database WHERE datname = current_database()";
+        let what = "identify the database";
+        let row: (String, i64, bool) = self.row(query.into()).await.trying(what)?;
+        let (database, oid, is_told) = row;
+        // Apart: a query that only might call the function is not permitted either.
+        let system = "SELECT system_identifier::text FROM pg_control_system()";
+        let system_identifier =
+            if is_told { Some(self.value(system.into()).await.trying(what)?) } else { None };
+        // A folder of this machine is nobody else's business.
+        let local = self.options.get_socket().is_some() || self.options.get_host().starts_with('/');
+        let host = if local { "[local]" } else { self.options.get_host() };
+        let server = Some(format!("{host}:{}", self.options.get_port()));
+        let database_oid = u32::try_from(oid).ok();
+        Ok(Source { database, server, system_identifier, database_oid })
     }
 
     /// Takes leave of the server.

@@ -1,5 +1,8 @@
-//! The settings that every session and every transaction pins, because a role, a database or a URL
-//! can set others that change what is sent or read. `docs/database.md` has the reason for each.
+//! The settings that every transaction pins, because a role, a database or a URL can set others that
+//! change what is sent or read. `docs/database.md` has the reason for each.
+//!
+//! They are set for the transaction and not for the session: a pooler may run the next transaction in
+//! another session of the server, and would hand ours to the application as we left it.
 
 use std::time::Duration;
 
@@ -67,36 +70,77 @@ const WHERE_DIFFERENT: &[(&str, &str)] = &[
     ("restrict_nonsystem_relation_kind", ""),
 ];
 
-/// Pins the settings of a session. The first column of the first row is the server's process, that
-/// of the last row the search path.
-///
-/// Relations are those of the first schema of the role's search path. The other schemas stay behind
-/// it: functions of the site (of a CHECK, a domain, an index) look their own names up there.
-pub fn pin_session(lock_timeout: Duration) -> String {
+/// Asks what a session is to know: the server's process, the schemas of the role's own search path, and
+/// the settings of [`WHERE_DIFFERENT`] that differ, with the values that they are to have. It is not
+/// asked for what another user of a pooled session may have left behind. `pg_catalog` and the temporary
+/// schema are searched anyway.
+pub fn greeting() -> String {
     let values = WHERE_DIFFERENT
         .iter()
         .map(|(name, value)| format!("({}, {})", sql::literal(name), sql::literal(value)));
     format!(
-        "SET statement_timeout = 0; SELECT pg_backend_pid(); {}
-         SELECT set_config(name, value, false) FROM (VALUES {}) AS pinned (name, value)
-         JOIN pg_settings USING (name) WHERE setting <> value;
-         SELECT set_config('search_path', coalesce((
-             SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
-             FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)
-             WHERE name <> 'pg_catalog' AND name NOT LIKE 'pg\\_temp%'), ''), false);",
-        set("SET", lock_timeout),
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = 0; SET LOCAL search_path TO DEFAULT;
+         SELECT pg_catalog.pg_backend_pid(), ARRAY(
+             SELECT s.name::text FROM pg_catalog.unnest(pg_catalog.current_schemas(false))
+                 WITH ORDINALITY AS s (name, place)
+             WHERE NOT pg_catalog.starts_with(s.name::text, 'pg_'::text) ORDER BY s.place);
+         SET LOCAL search_path = pg_catalog;
+         SELECT name, value FROM (VALUES {}) AS pinned (name, value)
+         JOIN pg_settings USING (name) WHERE reset_val <> value OR setting <> value;
+         COMMIT",
         values.collect::<Vec<_>>().join(", "),
     )
 }
 
-/// Pins the settings of the transaction that has just begun: a pooler may run it in another session
-/// of the server than the one that [`pin_session`] was sent to. Takes no snapshot.
-pub fn pin_transaction(search_path: &str, lock_timeout: Duration) -> String {
-    let path = if search_path.is_empty() { "''" } else { search_path };
-    format!(
-        "SET LOCAL statement_timeout = 0; {} SET LOCAL search_path = {path};",
-        set("SET LOCAL", lock_timeout)
-    )
+/// What a session pins in each of its transactions.
+#[derive(Debug, Clone)]
+pub struct Pins {
+    /// The schemas in which the role looks names up, `pg_catalog` and the temporary one aside.
+    pub search_path: Vec<String>,
+    /// Settings of [`WHERE_DIFFERENT`] that differ, with the values that they are to have.
+    pub different: Vec<(String, String)>,
+    /// How long a statement waits for a lock.
+    pub lock_timeout: Duration,
+}
+
+impl Pins {
+    /// Statements that pin everything for the rest of the transaction that has just begun. They take
+    /// no snapshot.
+    ///
+    /// The search path is the role's own: what the server runs for a row that is written (functions of
+    /// a CHECK, a domain, an index) finds what it finds for the application. `pg_catalog` comes first,
+    /// whatever the role says, so that nothing that we send means another function or operator.
+    pub fn set_local(&self) -> String {
+        let different = self.different.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pinned: String = EVERYWHERE
+            .iter()
+            .copied()
+            .chain(different)
+            .map(|(name, value)| format!("SET LOCAL {name} = {};", sql::literal(value)))
+            .collect();
+        let path = match &self.search_path[..] {
+            [] => "''".to_owned(),
+            some => sql::names(some.iter().map(String::as_str)),
+        };
+        let wait = limit_waits(self.lock_timeout);
+        format!("SET LOCAL statement_timeout = 0;{pinned}{wait}SET LOCAL search_path = {path};")
+    }
+
+    /// A query for what is not as [`Pins::set_local`] sets it.
+    pub fn differing(&self) -> String {
+        let rows = EVERYWHERE
+            .iter()
+            .map(|(name, value)| format!("({}, {})", sql::literal(name), sql::literal(value)));
+        format!(
+            "SELECT pg_catalog.format('%s is %s', name, current_setting(name))
+             FROM (VALUES {}) AS pinned (name, value)
+             WHERE replace(current_setting(name), '""', '') <> value
+             UNION ALL SELECT pg_catalog.format('search_path is %s', current_setting('search_path'))
+             WHERE current_schemas(false)::text[] <> {}",
+            rows.collect::<Vec<_>>().join(", "),
+            sql::texts(&self.search_path),
+        )
+    }
 }
 
 /// Limits how long the statements of this transaction wait for a lock.
@@ -104,13 +148,25 @@ pub fn limit_waits(lock_timeout: Duration) -> String {
     format!("SET LOCAL lock_timeout = {};", milliseconds(lock_timeout))
 }
 
-fn set(how: &str, lock_timeout: Duration) -> String {
-    let pin = |(name, value): &(&str, &str)| format!("{how} {name} = {};", sql::literal(value));
-    let pinned: String = EVERYWHERE.iter().map(pin).collect();
-    format!("{pinned} {how} lock_timeout = {};", milliseconds(lock_timeout))
-}
-
 /// A timeout of 0 would be none.
 fn milliseconds(timeout: Duration) -> u128 {
     timeout.as_millis().clamp(1, i32::MAX.unsigned_abs().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_path_is_set_as_names_and_an_empty_one_as_empty() {
+        let path = |path: &[&str]| {
+            let search_path = path.iter().map(|&name| name.to_owned()).collect();
+            let pins = Pins { search_path, different: vec![], lock_timeout: Duration::ZERO };
+            pins.set_local()
+        };
+        assert!(path(&[]).ends_with("SET LOCAL search_path = '';"));
+        assert!(
+            path(&["a\"b", "public"]).ends_with("SET LOCAL search_path = \"a\"\"b\", \"public\";")
+        );
+    }
 }

@@ -18,15 +18,40 @@ pub fn names<'n>(identifiers: impl IntoIterator<Item = &'n str>) -> String {
     identifiers.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// A table, index or sequence of this schema, as what the catalog knows it by.
-pub fn regclass(identifier: &str) -> String {
-    format!("{}::regclass", literal(&name(identifier)))
+/// A table, index or sequence of this schema.
+pub fn qualified(schema: &str, identifier: &str) -> String {
+    format!("{}.{}", name(schema), name(identifier))
+}
+
+/// A live table.
+pub fn table(table: &Table) -> String {
+    match &table.namespace {
+        Some(schema) => qualified(schema, &table.name),
+        None => name(&table.name),
+    }
+}
+
+/// A live table, as what the catalog knows it by.
+pub fn regclass(of: &Table) -> String {
+    format!("{}::regclass", literal(&table(of)))
 }
 
 /// Several of them, as an array.
-pub fn regclasses<'n>(identifiers: impl IntoIterator<Item = &'n str>) -> String {
-    let list = identifiers.into_iter().map(regclass).collect::<Vec<_>>().join(", ");
+pub fn regclasses<'t>(tables: impl IntoIterator<Item = &'t Table>) -> String {
+    let list = tables.into_iter().map(regclass).collect::<Vec<_>>().join(", ");
     format!("ARRAY[{list}]::regclass[]")
+}
+
+/// Oids as an array.
+pub fn oids(oids: impl IntoIterator<Item = u32>) -> String {
+    let list = oids.into_iter().map(|oid| oid.to_string()).collect::<Vec<_>>().join(", ");
+    format!("ARRAY[{list}]::oid[]")
+}
+
+/// Texts as an array.
+pub fn texts(texts: &[String]) -> String {
+    let list = texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ");
+    format!("ARRAY[{list}]::text[]")
 }
 
 /// Names of one relation as a list.

@@ -127,7 +127,8 @@ async fn bless() {
         let clock = std::sync::Arc::new(move || time);
         Engine::new(store.clone(), Some(database.url.clone())).with_clock(clock)
     };
-    let request = |text: &str| BackupRequest { description: Some(text.into()), created_by: None };
+    let request =
+        |text: &str| BackupRequest { description: Some(text.into()), ..BackupRequest::default() };
     let run = Run::new();
     let then = engine("2025-09-20T14:30:22.123456Z");
     let first = then.backup(request("Before major update"), &run).await;

@@ -5,6 +5,7 @@ mod archive;
 mod capture;
 mod cli;
 mod connect;
+mod coverage;
 mod demo;
 mod embedded;
 mod faults;

@@ -55,12 +55,12 @@ INSERT INTO device42_ipaddress (ip_address, label) VALUES
 ";
 
 /// [`PLAN`], ready to be backed up.
-async fn plan() -> Cycle {
+pub async fn plan() -> Cycle {
     site("").await
 }
 
 /// [`PLAN`] at a site that has changed the tables in its own way before.
-async fn site(changes: &str) -> Cycle {
+pub async fn site(changes: &str) -> Cycle {
     let cycle = Cycle::new(database().await).await;
     cycle.sql(PLAN).await;
     if !changes.is_empty() {

@@ -31,7 +31,7 @@ afterEach(() => {
 });
 
 describe('the typed confirmation', () => {
-  const shown = (ready = true) => mount(ConfirmRestore, { props: { id: '20250920_143022', part: false, safety: true, ready, starting: false } });
+  const shown = (ready = true, other: string | null = null) => mount(ConfirmRestore, { global, props: { id: '20250920_143022', target: 'ipam at db:5432', other, part: false, safety: true, ready, starting: false } });
 
   it('restores only once the id is typed, to the letter', async () => {
     const form = shown();
@@ -50,6 +50,17 @@ describe('the typed confirmation', () => {
     expect(form.text()).not.toContain('no Undo');
     await form.setProps({ safety: false });
     expect(form.text()).toContain('there will be no Undo');
+  });
+
+  it('names the target, and asks once more where it is another database', async () => {
+    const form = shown(true, 'the backup was taken from another cluster');
+    expect(form.text()).toContain('ipam at db:5432');
+    await form.get('input:not([type=checkbox])').setValue('20250920_143022');
+    await form.get('form').trigger('submit');
+    expect(form.emitted('go')).toBeUndefined();
+    await form.get('input[type=checkbox]').setValue(true);
+    await form.get('form').trigger('submit');
+    expect(form.emitted('go')).toEqual([[true]]);
   });
 
   it('waits for the preview', async () => {
@@ -83,7 +94,8 @@ describe('a problem', () => {
 
 describe('the preview’s sentence', () => {
   const rows = (inserted: number, updated: number, deleted: number) => ({ inserted, updated, deleted, unchanged: 10 });
-  const preview = { status: 'success', backup_id: 'x', partial: false, touched: 0, changes: [], truncated: false };
+  const place = { database: 'ipam', server: 'db:5432', system_identifier: null };
+  const preview = { status: 'success', backup_id: 'x', partial: false, touched: 0, changes: [], truncated: false, missing_tables: [], source: place, target: place, other_database: null };
 
   it('counts what comes, changes and goes', () => {
     const text = mount(PreviewSentence, { props: { preview: { ...preview, datasets: { vrfs: rows(1, 0, 2), vpcs: rows(0, 3, 0) } } } }).text();

@@ -37,12 +37,12 @@ export function useRestore(id: string) {
     void restore.run(() => followed(now));
   }, { immediate: true });
 
-  async function begin(): Promise<void> {
+  async function begin(intoOther = false): Promise<void> {
     const query = previewed.value;
     if (!query) return;
     const safe = choice.value.safety;
     await restore.run(async () => {
-      const job = await jobs.restore(id, { ...query, safety_backup: safe });
+      const job = await jobs.restore(id, { ...query, safety_backup: safe, ...(intoOther ? { into_other_database: true } : {}) });
       begunSafely.value = safe;
       void router.replace({ query: { job: job.job_id } });
       return job;

@@ -1,5 +1,5 @@
 /** What a backup's metadata says to people. */
-import type { Backup } from '@/services/types';
+import type { Backup, Source } from '@/services/types';
 
 export type Trigger = 'manual' | 'scheduled' | 'pre-restore';
 
@@ -13,6 +13,11 @@ export const TRIGGER_NAMES: Record<Trigger, string> = {
   scheduled: 'Scheduled',
   'pre-restore': 'Before a restore',
 };
+
+/** A database and its server. */
+export function placeOf(source: Source): string {
+  return `${source.database} at ${source.server ?? 'a server that is not recorded'}`;
+}
 
 export type Mark = 'corrupt' | 'verified' | 'restore-tested' | 'pinned';
 

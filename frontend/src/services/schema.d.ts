@@ -624,6 +624,8 @@ export interface components {
             verification: components["schemas"]["Verification"] | null;
             /** @description What identifies the snapshot. */
             snapshot: components["schemas"]["SnapshotInfo"];
+            /** @description The tables that belong to a backup and are not in this one. */
+            missing_tables: components["schemas"]["MissingTable"][];
         };
         /**
          * @description Why a backup was made.
@@ -780,6 +782,8 @@ export interface components {
             changes: components["schemas"]["RowChange"][];
             /** @description Whether there are more changes than are listed. */
             truncated: boolean;
+            /** @description The tables of which this says nothing: neither side has them. */
+            missing_tables: components["schemas"]["MissingTable"][];
         };
         /** @description The disk that the store is on. */
         Disk: components["schemas"]["DiskSpace"] & {
@@ -1038,6 +1042,13 @@ export interface components {
              */
             age_days: number;
         };
+        /** @description A table that belongs to a backup, but is not in this one. */
+        MissingTable: {
+            /** @description Its name. */
+            table: string;
+            /** @description Why not. */
+            reason: string;
+        };
         /** @description A backup as a point in time. */
         Moment: {
             /** @description The backup. */
@@ -1083,6 +1094,16 @@ export interface components {
             changes: components["schemas"]["RowChange"][];
             /** @description Whether there are more changes than are listed. */
             truncated: boolean;
+            /** @description The tables of which this says nothing: they belong to a backup and are not in this one. */
+            missing_tables: components["schemas"]["MissingTable"][];
+            /** @description Where the backup was taken. */
+            source: components["schemas"]["Source"];
+            /** @description Where the rows would be written. */
+            target: components["schemas"]["Source"];
+            /** @description Why the target is another database than the source; then a restore must be told that it may. */
+            other_database: string | null;
+            /** @description What would not follow the rows by itself, and what cannot be told, a sentence each. */
+            notes?: string[];
         };
         /** @description An error as RFC 9457 has it. */
         Problem: {
@@ -1119,6 +1140,8 @@ export interface components {
              *     that nothing else changed.
              */
             partial: boolean;
+            /** @description The database whose rows were replaced. */
+            target: components["schemas"]["Source"];
         } & {
             [key: string]: components["schemas"]["RestoreResults"];
         };
@@ -1157,7 +1180,7 @@ export interface components {
             restore_results: components["schemas"]["Report"];
             /** @description When this was answered. */
             timestamp: string;
-            /** @description What did not work although the restore did. */
+            /** @description What did not work although the restore did, and what does not follow the rows by itself. */
             notes?: string[];
         };
         /** @description What is kept after a scheduled backup, beside what is pinned. Periods are those of UTC. */
@@ -1305,6 +1328,13 @@ export interface components {
             server_version: string;
             /** @description `pg_control_system()`'s identifier, where the role may read it. */
             system_identifier: string | null;
+            /** @description The server's host and port as connected, `[local]` for a socket. Older backups do not say. */
+            server?: string;
+            /**
+             * Format: int32
+             * @description The database's oid in its cluster. Older backups do not say.
+             */
+            database_oid?: number;
             /** @description `pg_current_snapshot()`. */
             visible: string;
             /** @description The WAL position, where the server tells it. */
@@ -1313,6 +1343,15 @@ export interface components {
             taken_at: string;
             /** @description The schema's fingerprint. */
             schema_fingerprint: components["schemas"]["Hash"];
+        };
+        /** @description A database, as far as its server tells. */
+        Source: {
+            /** @description The database's name. */
+            database: string;
+            /** @description The server's host and port as connected, `[local]` for a socket. Older backups do not say. */
+            server: string | null;
+            /** @description The cluster's identifier, where the role may read it. */
+            system_identifier: string | null;
         };
         /** @description The store and its disk in numbers. */
         Statistics: components["schemas"]["StoreStatistics"] & {
@@ -2963,6 +3002,8 @@ export interface operations {
             query?: {
                 /** @description What to call it; "Backup created on …" if nothing is said. */
                 description?: string;
+                /** @description Go on where the database lacks a table that the backup before has. */
+                allow_missing_tables?: boolean;
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */
@@ -3203,6 +3244,8 @@ export interface operations {
                 vrf?: string;
                 /** @description Keep the current state as a backup: without one there is no undo. */
                 safety_backup?: boolean;
+                /** @description Restore although the backup was taken from another database or cluster. */
+                into_other_database?: boolean;
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */

@@ -11,6 +11,7 @@ export function backup(id: string, more: Partial<Backup> = {}): Backup {
     datasets: { vrfs: dataset, prefixes: dataset, vpcs: dataset, public_ips: dataset },
     size: 4000, added_size: 400, pinned: false, labels: {}, verification: { verified_at: `${iso}.000000Z`, damage: [] },
     snapshot: { database: 'ipam', server_version: '15', system_identifier: null, visible: '1:1:', wal_position: null, taken_at: iso, schema_fingerprint: 'cd'.repeat(32) },
+    missing_tables: [],
     ...more,
   } as Backup;
 }

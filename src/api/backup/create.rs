@@ -21,6 +21,10 @@ pub struct Asked {
     /// What to call it; "Backup created on …" if nothing is said.
     #[param(max_length = 1000)]
     description: Option<String>,
+    /// Go on where the database lacks a table that the backup before has.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    allow_missing_tables: bool,
 }
 
 /// Make a backup
@@ -41,6 +45,7 @@ pub async fn create(
     let request = BackupRequest {
         description: words("description", asked.description, 1000)?,
         created_by: caller.author(),
+        allow_missing_tables: asked.allow_missing_tables,
     };
     carry_out(&service, caller.order(Work::Backup(request)), prefer).await
 }

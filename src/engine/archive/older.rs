@@ -13,7 +13,6 @@ use super::rebuild::malformed;
 use crate::engine::live::Labelled;
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupKind, State, rfc3339};
-use crate::postgres::{existing_tables, refuse_incomplete};
 use crate::threads;
 
 /// A block of rows is sent once it has so many bytes.
@@ -28,14 +27,15 @@ impl Engine {
     ) -> Result<Imported, EngineError> {
         run.begin(Phase::Importing, None);
         let mut session = self.connect(run).await?;
-        let tables = existing_tables(&mut session).await?;
-        refuse_incomplete(&tables)?;
-        session.begin_scratch_snapshot(&tables).await?;
-        let schema = session.schema(&tables).await?;
+        let site = self.look(&mut session).await?;
+        site.refuse_incomplete()?;
+        session.begin_scratch_snapshot(&site).await?;
+        let live = session.schema(&site).await?;
+        let sequences = session.sequence_values(&live).await?;
         let taken = rfc3339(older.taken);
         let (sender, lines) = mpsc::channel(4);
         let reading = threads::spawn(move || read(&older, &sender).map(|()| older));
-        let staged = session.stage_older(&taken, lines).await;
+        let staged = session.stage_older(&live, &taken, lines).await;
         let read = reading.await.expect("reading does not panic");
         // A file that cannot be read also ends the stream, and so does a server that takes no more:
         // what came first is the error to tell.
@@ -45,7 +45,8 @@ impl Engine {
         }
         let older = read?;
         staged?;
-        let made_up = session.fill_older().await?;
+        let mut schema = live.clone();
+        let made_up = session.fill_older(&mut schema).await?;
         if !made_up.faults.is_empty() {
             return Err(malformed(made_up.faults.join("; ")));
         }
@@ -62,6 +63,8 @@ impl Engine {
                 addresses.table, addresses.rows
             ));
         }
+        captured.schema = live;
+        captured.sequences = sequences;
         captured.taken = older.taken;
         captured.snapshot.taken_at = taken;
         captured.snapshot.visible = String::new();

@@ -132,14 +132,6 @@ impl Address {
         let hosts = hosts.into_iter().map(|(name, port)| host(given, name, port));
         Ok(Self { hosts: hosts.collect::<Result<_, _>>()?, connect_timeout, target })
     }
-
-    /// The database and the hosts, for people.
-    pub fn named(&self) -> (String, String) {
-        let first = self.hosts.first().and_then(|host| host.attempts.first());
-        let database = first.map_or("", |it| it.get_database().unwrap_or(it.get_username()));
-        let hosts: Vec<_> = self.hosts.iter().map(|host| host.name.as_str()).collect();
-        (database.to_owned(), hosts.join(","))
-    }
 }
 
 fn no_value(option: &str) -> AddressError {

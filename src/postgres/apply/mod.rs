@@ -25,8 +25,10 @@ pub use stage::Staging;
 
 use super::catalog::OutsideReference;
 use super::error::{DatabaseError, Trouble, While};
+use super::relation::Site;
 use super::session::Session;
 use super::sql;
+use super::surroundings::Surroundings;
 use crate::model::{Part, RowCounts, Schema, SequenceValue};
 use crate::tree::{Key, Layout};
 
@@ -115,21 +117,28 @@ impl<'a> Apply<'a> {
     /// is lost. The transaction can only be rolled back then.
     pub async fn write(
         &mut self,
-        outside: &[OutsideReference],
+        site: &Site,
+        surroundings: &Surroundings,
         nearly_empty: &BTreeSet<&str>,
         sequences: &[SequenceValue],
         made_after: &str,
     ) -> Result<(), DatabaseError> {
-        self.switch_triggers(false).await?;
+        let Surroundings { outside, triggers, .. } = surroundings;
+        self.switch_triggers(triggers, false).await?;
         self.uproot(outside).await?;
         self.refuse_if_referred_to(outside).await?;
         let relief = self.relieve(nearly_empty).await?;
         self.prop_up().await?;
         self.write_rows().await?;
         self.end_relief(relief).await?;
-        self.switch_triggers(true).await?;
         self.set_sequences(sequences).await?;
-        self.remove_stale(made_after).await
+        self.remove_stale(site, made_after).await?;
+        self.switch_triggers(triggers, true).await?;
+        if self.session.table_triggers(site).await? == *triggers {
+            return Ok(());
+        }
+        let why = "a trigger was left in another state than before";
+        Err(DatabaseError { what: "restore".into(), trouble: Trouble::Unsuitable(why.into()) })
     }
 
     /// Refuses to go on if rows of tables that are not backed up refer to rows that must go: the
@@ -144,11 +153,11 @@ impl<'a> Apply<'a> {
                 continue;
             };
             let query = uproot::count_referring(reference, table);
-            let what = format!("look for references in {}", reference.table);
+            let what = format!("look for references in {}", reference.shown);
             let count: i64 = self.session.value(query).await.trying(what)?;
             if count > 0 {
                 let name = &reference.key.name;
-                found.push(format!("{count} in {} by {name}", reference.table));
+                found.push(format!("{count} in {} by {name}", reference.shown));
             }
         }
         if found.is_empty() {

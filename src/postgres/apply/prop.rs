@@ -10,6 +10,7 @@ use super::stage::doomed;
 use crate::model::{ForeignKey, Table};
 use crate::postgres::Session;
 use crate::postgres::error::{DatabaseError, While};
+use crate::postgres::relation::Site;
 use crate::postgres::sql;
 
 /// What the lent indexes' names begin with.
@@ -48,7 +49,7 @@ impl Apply<'_> {
 /// Whether no index begins with a column of the reference, scans would take long, and this role may
 /// make one.
 fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
-    let table = sql::regclass(&child.name);
+    let table = sql::regclass(child);
     let columns = key.columns.iter().map(|column| sql::literal(column));
     let columns = columns.collect::<Vec<_>>().join(", ");
     format!(
@@ -71,7 +72,7 @@ fn lend(name: &str, child: &Table, key: &ForeignKey) -> String {
     format!(
         "CREATE INDEX {} ON {} ({})",
         sql::name(name),
-        sql::name(&child.name),
+        sql::table(child),
         sql::names(key.columns.iter().map(String::as_str))
     )
 }
@@ -83,23 +84,35 @@ impl Session {
     /// # Errors
     /// If transactions that are older do not end soon, or the connection is lost. The next restore
     /// tries again.
-    pub async fn take_back_indexes(&mut self, tables: &[&str]) -> Result<(), DatabaseError> {
+    pub async fn take_back_indexes(&mut self, site: &Site) -> Result<(), DatabaseError> {
         const WHAT: &str = "drop an index that was made for the time of the restore";
         let lent = format!(
-            "SELECT i.indexrelid::regclass::text FROM pg_index i
+            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_index i
              JOIN pg_class c ON c.oid = i.indexrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE starts_with(c.relname, '{PREFIX}')
              AND i.indrelid = ANY ({})",
-            sql::regclasses(tables.iter().copied())
+            site.oids()
         );
+        self.begin_look().await?;
         let lent: Vec<(String,)> = self.rows(lent).await.trying(WHAT)?;
+        self.rollback().await?;
         if lent.is_empty() {
             return Ok(());
         }
-        self.run(format!("SET lock_timeout = '{PATIENCE}'")).await.trying(WHAT)?;
+        let settings = format!(
+            "SET lock_timeout = '{PATIENCE}'; SET statement_timeout = 0; SET default_transaction_read_only = off"
+        );
+        self.run(settings).await.trying(WHAT)?;
         for (index,) in lent {
             self.run(format!("DROP INDEX CONCURRENTLY {index}")).await.trying(WHAT)?;
         }
+        self.run(
+            "RESET lock_timeout; RESET statement_timeout; RESET default_transaction_read_only"
+                .into(),
+        )
+        .await
+        .trying(WHAT)?;
         Ok(())
     }
 }

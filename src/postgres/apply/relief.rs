@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::Apply;
+use crate::model::Table;
 use crate::postgres::error::{DatabaseError, While, is_lock_timeout};
 use crate::postgres::sql;
 
@@ -53,9 +54,8 @@ impl Apply<'_> {
         if tables.is_empty() || !self.lock_against_readers(tables).await? {
             return Ok(Relief::default());
         }
-        let which = |column: &str| {
-            format!("AND {column} = ANY ({})", sql::regclasses(tables.iter().copied()))
-        };
+        let relieved = sql::regclasses(self.named(tables));
+        let which = |column: &str| format!("AND {column} = ANY ({relieved})");
         let (from, to, of) = (which("c.conrelid"), which("c.confrelid"), which("i.indrelid"));
         let references = format!("{REFERENCES} {from} {to} ORDER BY c.conname COLLATE \"C\"");
         let indexes = format!("{INDEXES} {of} ORDER BY c.relname COLLATE \"C\"");
@@ -83,6 +83,11 @@ impl Apply<'_> {
         Ok(())
     }
 
+    /// The tables with these names.
+    fn named(&self, names: &BTreeSet<&str>) -> impl Iterator<Item = &Table> {
+        self.schema.tables.iter().filter(|table| names.contains(table.name.as_str()))
+    }
+
     /// Whether the tables are ours alone now. Never waits: a reader goes before our haste.
     async fn lock_against_readers(
         &mut self,
@@ -91,7 +96,7 @@ impl Apply<'_> {
         const WHAT: &str = "lock nearly empty tables";
         let lock = format!(
             "SAVEPOINT relief; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT",
-            sql::names(tables.iter().copied())
+            self.named(tables).map(sql::table).collect::<Vec<_>>().join(", ")
         );
         match self.session.run(lock).await {
             Ok(_) => Ok(true),

@@ -16,13 +16,13 @@ pub struct Selection {
 }
 
 /// How a row of a table belongs to a VRF, `r` being the row and `{}` the VRF. The prefixes of the
-/// backup stand in the staging table, those of now in the table itself.
+/// backup stand in the staging table, those of now in the table itself, `{prefix}`.
 const OF_VRF: [(&str, &str); 3] = [
     ("vrf", "r.vrf_id = {}"),
     ("prefix", "r.vrf_id = {}"),
     (
         "vpc_prefix_association",
-        "r.parent_prefix_id IN (SELECT prefix_id FROM prefix WHERE vrf_id = {}
+        "r.parent_prefix_id IN (SELECT prefix_id FROM {prefix} WHERE vrf_id = {}
          UNION SELECT prefix_id FROM pg_temp.rewind_prefix WHERE vrf_id = {})",
     ),
 ];
@@ -48,7 +48,7 @@ impl Selection {
     }
 
     /// The condition that selects staged rows `s` of a table by what was asked for.
-    fn condition(&self, table: &Table) -> String {
+    fn condition(&self, table: &Table, schema: &Schema) -> String {
         let mut conditions = vec!["true".to_owned()];
         if !self.datasets.is_empty() {
             let asked = PARTS.iter().filter(|part| self.datasets.contains(&part.dataset));
@@ -63,13 +63,15 @@ impl Selection {
         if let Some(vrf) = &self.vrf {
             let of_vrf = OF_VRF.iter().find(|(name, _)| *name == table.name);
             conditions.push(of_vrf.map_or("false".into(), |(_, condition)| {
+                let prefix = schema.table("prefix").map(sql::table).unwrap_or_default();
+                let condition = condition.replace("{prefix}", &prefix);
                 let condition = condition.replace("{}", &sql::literal(vrf));
                 let live = sql::same_key(table, ("r", "s"));
                 format!(
                     "(EXISTS (SELECT FROM {} r WHERE {live} AND {condition})
                       OR EXISTS (SELECT FROM {} r WHERE {live} AND {condition}))",
                     staging(table),
-                    sql::name(&table.name)
+                    sql::table(table)
                 )
             }));
         }
@@ -82,9 +84,14 @@ impl Session {
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn has_vrf(&mut self, vrf: &str) -> Result<bool, DatabaseError> {
-        let query =
-            format!("SELECT EXISTS (SELECT FROM vrf WHERE vrf_id::text = {})", sql::literal(vrf));
+    pub async fn has_vrf(&mut self, schema: &Schema, vrf: &str) -> Result<bool, DatabaseError> {
+        let Some(table) = schema.table("vrf").map(sql::table) else {
+            return Ok(false);
+        };
+        let query = format!(
+            "SELECT EXISTS (SELECT FROM {table} WHERE vrf_id::text = {})",
+            sql::literal(vrf)
+        );
         self.value(query).await.trying("look for a VRF")
     }
 }
@@ -99,7 +106,7 @@ impl Apply<'_> {
             self.run(CANNOT, index(table)).await?;
         }
         for table in &self.schema.tables {
-            let condition = selection.condition(table);
+            let condition = selection.condition(table, self.schema);
             self.run(CANNOT, choose(table, &condition)).await?;
         }
         while self.choose_needed().await? > 0 {}
@@ -153,7 +160,7 @@ fn needed(child: &Table, key: &ForeignKey, parent: &Table) -> String {
     } else {
         format!(
             " AND NOT EXISTS (SELECT FROM {} p WHERE {})",
-            sql::name(&parent.name),
+            sql::table(parent),
             sql::same_key(parent, ("p", "s"))
         )
     };
@@ -170,8 +177,8 @@ fn orphaned(child: &Table, key: &ForeignKey, parent: &Table) -> String {
         "EXISTS (SELECT FROM {} c JOIN {} p ON {} JOIN {} g ON {}
                  WHERE {} AND g.rewind_chosen AND g.rewind_op = 'd'
                  AND NOT EXISTS (SELECT FROM {} n WHERE {} AND n.rewind_op <> 'd'))",
-        sql::name(&child.name),
-        sql::name(&parent.name),
+        sql::table(child),
+        sql::table(parent),
         reference(key, ("c", "p")),
         staging(parent),
         sql::same_key(parent, ("p", "g")),
@@ -187,7 +194,7 @@ fn in_the_way(table: &Table, unique: &[String]) -> String {
     format!(
         "EXISTS (SELECT FROM {} t JOIN {} n ON {} WHERE {} AND n.rewind_chosen
                  AND n.rewind_op <> 'd' AND NOT ({}))",
-        sql::name(&table.name),
+        sql::table(table),
         staging(table),
         sql::equal(("t", "n"), pairs),
         sql::same_key(table, ("t", "s")),

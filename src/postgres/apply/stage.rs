@@ -82,7 +82,7 @@ impl Session {
                  ALTER TABLE {0} ADD rewind_chosen bool DEFAULT false",
                 staging(table),
                 sql::names(table.column_names()),
-                sql::name(&table.name),
+                sql::table(table),
             );
             self.run(create).await.trying("make temporary tables")?;
         }
@@ -137,6 +137,7 @@ mod tests {
         };
         Table {
             name: "vrf".into(),
+            namespace: None,
             columns: vec![column("vrf_id"), column("description"), column("tags")],
             key: vec![KeyColumn { column: "vrf_id".into(), kind: KeyKind::Text }],
             groups: vec![vec![0, 1, 2]],

@@ -73,7 +73,7 @@ fn seeds(table: &Table, references: &[&ForeignKey]) -> String {
         "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {key} FROM {} WITH NO DATA;
          CREATE UNIQUE INDEX ON {doomed} ({key});",
         doomed,
-        sql::name(&table.name),
+        sql::table(table),
     );
     let remade = remade_if(table, references);
     if let Some(condition) = &remade {
@@ -81,7 +81,7 @@ fn seeds(table: &Table, references: &[&ForeignKey]) -> String {
             "INSERT INTO {doomed} SELECT {} FROM {staging} s JOIN {} t ON {}
              WHERE s.rewind_op <> 'd' AND ({condition});",
             sql::names_of("s", table.key_names()),
-            sql::name(&table.name),
+            sql::table(table),
             sql::same_key(table, ("s", "t")),
         );
     }
@@ -121,7 +121,7 @@ fn holders(table: &Table, unique: &[String]) -> String {
         doomed(table),
         sql::names_of("t", table.key_names()),
         staging(table),
-        sql::name(&table.name),
+        sql::table(table),
         sql::equal(("t", "s"), pairs),
         sql::same_key(table, ("t", "s")),
     )
@@ -134,8 +134,8 @@ fn referring(child: &Table, key: &ForeignKey, parent: &Table) -> String {
          ON CONFLICT DO NOTHING",
         doomed(child),
         sql::names_of("c", child.key_names()),
-        sql::name(&child.name),
-        sql::name(&parent.name),
+        sql::table(child),
+        sql::table(parent),
         reference(key),
         doomed(parent),
         sql::same_key(parent, ("p", "d")),
@@ -155,7 +155,7 @@ fn stage_dragged(table: &Table) -> String {
         staging(table),
         sql::names(table.column_names()),
         sql::names_of("t", table.column_names()),
-        sql::name(&table.name),
+        sql::table(table),
         doomed(table),
         sql::same_key(table, ("t", "d")),
         sql::same_key(table, ("s", "t")),
@@ -167,7 +167,7 @@ pub fn count_referring(outside: &OutsideReference, parent: &Table) -> String {
     format!(
         "SELECT count(*) FROM {} c JOIN {} p ON {} JOIN {} d ON {}",
         outside.table,
-        sql::name(&parent.name),
+        outside.parent,
         reference(&outside.key),
         doomed(parent),
         sql::same_key(parent, ("p", "d")),

@@ -39,7 +39,7 @@ impl Apply<'_> {
 fn delete(table: &Table) -> String {
     format!(
         "DELETE FROM {} t USING {} d WHERE {}",
-        sql::name(&table.name),
+        sql::table(table),
         doomed(table),
         sql::same_key(table, ("t", "d"))
     )
@@ -54,7 +54,7 @@ fn tell_apart(table: &Table) -> String {
         staging(table),
         doomed(table),
         sql::same_key(table, ("s", "d")),
-        sql::name(&table.name),
+        sql::table(table),
         sql::same_key(table, ("s", "t"))
     )
 }
@@ -63,7 +63,7 @@ fn insert(table: &Table) -> String {
     format!(
         "INSERT INTO {} ({1}) OVERRIDING SYSTEM VALUE SELECT {1} FROM {2}
          WHERE rewind_op = 'i'",
-        sql::name(&table.name),
+        sql::table(table),
         sql::names(table.column_names()),
         staging(table),
     )
@@ -78,7 +78,7 @@ fn update(table: &Table) -> Option<String> {
             "{IN_KEY_ORDER};
              UPDATE {} t SET {} FROM {} s WHERE s.rewind_op = 'u' AND {};
              {IN_ANY_ORDER}",
-            sql::name(&table.name),
+            sql::table(table),
             settings.join(", "),
             staging(table),
             sql::same_key(table, ("t", "s"))

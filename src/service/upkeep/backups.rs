@@ -35,6 +35,7 @@ impl Upkeep {
         let request = BackupRequest {
             description: Some("Scheduled backup".into()),
             created_by: Some(SCHEDULE.into()),
+            ..BackupRequest::default()
         };
         let Some(mut run) = self.carry_out(Work::Backup(request)).await else {
             return true;

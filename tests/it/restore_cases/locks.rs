@@ -130,10 +130,12 @@ async fn a_writer_that_lets_go_in_time_only_delays_the_restore() {
 #[tokio::test]
 async fn nobody_is_waited_for_who_waits_for_the_restore_itself() {
     let cycle = plan().await;
-    let tables = ["vrf", "prefix"];
     let mut session = Session::connect(&cycle.database.url).await.expect("it connects");
-    session.begin_exclusive(&tables, Duration::ZERO).await.expect("nobody is in the way");
-    assert!(session.beside(&tables).await.is_some(), "two read faster than one");
+    session.begin_look().await.expect("a transaction begins");
+    let site = session.site().await.expect("the tables are there");
+    session.rollback().await.expect("it ends");
+    session.begin_exclusive(&site, Duration::ZERO).await.expect("nobody is in the way");
+    assert!(session.beside(&site).await.is_some(), "two read faster than one");
 
     let alter = async {
         cycle.sql("ALTER TABLE prefix ADD note text").await;
@@ -145,7 +147,7 @@ async fn nobody_is_waited_for_who_waits_for_the_restore_itself() {
         while cycle.database.value(waiting).await != "1" {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let beside = tokio::time::timeout(Duration::from_secs(5), session.beside(&tables));
+        let beside = tokio::time::timeout(Duration::from_secs(5), session.beside(&site));
         assert!(beside.await.expect("it does not wait").is_none());
         session.rollback().await.expect("it ends");
     };

@@ -37,6 +37,7 @@ pub fn table() -> Table {
     };
     Table {
         name: "vrf".into(),
+        namespace: None,
         columns: names.iter().enumerate().map(column).collect(),
         key: vec![KeyColumn { column: "id".into(), kind: KeyKind::Text }],
         groups: vec![vec![0, 1], vec![2]],
@@ -110,6 +111,8 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         snapshot: SnapshotInfo {
             database: "test".into(),
             server_version: "15".into(),
+            server: None,
+            database_oid: None,
             system_identifier: None,
             visible: "1:1:".into(),
             wal_position: None,
@@ -117,7 +120,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
             schema_fingerprint: Hash::of(b""),
         },
         sequences: Vec::new(),
-        schema: Schema { tables: vec![table()] },
+        schema: Schema { tables: vec![table()], missing: vec![] },
         number: None,
         imported: false,
         store: None,

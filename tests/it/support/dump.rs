@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 
-/// Each user table's rows in the order of its primary key, under the table's name; each
-/// sequence's last value and whether it was called, under `sequence NAME`; under `triggers` the user
-/// triggers and whether they are enabled; and under `indexes` and `constraints` what these say.
+/// Each user table's rows in the order of its primary key, under the table's name, whatever its
+/// schema; each sequence's last value and whether it was called, under `sequence NAME`; under `triggers`
+/// and `rules` the triggers of users, those of partitions too, and the rules, and whether they are
+/// enabled; and under `indexes` and `constraints` what these say.
 pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
     pin_session(connection).await;
     let mut dump = BTreeMap::new();
     for (table, order) in tables(connection).await {
         let rows = copy(connection, &format!("SELECT * FROM {table} ORDER BY {order}")).await;
-        dump.insert(table, rows);
+        let name = table.strip_suffix(" AS t").expect("an alias");
+        dump.insert(name.to_owned(), rows);
     }
     for sequence in sequences(connection).await {
         let state = format!("SELECT last_value, is_called FROM {sequence}");
@@ -21,13 +23,17 @@ pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
         dump.insert(format!("sequence {sequence}"), state);
     }
     let triggers = "SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
-        WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text COLLATE \"C\", tgname";
+        WHERE NOT tgisinternal OR (tgparentid <> 0 AND tgconstraint = 0)
+        ORDER BY tgrelid::regclass::text COLLATE \"C\", tgname";
     dump.insert("triggers".to_owned(), copy(connection, triggers).await);
+    let rules = "SELECT ev_class::regclass, rulename, ev_enabled FROM pg_rewrite
+        WHERE rulename <> '_RETURN' ORDER BY ev_class::regclass::text COLLATE \"C\", rulename";
+    dump.insert("rules".to_owned(), copy(connection, rules).await);
     let indexes = "SELECT indexdef, tablespace FROM pg_indexes
-        WHERE schemaname = 'public' ORDER BY indexdef COLLATE \"C\"";
+        WHERE schemaname !~ '^pg_' ORDER BY indexdef COLLATE \"C\"";
     dump.insert("indexes".to_owned(), copy(connection, indexes).await);
     let constraints = "SELECT conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE conrelid <> 0 AND connamespace = 'public'::regnamespace
+        FROM pg_constraint WHERE conrelid <> 0 AND connamespace::regnamespace::text !~ '^pg_|^information'
         ORDER BY conrelid::regclass::text COLLATE \"C\", conname";
     dump.insert("constraints".to_owned(), copy(connection, constraints).await);
     dump
@@ -43,15 +49,16 @@ async fn pin_session(connection: &mut PgConnection) {
 /// The tables with the order of their keys: text by its bytes, whatever the database's locale.
 async fn tables(connection: &mut PgConnection) -> Vec<(String, String)> {
     sqlx::query_as(
-        "SELECT indrelid::regclass::text,
-                string_agg(quote_ident(attname) ||
+        "SELECT c.oid::regclass::text || ' AS t',
+                coalesce(string_agg(quote_ident(attname) ||
                     CASE WHEN attcollation <> 0 THEN ' COLLATE \"C\"' ELSE '' END, ', '
-                    ORDER BY array_position(indkey::int[], attnum::int))
-         FROM pg_index
-         JOIN pg_class ON pg_class.oid = indrelid
-         JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-         WHERE indisprimary AND relnamespace = 'public'::regnamespace
-         GROUP BY indrelid",
+                    ORDER BY array_position(indkey::int[], attnum::int)), 't::text COLLATE \"C\"')
+         FROM pg_class c
+         LEFT JOIN pg_index ON c.oid = indrelid AND indisprimary
+         LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+         AND relnamespace::regnamespace::text !~ '^pg_|^information'
+         GROUP BY c.oid",
     )
     .fetch_all(connection)
     .await
@@ -61,7 +68,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<(String, String)> {
 async fn sequences(connection: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT oid::regclass::text FROM pg_class
-         WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace",
+         WHERE relkind = 'S' AND relnamespace::regnamespace::text !~ '^pg_|^information'",
     )
     .fetch_all(connection)
     .await

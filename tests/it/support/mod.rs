@@ -6,6 +6,7 @@ pub mod clockwork;
 mod cluster;
 pub mod cycle;
 mod dump;
+pub mod pooler;
 pub mod program;
 pub mod recorder;
 pub mod s3;
