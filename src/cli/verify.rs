@@ -11,8 +11,9 @@ use crate::model::BackupId;
 /// Prove that every byte of the backups is there and right
 ///
 /// Without ids, every object in the store is read, also what no backup needs. Damage is named with
-/// the backups and datasets that it hurts, and set aside: the next backup that has the same rows
-/// heals it.
+/// the file, the backups and the datasets that it hurts (exit code 4), and set aside: the next backup
+/// that has the same rows heals it. What is wrong but hurts no backup is told apart (exit code 0):
+/// the next cleanup repairs it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Backups to verify [default: all, and the whole store]
@@ -38,11 +39,14 @@ fn text(report: &VerifyReport) -> String {
         table.add_row([backup.backup_id.to_string(), count(backup.rows), result]);
     }
     numbers(&mut table, 1..=1);
-    let elsewhere: String = report.elsewhere.iter().map(|what| format!("\n{what}")).collect();
     let verdict = match (report.is_intact(), report.backups.is_empty()) {
-        (true, true) => return "There is nothing to verify: the store has no backups.".into(),
-        (true, false) => "Every byte is there and right.",
+        (true, true) => "There is nothing to verify: the store has no backups.",
+        (true, false) if report.elsewhere.is_empty() => "Every byte is there and right.",
+        (true, false) => "Every backup is whole.",
         (false, _) => "DAMAGE was found.",
     };
-    format!("{table}{elsewhere}\n{verdict}")
+    let table = if report.backups.is_empty() { String::new() } else { format!("{table}\n") };
+    let lines = |list: &[String]| list.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let notes: String = report.notes.iter().map(|note| format!("\nNote: {note}.")).collect();
+    format!("{table}{}{verdict}{notes}", lines(&report.elsewhere))
 }

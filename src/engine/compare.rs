@@ -20,13 +20,40 @@ impl Side {
     }
 }
 
-/// The parts that both sides have and whose rows are not all the same.
-pub fn differing(old: &Side, new: &Side) -> Vec<&'static Part> {
-    let parts = old
-        .parts
-        .iter()
-        .filter(|part| new.part(&part.name).is_some_and(|other| other.root != part.root));
-    parts.filter_map(|part| Part::named(&part.name)).collect()
+/// The parts whose rows are not all the same.
+///
+/// # Errors
+/// [`EngineError::PartsDiffer`] unless both sides hold the same known parts: what only one of them has
+/// must not pass for equal.
+pub fn differing(old: &Side, new: &Side) -> Result<Vec<&'static Part>, EngineError> {
+    same_parts(&old.parts, &new.parts)?;
+    let mut differing = Vec::new();
+    for (before, after) in old.parts.iter().zip(&new.parts) {
+        let unknown = || EngineError::PartsDiffer(format!("{} is no known part", before.name));
+        let part = Part::named(&before.name).ok_or_else(unknown)?;
+        differing.extend((before.root != after.root).then_some(part));
+    }
+    Ok(differing)
+}
+
+/// Refuses two lists of parts that are not alike, name by name.
+pub fn same_parts(old: &[PartManifest], new: &[PartManifest]) -> Result<(), EngineError> {
+    let names = |parts: &[PartManifest]| -> Vec<String> {
+        parts.iter().map(|part| part.name.clone()).collect()
+    };
+    let (old, new) = (names(old), names(new));
+    let lacking = |here: &[String], there: &[String]| {
+        let lacks = there.iter().filter(|name| !here.contains(name)).cloned();
+        lacks.collect::<Vec<_>>().join(", ")
+    };
+    if old == new {
+        return Ok(());
+    }
+    Err(EngineError::PartsDiffer(format!(
+        "the first lacks {:?}, the second {:?}",
+        lacking(&old, &new),
+        lacking(&new, &old)
+    )))
 }
 
 /// The changes of one part, from `old` to `new`, in key order. Blocks.
@@ -48,7 +75,7 @@ pub fn for_each_change(
     new: &Side,
     take: &mut impl FnMut(&'static Part, &Table, &Layout, Change) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
-    for part in differing(old, new) {
+    for part in differing(old, new)? {
         let table = schema.table(part.table).expect("a part's table is in its schema");
         let layout = Layout::from(table);
         for change in changes(part, &layout, old, new)? {
@@ -68,9 +95,9 @@ pub struct Piece {
 
 /// What differs, cut into pieces that can be compared side by side; in the order of the parts and
 /// their keys. Blocks.
-pub fn pieces(old: &Side, new: &Side, count: usize) -> Result<Vec<Piece>, StoreError> {
+pub fn pieces(old: &Side, new: &Side, count: usize) -> Result<Vec<Piece>, EngineError> {
     let mut pieces = Vec::new();
-    for part in differing(old, new) {
+    for part in differing(old, new)? {
         let root = old.part(part.name).expect("a part of both sides").root;
         let mut after = None;
         for key in cuts(&old.reader, &root, count)? {
@@ -90,5 +117,29 @@ impl Piece {
         (old, new): (&'l Side, &'l Side),
     ) -> Result<Diff<'l, &'l Reader, &'l Reader>, StoreError> {
         changes(self.part, layout, old, new)?.within(self.range.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Dataset, Hash};
+
+    fn part(name: &str) -> PartManifest {
+        let (dataset, table) = (Dataset::Vpcs, "vpc".into());
+        PartManifest { name: name.into(), dataset, table, root: Hash([0; 32]), rows: 0, bytes: 0 }
+    }
+
+    #[test]
+    fn part_lists_of_other_length_or_names_are_refused() {
+        let parts = |names: &[&str]| names.iter().map(|name| part(name)).collect::<Vec<_>>();
+        let all = parts(&["vrfs", "vpcs"]);
+        same_parts(&all, &all).expect("alike");
+        for other in [&["vrfs"][..], &["vrfs", "vpcs", "vpcs"], &["vrfs", "prefixes"], &[]] {
+            for (old, new) in [(&all, &parts(other)), (&parts(other), &all)] {
+                let refused = same_parts(old, new);
+                assert!(matches!(refused, Err(EngineError::PartsDiffer(_))), "{other:?}");
+            }
+        }
     }
 }

@@ -81,6 +81,9 @@ pub enum EngineError {
         /// The backup before.
         before: BackupId,
     },
+    /// Two snapshots do not hold the same parts, so that they cannot be compared.
+    #[error("the two snapshots do not hold the same parts: {0}")]
+    PartsDiffer(String),
     /// The rows that the database sent do not make a tree.
     #[error("cannot make a snapshot of {part}: {why}")]
     Snapshot {
@@ -238,7 +241,9 @@ impl EngineError {
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,
-            Self::Misfit { .. } | Self::TablesMissing { .. } => Kind::SchemaMismatch,
+            Self::Misfit { .. } | Self::TablesMissing { .. } | Self::PartsDiffer(_) => {
+                Kind::SchemaMismatch
+            }
             Self::OtherDatabase { .. } => Kind::OtherDatabase,
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,

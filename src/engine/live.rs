@@ -214,7 +214,7 @@ impl Engine {
     ) -> Result<Passing, EngineError> {
         run.begin(Phase::Reading, rows(self.newest().await.as_ref()));
         let aside = Store::scratch(&std::env::temp_dir()).await?;
-        let writer = aside.writer_beyond(&[self.store.index().await?]).await?;
+        let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = super::sink::IntoStore::new(writer);
         let captured = self.capture(sessions, schema, &sinks, run).await?;
         sinks.into_writer().finish().await?;

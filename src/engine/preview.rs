@@ -150,7 +150,7 @@ async fn collect_staged(
     limit: usize,
 ) -> Result<Collected, EngineError> {
     let staged = apply.staged().await?;
-    let parts = differing(&old, &new);
+    let parts = differing(&old, &new)?;
     let shared = Arc::new((schema, old, new));
     let mut found = Collected::new(limit);
     for part in parts {

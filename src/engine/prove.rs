@@ -1,7 +1,7 @@
 //! The proof before the commit: what the transaction reads back is what the restore promised.
 
 use super::capture::capture;
-use super::compare::{Side, for_each_change};
+use super::compare::{Side, for_each_change, same_parts};
 use super::live::splitter;
 use super::sink::{IntoStore, Nowhere};
 use super::{Engine, EngineError, Run};
@@ -23,8 +23,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let sessions = &mut [&mut *session];
         let parts = capture(sessions, schema, splitter(&self.store), &Nowhere, run).await?;
+        same_parts(&manifest.parts, &parts)?;
         for (promised, found) in manifest.parts.iter().zip(&parts) {
-            if (&promised.name, promised.root) != (&found.name, found.root) {
+            if promised.root != found.root {
                 return Err(EngineError::ProofFailed(format!(
                     "{} has {} rows with root {}, the backup {} rows with root {}",
                     found.name,
@@ -59,12 +60,13 @@ impl Engine {
         run: &Run,
     ) -> Result<(), EngineError> {
         let aside = Store::scratch(&std::env::temp_dir()).await?;
-        let writer = aside.writer_beyond(&[self.store.index().await?]).await?;
+        let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
         let sessions = &mut [&mut *session];
         let parts = capture(sessions, schema, splitter(&self.store), &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;
+        same_parts(&target.parts, &parts)?;
         let after = Side { reader, parts };
         let (before, target, schema) = (before.clone(), target.clone(), schema.clone());
         let check = move || count_towards(&schema, &before, &after, &target);

@@ -23,7 +23,7 @@ impl Engine {
         target: &Side,
     ) -> Result<(), EngineError> {
         session.create_staging(schema).await?;
-        for part in differing(live, target) {
+        for part in differing(live, target)? {
             let table = schema.table(part.table).expect("a part's table is in its schema");
             let (sender, lines) = mpsc::channel(4);
             let (sides, owned) = ((live.clone(), target.clone()), table.clone());

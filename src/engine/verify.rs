@@ -14,16 +14,28 @@ use crate::store::{Damage, Lock, Mode, StoreError};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of how many backups one sentence tells.
 const NAMED: usize = 10;
+/// How many sentences tell of one backup, or of the rest of the store.
+const TOLD: usize = 20;
+
+const HEALING: &str = "put lost files back, or `backup`: it repairs the chunks that the live rows still \
+    have; then `verify` again. A backup that stays damaged cannot be restored, only deleted";
+const HARMLESS: &str = "findings that hurt no backup cost no row; `cleanup` repairs them";
 
 /// What a verification found.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct VerifyReport {
-    /// `success` if all is whole, else `damaged`.
+    /// `success` if no backup is hurt, else `damaged`.
     pub status: &'static str,
     /// Each backup that was verified.
     pub backups: Vec<VerifiedBackup>,
-    /// Damage in the store that hurts none of these backups.
+    /// What is wrong in the store but hurts no backup. The next cleanup repairs it.
     pub elsewhere: Vec<String>,
+    /// Backups that were deleted while this ran.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<BackupId>,
+    /// What to do about what was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What a verification found of one backup.
@@ -40,11 +52,39 @@ pub struct VerifiedBackup {
 }
 
 impl VerifyReport {
-    /// Whether all is whole.
+    /// Whether no backup is hurt.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        self.elsewhere.is_empty() && self.backups.iter().all(|backup| backup.intact)
+        self.backups.iter().all(|backup| backup.intact)
     }
+
+    fn new(backups: Vec<VerifiedBackup>, elsewhere: Vec<String>, deleted: Vec<BackupId>) -> Self {
+        let mut report = Self { status: "success", backups, elsewhere, deleted, notes: Vec::new() };
+        if !report.is_intact() {
+            report.status = "damaged";
+            report.notes.push(HEALING.into());
+        }
+        if !report.elsewhere.is_empty() {
+            report.notes.push(HARMLESS.into());
+        }
+        let deleted: Vec<_> = report.deleted.iter().map(gone).collect();
+        report.notes.extend(deleted);
+        report
+    }
+}
+
+fn gone(id: &BackupId) -> String {
+    format!("backup {id} was deleted meanwhile and was not verified")
+}
+
+/// No more than are read, the first ones named.
+fn bounded(mut sentences: Vec<String>) -> Vec<String> {
+    let more = sentences.len().saturating_sub(TOLD);
+    if more > 0 {
+        sentences.truncate(TOLD);
+        sentences.push(format!("and {more} more findings"));
+    }
+    sentences
 }
 
 /// A damage as a sentence that names what it hurts: this backup first, and not too many others, which
@@ -88,7 +128,7 @@ impl Engine {
     async fn verify_now(&self, ids: &[BackupId], run: &Run) -> Result<VerifyReport, EngineError> {
         let everything = ids.is_empty();
         let ids = if everything { self.store.backups().await? } else { ids.to_vec() };
-        let (mut manifests, mut backups) = (Vec::new(), Vec::new());
+        let (mut manifests, mut backups, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
             match self.store.manifest(&id).await {
                 Ok(manifest) => manifests.push(manifest),
@@ -98,28 +138,26 @@ impl Engine {
                     intact: false,
                     rows: 0,
                 }),
+                Err(StoreError::NoSuchBackup(id)) if everything => deleted.push(id),
                 Err(error) => return Err(error.into()),
             }
         }
         let damage = self.check(&manifests, everything, run).await?;
+        // What was deleted meanwhile may be gone, and hurts nobody.
+        let there = self.store.backups().await?;
+        let (manifests, gone): (Vec<_>, Vec<_>) =
+            manifests.into_iter().partition(|manifest| there.contains(&manifest.backup_id));
+        deleted.extend(gone.into_iter().map(|manifest| manifest.backup_id));
         for manifest in &manifests {
             backups.push(self.conclude(manifest, &damage).await?);
         }
-        let order = self.store.backups().await?;
-        backups.sort_by_key(|backup| order.iter().position(|id| *id == backup.backup_id));
-        let mut elsewhere: Vec<_> = damage
-            .iter()
-            .filter(|damage| damage.hurts.is_empty())
-            .map(|damage| sentence(damage, None))
-            .collect();
-        elsewhere.dedup();
-        elsewhere.extend(self.store.check_small_files(&manifests).await?);
+        backups.sort_by_key(|backup| there.iter().position(|id| *id == backup.backup_id));
+        let hurts_nobody = |damage: &&Damage| damage.hurts.is_empty();
+        let harmless = damage.iter().filter(hurts_nobody).map(|damage| sentence(damage, None));
+        let small = self.store.check_small_files(&manifests).await?;
+        let elsewhere = harmless.chain(small);
         run.begin(Phase::Done, None);
-        let mut report = VerifyReport { status: "success", backups, elsewhere };
-        if !report.is_intact() {
-            report.status = "damaged";
-        }
-        Ok(report)
+        Ok(VerifyReport::new(backups, bounded(elsewhere.collect()), deleted))
     }
 
     async fn check(
@@ -146,8 +184,8 @@ impl Engine {
     ) -> Result<VerifiedBackup, EngineError> {
         let id = &manifest.backup_id;
         let hurts = |damage: &&Damage| damage.hurts.iter().any(|(hurt, _)| hurt == id);
-        let mut damage: Vec<_> =
-            damage.iter().filter(hurts).map(|damage| sentence(damage, Some(id))).collect();
+        let damage = damage.iter().filter(hurts).map(|damage| sentence(damage, Some(id)));
+        let mut damage = bounded(damage.collect());
         let verified_at = rfc3339(self.now());
         // A state that cannot be read or written must not hide what was found. If it cannot be read,
         // that is damage, too.
@@ -175,7 +213,8 @@ impl Engine {
         manifest: &Manifest,
         run: &Run,
     ) -> Result<(), EngineError> {
-        if self.check(std::slice::from_ref(manifest), false, run).await?.is_empty() {
+        let found = self.check(std::slice::from_ref(manifest), false, run).await?;
+        if found.iter().all(|damage| damage.hurts.is_empty()) {
             return Ok(());
         }
         // Only now is it worth reading all backups: the message is to name each that is hurt.

@@ -1,30 +1,136 @@
-//! Whether a manifest from outside can be what a backup's manifest is. Nothing that reads a manifest
-//! of the store asks this: what this program wrote, and its checksum proves unchanged, is sound.
+//! Whether what a manifest says fits together: parts, datasets, sequences and schema tell of the same
+//! backup. Every reader of a manifest asks this, since a checksum proves only that nothing was changed
+//! after it was computed.
 
-use super::{FORMAT_VERSION, Manifest, PARTS, Part, Schema, Table};
+use std::collections::BTreeSet;
+
+use super::{
+    BackupId, Dataset, DatasetSummary, FORMAT_VERSION, ForeignKey, Hash, Manifest, PARTS, Part,
+    PartManifest, Schema, Table, timestamp,
+};
 
 impl Manifest {
-    /// Checks everything that readers rely on, but for what the rows themselves prove.
+    /// Checks everything that readers rely on, except for what the rows themselves prove.
     ///
     /// # Errors
-    /// Says what is wrong.
+    /// Says what contradicts what.
     pub fn check(&self) -> Result<(), String> {
         if self.format != FORMAT_VERSION {
             let format = self.format;
             return Err(format!("it has format {format}, this program knows {FORMAT_VERSION}"));
         }
-        refuse_control_characters(self)?;
         self.schema.check()?;
-        let expected = PARTS.iter().filter(|part| self.schema.table(part.table).is_some());
-        let expected = expected.map(|part| (part.name, part.dataset, part.table));
-        let parts = self.parts.iter();
-        let named = parts.map(|part| (part.name.as_str(), part.dataset, part.table.as_str()));
-        if expected.eq(named) {
-            Ok(())
-        } else {
-            Err("its parts are not those of its tables".into())
+        self.check_parts()?;
+        self.check_datasets()?;
+        self.check_sequences()?;
+        self.check_time()?;
+        check_files(self.files.iter(), &self.backup_id)
+    }
+
+    /// As [`Self::check`], for a manifest from outside of the store: also refuses names that could
+    /// command a terminal, and a backup without a table that every site has.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn check_foreign(&self) -> Result<(), String> {
+        refuse_control_characters(self)?;
+        self.check()?;
+        let lacks = |part: &&Part| !part.optional && self.schema.table(part.table).is_none();
+        match PARTS.iter().find(lacks) {
+            Some(part) => Err(format!("the table {} is missing", part.table)),
+            None => Ok(()),
         }
     }
+
+    /// Each table has all of its parts, once, and no part is without its table.
+    fn check_parts(&self) -> Result<(), String> {
+        let expected = PARTS.iter().filter(|part| self.schema.table(part.table).is_some());
+        let expected: Vec<_> = expected.map(|part| (part.name, part.dataset, part.table)).collect();
+        let parts = self.parts.iter();
+        let named: Vec<_> =
+            parts.map(|part| (part.name.as_str(), part.dataset, part.table.as_str())).collect();
+        if expected == named {
+            return Ok(());
+        }
+        let told = |list: &[(&str, Dataset, &str)]| {
+            list.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ")
+        };
+        Err(format!(
+            "its parts are not those of its tables: it has {:?}, its tables make {:?}",
+            told(&named),
+            told(&expected)
+        ))
+    }
+
+    /// Each dataset counts what its parts count, and all together make the size.
+    fn check_datasets(&self) -> Result<(), String> {
+        if !self.datasets.keys().eq(&Dataset::ALL) {
+            return Err("it does not tell of each of the four datasets".into());
+        }
+        for (dataset, told) in &self.datasets {
+            let parts = self.parts.iter().filter(|part| part.dataset == *dataset);
+            if summary(parts).as_ref() != Some(told) {
+                return Err(format!(
+                    "the dataset {dataset} has other rows, bytes or another root than its parts"
+                ));
+            }
+        }
+        let all = summary(self.parts.iter()).ok_or("it counts more rows than can be")?;
+        if all.bytes == self.size {
+            Ok(())
+        } else {
+            let size = self.size;
+            Err(format!("its size is {size} bytes, its parts have {} bytes", all.bytes))
+        }
+    }
+
+    /// It tells of exactly the sequences of its tables. By their own names alone: what stands before a
+    /// name depends on the table from which it is seen.
+    fn check_sequences(&self) -> Result<(), String> {
+        let fed = self.schema.tables.iter().flat_map(|table| &table.sequences).map(String::as_str);
+        let told = self.sequences.iter().map(|sequence| sequence.name.as_str());
+        if fed.map(own_name).collect::<BTreeSet<_>>() == told.map(own_name).collect() {
+            Ok(())
+        } else {
+            Err("its sequences are not those of its tables".into())
+        }
+    }
+
+    fn check_time(&self) -> Result<(), String> {
+        let created = chrono::DateTime::parse_from_rfc3339(&self.created_at);
+        let created = created.map_err(|_| "created_at is not a time of RFC 3339")?;
+        if timestamp(created.to_utc()) == self.timestamp {
+            Ok(())
+        } else {
+            Err("timestamp and created_at are not the same time".into())
+        }
+    }
+}
+
+/// The name of a sequence without its schema.
+fn own_name(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name).trim_matches('"')
+}
+
+/// What these parts hold together; `None` if that is more than can be counted.
+fn summary<'p>(parts: impl Iterator<Item = &'p PartManifest>) -> Option<DatasetSummary> {
+    let (mut rows, mut bytes, mut roots) = (0_u64, 0_u64, Vec::new());
+    for part in parts {
+        rows = rows.checked_add(part.rows)?;
+        bytes = bytes.checked_add(part.bytes)?;
+        roots.extend_from_slice(&part.root.0);
+    }
+    Some(DatasetSummary { rows, bytes, root: Hash::of(&roots) })
+}
+
+/// The files are those of the four datasets; their names become those of an archive's members.
+fn check_files<'f>(
+    files: impl Iterator<Item = (&'f Dataset, &'f String)>,
+    id: &BackupId,
+) -> Result<(), String> {
+    let expected = Dataset::ALL.map(|dataset| (dataset, dataset.file_name(id)));
+    let same = files.map(|(dataset, name)| (*dataset, name.clone())).eq(expected);
+    if same { Ok(()) } else { Err("its files are not those of its id".into()) }
 }
 
 /// Names and versions are shown to people; only a description may hold anything.
@@ -50,11 +156,7 @@ impl Schema {
             }
             table.check().map_err(|why| format!("the table {}: {why}", table.name))?;
         }
-        let lacks = |part: &&Part| !part.optional && self.table(part.table).is_none();
-        match PARTS.iter().find(lacks) {
-            Some(part) => Err(format!("the table {} is missing", part.table)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -76,6 +178,10 @@ impl Table {
             .groups
             .first()
             .is_some_and(|first| (0..self.key.len()).all(|column| first.contains(&column)));
+        let paired = |key: &ForeignKey| key.columns.len() == key.referenced_columns.len();
+        if !self.foreign_keys.iter().all(paired) {
+            return Err("a foreign key does not have one referenced column for each of its own");
+        }
         let filled = self.groups.iter().all(|group| !group.is_empty());
         if key_first && filled && grouped.into_iter().eq(0..names.len()) {
             Ok(())
@@ -101,12 +207,36 @@ mod tests {
     }
 
     #[test]
-    fn what_no_backup_has_is_refused() {
+    fn contradictory_manifest_is_refused() {
         type Case = (&'static str, fn(&mut Manifest));
-        let cases: [Case; 10] = [
+        let cases: [Case; 27] = [
             ("another format", |m| m.format = 9),
             ("a part too few", |m| drop(m.parts.pop())),
+            ("a part twice", |m| m.parts.push(m.parts[0].clone())),
             ("parts in another order", |m| m.parts.swap(0, 1)),
+            ("a part of another name", |m| m.parts[0].name = "prefixes".into()),
+            ("a part of another dataset", |m| m.parts[0].dataset = Dataset::Vpcs),
+            ("a part of another table", |m| m.parts[0].table = "vpc".into()),
+            ("a part with another root", |m| m.parts[0].root = Hash::of(b"another")),
+            ("two roots exchanged", |m| {
+                let root = m.parts[2].root;
+                m.parts[2].root = std::mem::replace(&mut m.parts[3].root, root);
+            }),
+            ("a part with another row", |m| m.parts[0].rows += 1),
+            ("a part with another byte", |m| m.parts[0].bytes += 1),
+            ("more rows than can be", |m| m.parts.iter_mut().for_each(|part| part.rows = u64::MAX)),
+            ("a dataset with another row", |m| {
+                m.datasets.get_mut(&Dataset::Vpcs).expect("there").rows -= 1;
+            }),
+            ("a dataset too few", |m| {
+                m.datasets.remove(&Dataset::PublicIps);
+            }),
+            ("another size", |m| m.size += 1),
+            ("a file too few", |m| drop(m.files.remove(&Dataset::Vrfs))),
+            ("a file elsewhere", |m| drop(m.files.insert(Dataset::Vrfs, "../../vrfs".into()))),
+            ("a sequence too few", |m| drop(m.sequences.pop())),
+            ("two times", |m| m.timestamp = "2025-09-20T14:30:23.000000".into()),
+            ("a table too few", |m| drop(m.schema.tables.pop())),
             ("a table twice", |m| m.schema.tables.push(m.schema.tables[0].clone())),
             ("a table of its own", |m| m.schema.tables[0].name = "users".into()),
             ("no key", |m| m.schema.tables[0].key.clear()),
@@ -114,10 +244,10 @@ mod tests {
                 m.schema.tables[0].groups[0].pop();
             }),
             ("a group of nothing", |m| m.schema.tables[0].groups.push(vec![])),
+            ("a group past the columns", |m| m.schema.tables[0].groups[0].push(999)),
             ("a column twice", |m| {
                 m.schema.tables[0].columns[1].name = m.schema.tables[0].columns[2].name.clone();
             }),
-            ("a terminal's commands", |m| m.snapshot.server_version = "15\u{1b}[2J".into()),
         ];
         for (what, change) in cases {
             let mut manifest = sound();
@@ -127,9 +257,32 @@ mod tests {
     }
 
     #[test]
+    fn manifest_from_outside_must_be_complete_and_harmless_to_a_terminal() {
+        let mut manifest = sound();
+        manifest.snapshot.server_version = "15\u{1b}[2J".into();
+        manifest.check().expect("nothing contradicts");
+        assert!(manifest.check_foreign().is_err(), "a terminal's commands");
+
+        let mut manifest = sound();
+        manifest.schema.tables.retain(|table| table.name != "vpc_prefix_association");
+        manifest.parts.retain(|part| part.table != "vpc_prefix_association");
+        let of = |dataset| move |part: &&PartManifest| part.dataset == dataset;
+        for (dataset, told) in &mut manifest.datasets {
+            let parts = manifest.parts.iter().filter(of(*dataset));
+            *told = summary(parts).expect("few");
+        }
+        manifest.size = manifest.parts.iter().map(|part| part.bytes).sum();
+        let sequences: Vec<_> =
+            manifest.schema.tables.iter().flat_map(|table| table.sequences.clone()).collect();
+        manifest.sequences.retain(|sequence| sequences.contains(&sequence.name));
+        manifest.check().expect("nothing contradicts");
+        assert!(manifest.check_foreign().is_err(), "a table that every site has");
+    }
+
+    #[test]
     fn a_backslash_is_no_control_character() {
         let mut manifest = sound();
         manifest.created_by = r"DOMAIN\name".into();
-        manifest.check().expect("sound");
+        manifest.check_foreign().expect("sound");
     }
 }

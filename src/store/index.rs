@@ -55,8 +55,42 @@ pub struct PackInfo {
     pub size: u64,
     /// A sweep found that nothing reaches it; new backups must not rely on it.
     pub doomed: bool,
-    /// All its frames are known. Of a pack whose footer is damaged, some may not have been found.
-    pub whole: bool,
+    /// Who says what is in it.
+    pub source: Source,
+    /// A check found something wrong with it.
+    pub noted: bool,
+}
+
+impl PackInfo {
+    /// Whether all its frames are known.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.source != Source::Frames
+    }
+
+    /// Whether the pack itself says what is in it.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.source != Source::IndexObject
+    }
+}
+
+/// Who says what is in a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An index object, which may be wrong.
+    IndexObject,
+    /// Its own footer.
+    Footer,
+    /// Its frames, since the footer is damaged. Some may not have been found.
+    Frames,
+}
+
+/// What was read of one pack, and from where.
+#[derive(Debug)]
+pub(super) struct PackRead {
+    pub entries: PackEntries,
+    pub source: Source,
 }
 
 /// All chunks that can be read, and where. Later ones share the entries of packs that are still there.
@@ -65,11 +99,11 @@ pub struct Index {
     packs: Vec<PackInfo>,
     /// What is in each pack.
     entries: Vec<Arc<[Entry]>>,
-    /// The copy of each chunk that is read.
+    /// The copy of each chunk that is read first.
     chosen: HashTable<Place>,
-    /// Further copies: never read, dead for a sweep.
+    /// Further copies, by chunk: read if the chosen one cannot be, dead for a sweep.
     twins: Vec<Place>,
-    /// Copies that are set aside as damaged.
+    /// Copies that were found damaged, by chunk: read last.
     aside: Vec<Place>,
 }
 
@@ -81,19 +115,31 @@ struct Place {
 }
 
 impl Index {
-    /// Over these packs and whether each is whole. Their order changes nothing about what is read.
-    pub(super) fn over(
-        packs: Vec<(PackEntries, bool)>,
-        damaged: &Damaged,
-        doomed: &Doomed,
-    ) -> Self {
-        let chunks = packs.iter().map(|(pack, _)| pack.entries.len()).sum();
-        let mut index = Self { chosen: HashTable::with_capacity(chunks), ..Self::default() };
-        for (PackEntries { pack, size, entries }, whole) in packs {
-            let doomed = doomed.packs.contains_key(&pack);
-            index.packs.push(PackInfo { id: pack, size, doomed, whole });
-            index.entries.push(entries);
+    /// Over these packs. Their order changes nothing about what is read.
+    pub(super) fn over(packs: Vec<PackRead>, damaged: &Damaged, doomed: &Doomed) -> Self {
+        let (mut infos, mut all) = (Vec::new(), Vec::new());
+        for PackRead { entries: PackEntries { pack, size, entries }, source } in packs {
+            let (doomed, noted) =
+                (doomed.packs.contains_key(&pack), damaged.packs.contains_key(&pack));
+            infos.push(PackInfo { id: pack, size, doomed, source, noted });
+            all.push(entries);
         }
+        Self::choosing(infos, all, damaged)
+    }
+
+    /// The same packs, with other copies found damaged.
+    pub(super) fn with_damaged(&self, damaged: &Damaged) -> Self {
+        let mut packs = self.packs.clone();
+        for pack in &mut packs {
+            pack.noted = damaged.packs.contains_key(&pack.id);
+        }
+        Self::choosing(packs, self.entries.clone(), damaged)
+    }
+
+    fn choosing(packs: Vec<PackInfo>, entries: Vec<Arc<[Entry]>>, damaged: &Damaged) -> Self {
+        let chunks = entries.iter().map(|entries| entries.len()).sum();
+        let chosen = HashTable::with_capacity(chunks);
+        let mut index = Self { packs, entries, chosen, ..Self::default() };
         for place in index.places() {
             let id = &index.at(place).id;
             if damaged.has(&index.packs[place.pack as usize].id, id) {
@@ -101,6 +147,10 @@ impl Index {
             } else {
                 index.choose(place);
             }
+        }
+        let Self { entries, twins, aside, .. } = &mut index;
+        for further in [twins, aside] {
+            further.sort_by_key(|place| at(entries, *place).id);
         }
         index
     }
@@ -112,7 +162,7 @@ impl Index {
         // stands on it, whichever copies are chosen, and no chain is a circle.
         let rank = |place: Place| {
             let (pack, entry) = (&packs[place.pack as usize], at(entries, place));
-            (entry.depth, pack.doomed, pack.id, entry.offset)
+            (entry.depth, pack.doomed, pack.noted, pack.id, entry.offset)
         };
         let same = |other: &Place| id(*other) == id(place);
         match chosen.entry(hash(id(place)), same, |other| hash(id(*other))) {
@@ -158,6 +208,33 @@ impl Index {
     #[must_use]
     pub fn get(&self, id: &ChunkId) -> Option<Spot> {
         self.find(id).map(|place| self.spot(place))
+    }
+
+    /// Every copy of the chunk, the one to be read first first. Copies that were found damaged come
+    /// last: a pack may have been put right since.
+    pub fn copies(&self, id: &ChunkId) -> impl Iterator<Item = Spot> {
+        let further = |places: &'_ [Place]| {
+            let from = places.partition_point(|place| self.at(*place).id < *id);
+            let upto = places.partition_point(|place| self.at(*place).id <= *id);
+            from..upto
+        };
+        let (twins, aside) = (further(&self.twins), further(&self.aside));
+        let further = self.twins[twins].iter().chain(&self.aside[aside]).copied();
+        self.find(id).into_iter().chain(further).map(|place| self.spot(place))
+    }
+
+    /// Whether all that is known comes from the packs themselves.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.packs.iter().all(PackInfo::is_proven)
+    }
+
+    /// What the table of the pack says of the frame here.
+    pub(super) fn entry_at(&self, spot: &Spot) -> Option<&Entry> {
+        let entries = &self.entries[spot.pack as usize];
+        let place = entries.binary_search_by_key(&spot.offset, |entry| entry.offset).ok();
+        let found = place.map(|place| &entries[place]);
+        found.or_else(|| entries.iter().find(|entry| entry.offset == spot.offset))
     }
 
     /// What the footer of its pack says of the chosen copy of a chunk.
@@ -209,13 +286,12 @@ impl Index {
         &self.packs[spot.pack as usize]
     }
 
-    /// What all whole packs hold.
-    pub fn whole_packs(&self) -> impl Iterator<Item = PackEntries> {
-        let packs = self.packs.iter().zip(&self.entries).filter(|(pack, _)| pack.whole);
-        packs.map(|(pack, entries)| PackEntries {
-            pack: pack.id,
-            size: pack.size,
-            entries: entries.clone(),
+    /// What all whole packs hold, and who says so.
+    pub fn whole_packs(&self) -> impl Iterator<Item = (PackEntries, Source)> {
+        let packs = self.packs.iter().zip(&self.entries).filter(|(pack, _)| pack.is_whole());
+        packs.map(|(pack, entries)| {
+            let of = PackEntries { pack: pack.id, size: pack.size, entries: entries.clone() };
+            (of, pack.source)
         })
     }
 
@@ -267,7 +343,8 @@ mod tests {
     }
 
     fn over(packs: &[PackEntries], damaged: &Damaged, doomed: &Doomed) -> Index {
-        Index::over(packs.iter().map(|pack| (pack.clone(), true)).collect(), damaged, doomed)
+        let read = |pack: &PackEntries| PackRead { entries: pack.clone(), source: Source::Footer };
+        Index::over(packs.iter().map(read).collect(), damaged, doomed)
     }
 
     fn id(name: &str) -> ChunkId {
@@ -293,6 +370,7 @@ mod tests {
         damaged.packs.entry(Hash([1; 32])).or_default().insert(id("b"));
         let index = over(&packs, &damaged, &Doomed::default());
         assert!(index.get(&id("b")).is_none());
+        assert_eq!(index.copies(&id("b")).count(), 1, "it is still tried where there is no other");
         assert!(index.get(&id("a")).is_some());
         assert!(index.reliable(&id("a")).is_none());
     }

@@ -1,4 +1,8 @@
 //! Puts the index together: the listing of the packs is the truth, index objects only save reads.
+//!
+//! A reader may believe an index object, since each chunk proves itself by its hash. Whoever writes a
+//! backup or removes packs must not: a wrong index object would have a needed chunk not written, or its
+//! pack removed. They ask the packs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +10,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 
-use super::index::Index;
+use super::index::{Index, PackRead, Source};
 use super::index_file::{self, PackEntries};
 use super::marks::{self, Damaged, Doomed};
 use super::objects::Objects;
@@ -16,6 +20,8 @@ use crate::model::{Hash, PackId};
 
 /// Requests that run at once.
 const REQUESTS: usize = 16;
+/// Requests for the last bytes of packs that run at once.
+const PROOFS: usize = 64;
 /// Bytes read from the end of a pack at first: enough for 1,500 chunks.
 const FOOTER_READ: u64 = 128 << 10;
 
@@ -32,6 +38,15 @@ pub struct Listing {
     pub doomed: Doomed,
     /// Folders that cannot be listed; what lies in them is missed.
     pub unreadable: Vec<String>,
+}
+
+/// What the index may be made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Index objects, where they are: for reading chunks.
+    Indexes,
+    /// What the packs themselves confirm: for relying on chunks and for removing them.
+    Packs,
 }
 
 /// An index with the listing that it was made from.
@@ -68,13 +83,14 @@ impl Listing {
         &self,
         objects: &Objects,
         before: Option<&Known>,
+        trust: Trust,
     ) -> Result<Index, StoreError> {
         let mut bare = self.packs.clone();
         let mut packs = Vec::new();
-        let mut add = |pack: PackEntries| {
-            if bare.get(&pack.pack) == Some(&pack.size) {
-                bare.remove(&pack.pack);
-                packs.push((pack, true));
+        let mut add = |(entries, source): (PackEntries, Source)| {
+            if bare.get(&entries.pack) == Some(&entries.size) {
+                bare.remove(&entries.pack);
+                packs.push(PackRead { entries, source });
             }
         };
         let mut unread = self.indexes.clone();
@@ -86,7 +102,15 @@ impl Listing {
         let reads: Vec<_> = unread.into_iter().map(|id| read_index(objects, id)).collect();
         let mut read = stream::iter(reads).buffered(REQUESTS);
         while let Some(packs) = read.try_next().await? {
-            packs.into_iter().for_each(&mut add);
+            packs.into_iter().map(|pack| (pack, Source::IndexObject)).for_each(&mut add);
+        }
+        if trust == Trust::Packs {
+            let proofs: Vec<_> = packs.into_iter().map(|pack| prove(objects, pack)).collect();
+            let judged: Vec<PackRead> = stream::iter(proofs).buffered(PROOFS).try_collect().await?;
+            let (proven, wrong): (Vec<_>, Vec<_>) =
+                judged.into_iter().partition(|pack| pack.source != Source::IndexObject);
+            packs = proven;
+            bare.extend(wrong.iter().map(|pack| (pack.entries.pack, pack.entries.size)));
         }
         let reads: Vec<_> =
             bare.into_iter().map(|(id, size)| read_pack(objects, id, size)).collect();
@@ -96,6 +120,22 @@ impl Listing {
         }
         Ok(Index::over(packs, &self.damaged, &self.doomed))
     }
+}
+
+/// Asks a pack whether its table is what an index object says: the table's hash stands in its last bytes.
+async fn prove(objects: &Objects, mut read: PackRead) -> Result<PackRead, StoreError> {
+    let PackEntries { pack, size, entries } = &read.entries;
+    if read.source == Source::IndexObject && *size >= pack::TAIL as u64 {
+        let tail = *size - pack::TAIL as u64..*size;
+        match objects.range(&layout::pack(pack), tail).await {
+            Ok(tail) if pack::is_tail_of(&tail, entries) => read.source = Source::Footer,
+            // It is read as what it is, if it can be.
+            Ok(_) => {}
+            Err(error) if error.is_not_found() || objects.is_unreadable(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }
 
 async fn read_index(objects: &Objects, id: Hash) -> Result<Vec<PackEntries>, StoreError> {
@@ -116,30 +156,26 @@ async fn read_index(objects: &Objects, id: Hash) -> Result<Vec<PackEntries>, Sto
     }))
 }
 
-/// The entries of a pack by its footer, or by its frames if the footer is damaged; and whether
-/// they are all.
-async fn read_pack(
-    objects: &Objects,
-    pack: PackId,
-    size: u64,
-) -> Result<(PackEntries, bool), StoreError> {
-    let (entries, whole) = match read_footer(objects, pack, size).await {
-        Ok(Some(entries)) => (entries, true),
+/// The entries of a pack by its footer, or by its frames if the footer is damaged.
+async fn read_pack(objects: &Objects, pack: PackId, size: u64) -> Result<PackRead, StoreError> {
+    let (entries, source) = match read_footer(objects, pack, size).await {
+        Ok(Some(entries)) => (entries, Source::Footer),
         Ok(None) => {
             tracing::warn!(%pack, "the footer of a pack is damaged; its frames are read instead");
             match objects.find(&layout::pack(&pack)).await {
-                Err(error) if objects.is_unreadable(&error) => (Vec::new(), false),
-                found => (pack::scan(&found?.unwrap_or_default()), false),
+                Err(error) if objects.is_unreadable(&error) => (Vec::new(), Source::Frames),
+                found => (pack::scan(&found?.unwrap_or_default()), Source::Frames),
             }
         }
-        Err(error) if error.is_not_found() => (Vec::new(), false),
+        Err(error) if error.is_not_found() => (Vec::new(), Source::Frames),
         Err(error) if objects.is_unreadable(&error) => {
             tracing::warn!(%pack, "a pack is passed over: {}", error.cannot_be_read());
-            (Vec::new(), false)
+            (Vec::new(), Source::Frames)
         }
         Err(error) => return Err(error),
     };
-    Ok((PackEntries { pack, size, entries: entries.into() }, whole))
+    let entries = PackEntries { pack, size, entries: entries.into() };
+    Ok(PackRead { entries, source })
 }
 
 /// `None` if the footer is damaged.

@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::swap::{Alone, Swap};
 use super::{Store, StoreError, layout};
-use crate::model::{BackupId, FORMAT_VERSION, Manifest, State, Unsealed, check_seal, seal, unseal};
+use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal};
 
 /// Reads a manifest.
 ///
@@ -14,12 +14,7 @@ use crate::model::{BackupId, FORMAT_VERSION, Manifest, State, Unsealed, check_se
 pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
     check_seal(text)?;
     let manifest: Manifest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    if manifest.format != FORMAT_VERSION {
-        return Err(format!(
-            "it has format {}, this program knows {FORMAT_VERSION}",
-            manifest.format
-        ));
-    }
+    manifest.check()?;
     Ok(manifest)
 }
 

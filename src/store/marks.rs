@@ -14,7 +14,8 @@ use crate::model::{ChunkId, PackId, seal, unseal};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damaged {
-    /// For each pack the chunks in it that are not what they should be.
+    /// For each pack the chunks in it that are not what they should be. None of them, where something
+    /// else of the pack is wrong: the next sweep writes what is needed of it anew.
     pub packs: BTreeMap<PackId, BTreeSet<ChunkId>>,
 }
 
@@ -22,6 +23,18 @@ impl Damaged {
     /// Whether this copy is set aside.
     pub fn has(&self, pack: &PackId, chunk: &ChunkId) -> bool {
         self.packs.get(pack).is_some_and(|chunks| chunks.contains(chunk))
+    }
+
+    /// Notes what reading this copy has shown.
+    pub fn judge(&mut self, pack: PackId, chunk: ChunkId, right: bool) {
+        if !right {
+            self.packs.entry(pack).or_default().insert(chunk);
+        } else if let Some(chunks) = self.packs.get_mut(&pack)
+            && chunks.remove(&chunk)
+            && chunks.is_empty()
+        {
+            self.packs.remove(&pack);
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod read;
 mod repack;
 mod scratch;
 mod stats;
+mod survey;
 mod swap;
 mod sweep;
 mod tidy;
@@ -56,7 +57,7 @@ pub use write::Writer;
 
 use crate::model::{BackupId, Ids, Parameters};
 use crate::threads::locked;
-use load::{Known, Listing};
+use load::{Known, Listing, Trust};
 use objects::Objects;
 
 /// An open store. Cloning is cheap, and clones share what is cached.
@@ -143,15 +144,25 @@ impl Store {
     /// # Errors
     /// [`StoreError::PacksMissing`] if there are backups but no packs.
     pub async fn index(&self) -> Result<Arc<Index>, StoreError> {
-        Ok(self.known().await?.index)
+        Ok(self.known(Trust::Indexes).await?.index)
+    }
+
+    /// As [`Self::index`], but no index object is believed: each pack is asked itself what it holds.
+    /// For whoever is to rely on chunks without reading them.
+    ///
+    /// # Errors
+    /// As [`Self::index`].
+    pub async fn proven_index(&self) -> Result<Arc<Index>, StoreError> {
+        Ok(self.known(Trust::Packs).await?.index)
     }
 
     /// The index and the listing that it was made from.
-    async fn known(&self) -> Result<Known, StoreError> {
+    async fn known(&self, trust: Trust) -> Result<Known, StoreError> {
         let listing = Listing::read(self.objects()).await?;
         let before = locked(&self.0.known).clone();
         if let Some(before) = &before
             && *before.listing == listing
+            && (trust == Trust::Indexes || before.index.is_proven())
         {
             return Ok(before.clone());
         }
@@ -162,7 +173,7 @@ impl Store {
                 return Err(StoreError::PacksMissing(backups));
             }
         }
-        let index = listing.index(self.objects(), before.as_ref()).await?;
+        let index = listing.index(self.objects(), before.as_ref(), trust).await?;
         let known = Known { listing: Arc::new(listing), index: Arc::new(index) };
         *locked(&self.0.known) = Some(known.clone());
         Ok(known)

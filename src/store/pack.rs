@@ -24,7 +24,7 @@ const EFFORT: usize = 16;
 /// Bytes of a table entry.
 pub const ENTRY: usize = 82;
 /// Bytes after the table.
-const TAIL: usize = 4 + 32 + 8;
+pub const TAIL: usize = 4 + 32 + 8;
 
 /// Where in a pack a chunk lies, and how it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +212,18 @@ pub fn parse_footer(tail: &[u8], size: u64) -> Result<Footer, Fault> {
     Ok(Footer::Whole(entries))
 }
 
+/// Whether these last bytes of a pack are those after a table of just these entries.
+#[must_use]
+pub fn is_tail_of(tail: &[u8], entries: &[Entry]) -> bool {
+    let mut table = Vec::with_capacity(entries.len() * ENTRY + 4);
+    for entry in entries {
+        entry.write(&mut table);
+    }
+    let Ok(count) = u32::try_from(entries.len()) else { return false };
+    table.extend_from_slice(&count.to_le_bytes());
+    tail == [&count.to_le_bytes()[..], &Hash::of(&table).0, END].concat()
+}
+
 /// The frames that are found from the front, for a pack whose footer is damaged. A frame against a
 /// base tells no depth, so it gets the greatest, and nothing more is stored against it.
 #[must_use]
@@ -297,6 +309,8 @@ mod tests {
             let pack = pack(&chunks);
             let size = pack.bytes.len();
             let length = chunks.len() * ENTRY + TAIL;
+            prop_assert!(is_tail_of(&pack.bytes[size - TAIL..], &pack.entries));
+            prop_assert!(!is_tail_of(&pack.bytes[size - TAIL..], &pack.entries[1..]));
             let read = parse_footer(&pack.bytes[size - given.min(size)..], size as u64);
             let expected =
                 if given >= length { Footer::Whole(pack.entries) } else { Footer::Longer(length as u64) };

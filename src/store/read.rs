@@ -1,16 +1,17 @@
 //! Chunks out of packs: for threads that may block.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
 use super::cache::Cache;
-use super::frame::{Fault, Frame, MAX_DEPTH};
+use super::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH};
 use super::index::{Index, PackInfo, Spot};
 use super::pack::Entry;
 use super::{Store, StoreError, layout};
-use crate::model::{ChunkId, PackId};
+use crate::model::{ChunkId, Hash, PackId};
 use crate::threads::locked;
 use crate::tree::ChunkSource;
 
@@ -20,8 +21,12 @@ const BLOCK: u64 = 256 << 10;
 const LONG: u64 = 4 * BLOCK;
 /// In a store that really lacks chunks, looking again and again would take its time.
 const MOST_REFRESHES: u8 = 8;
+/// Copies of one chunk that are tried. Bases have copies, too: the number of tries is a power of this.
+const MOST_COPIES: usize = 4;
 const BLOCK_CACHE: usize = 16 << 20;
 const CHUNK_CACHE: usize = 8 << 20;
+/// Bytes of a frame up to the end of its base's id.
+const FRAME_HEAD: u64 = HEADER as u64 + 32;
 
 /// Reads chunks. Every one that it gives has been checked against its id. Clones share caches.
 ///
@@ -60,7 +65,7 @@ impl Store {
 }
 
 impl Reader {
-    fn new(store: &Store, index: Arc<Index>, beneath: Option<Self>) -> Self {
+    pub(super) fn new(store: &Store, index: Arc<Index>, beneath: Option<Self>) -> Self {
         Self(Arc::new(Shared {
             store: store.clone(),
             index: Mutex::new(index),
@@ -75,14 +80,15 @@ impl Reader {
         locked(&self.0.index).clone()
     }
 
-    /// Another process may have published or swept since the index was read, and again.
+    /// Another process may have published or swept since the index was read, and again; and an index
+    /// object may have been wrong, which the packs themselves are asked about now.
     fn refresh(&self) -> Result<bool, StoreError> {
         let one_more = |times| (times < MOST_REFRESHES).then_some(times + 1);
         let counted = self.0.refreshed.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
         if counted.is_err() {
             return Ok(false);
         }
-        let index = self.0.store.0.runtime.block_on(self.0.store.index())?;
+        let index = self.0.store.0.runtime.block_on(self.0.store.proven_index())?;
         *locked(&self.0.index) = index;
         Ok(true)
     }
@@ -93,27 +99,54 @@ impl Reader {
             return Ok(bytes);
         }
         let bytes = match self.fetch(id, above) {
-            Err(error) if is_stale(&error) && self.refresh()? => self.fetch(id, above)?,
+            Err(error) if self.may_be_elsewhere(&error) && self.refresh()? => {
+                self.fetch(id, above)?
+            }
             fetched => fetched?,
         };
         locked(&self.0.chunks).insert(*id, bytes.clone());
         Ok(bytes)
     }
 
+    /// Whether another look at the packs may find what could not be read.
+    fn may_be_elsewhere(&self, error: &StoreError) -> bool {
+        let damaged = matches!(error, StoreError::ChunkDamaged { .. });
+        is_stale(error) || (damaged && !self.index().is_proven())
+    }
+
+    /// The chunk from the first of its copies that gives it.
     fn fetch(&self, id: &ChunkId, above: u8) -> Result<Bytes, StoreError> {
         let index = self.index();
-        let Some(spot) = index.get(id) else {
-            let beneath = self.0.beneath.as_ref().ok_or(StoreError::ChunkMissing(*id))?;
-            return beneath.read(id, above);
-        };
-        let pack = index.pack(&spot);
+        let mut first = None;
+        for spot in index.copies(id).take(MOST_COPIES) {
+            match self.read_copy(&index, id, &spot, above) {
+                Ok((_, raw)) => return Ok(raw),
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        match (first, &self.0.beneath) {
+            (Some(error), _) => Err(error),
+            (None, Some(beneath)) => beneath.read(id, above),
+            (None, None) => Err(StoreError::ChunkMissing(*id)),
+        }
+    }
+
+    /// The stored frame of exactly this copy, and the chunk that it gives.
+    fn read_copy(
+        &self,
+        index: &Index,
+        id: &ChunkId,
+        spot: &Spot,
+        above: u8,
+    ) -> Result<(Bytes, Bytes), StoreError> {
+        let pack = index.pack(spot);
         let damaged = |fault: Fault| StoreError::ChunkDamaged {
             id: *id,
             pack: pack.id,
             what: fault.to_string(),
         };
-        let bytes = self.frame_bytes(pack, &spot)?;
-        let frame = frame_at(&bytes, id, &spot).map_err(damaged)?;
+        let bytes = self.pack_bytes(pack, spot.range())?;
+        let frame = frame_at(&bytes, id, spot).map_err(damaged)?;
         let base = match frame.base {
             Some(_) if above >= MAX_DEPTH => {
                 return Err(damaged(Fault("too many bases stand behind it")));
@@ -121,12 +154,34 @@ impl Reader {
             Some(base) => Some(self.read(&base, above + 1)?),
             None => None,
         };
-        frame.decode(base.as_deref()).map(Bytes::from).map_err(damaged)
+        let raw = frame.decode(base.as_deref()).map_err(damaged)?;
+        Ok((bytes, raw.into()))
     }
 
-    fn frame_bytes(&self, pack: &PackInfo, spot: &Spot) -> Result<Bytes, StoreError> {
-        let range = spot.range();
-        if spot.frame_len() > LONG {
+    /// The base that decoding this frame really uses, whatever the pack's table says; `None` if it
+    /// uses none, or if no such frame lies here.
+    pub(super) fn base_at(
+        &self,
+        index: &Index,
+        spot: &Spot,
+    ) -> Result<Option<ChunkId>, StoreError> {
+        let head = spot.range().start..(spot.range().start + FRAME_HEAD).min(spot.range().end);
+        let bytes = match self.pack_bytes(index.pack(spot), head) {
+            Err(error) if error.is_not_found() || self.is_unreadable(&error) => return Ok(None),
+            bytes => bytes?,
+        };
+        let base = bytes.get(HEADER..).and_then(|payload| payload.first_chunk::<32>());
+        Ok(base.filter(|_| spot.codec == Codec::Based).map(|base| Hash(*base)))
+    }
+
+    /// Whether it is about one file that cannot be read.
+    pub(super) fn is_unreadable(&self, error: &StoreError) -> bool {
+        self.0.store.objects().is_unreadable(error)
+    }
+
+    /// Bytes of a pack, by way of the blocks that its neighbours' readers share.
+    fn pack_bytes(&self, pack: &PackInfo, range: Range<u64>) -> Result<Bytes, StoreError> {
+        if range.end - range.start > LONG {
             return self.load(pack, range);
         }
         let (first, last) = (range.start / BLOCK, (range.end - 1) / BLOCK);
@@ -151,21 +206,30 @@ impl Reader {
         Ok(bytes)
     }
 
-    /// The stored frame of a chunk, after the chunk was read and found right.
-    pub(super) fn checked_frame(&self, id: &ChunkId) -> Result<(Entry, Bytes), StoreError> {
-        self.read(id, 0)?;
-        let index = self.index();
-        let lost = || StoreError::ChunkMissing(*id);
-        let spot = index.get(id).ok_or_else(lost)?;
-        let entry = *index.entry(id).ok_or_else(lost)?;
-        Ok((entry, self.frame_bytes(index.pack(&spot), &spot)?))
+    /// The stored frame of exactly this copy, after it was found to give its chunk, and what the pack's
+    /// table says of it.
+    pub(super) fn checked_frame(
+        &self,
+        index: &Index,
+        id: &ChunkId,
+        spot: &Spot,
+    ) -> Result<(Entry, Bytes), StoreError> {
+        let (frame, _) = self.read_copy(index, id, spot, 0)?;
+        let entry = index.entry_at(spot).ok_or(StoreError::ChunkMissing(*id))?;
+        Ok((*entry, frame))
     }
 
-    pub(super) fn load(
+    /// Whether exactly this copy gives its chunk. An error says what keeps it from that.
+    pub(super) fn check_copy(
         &self,
-        pack: &PackInfo,
-        range: std::ops::Range<u64>,
-    ) -> Result<Bytes, StoreError> {
+        index: &Index,
+        id: &ChunkId,
+        spot: &Spot,
+    ) -> Result<(), StoreError> {
+        self.read_copy(index, id, spot, 0).map(drop)
+    }
+
+    pub(super) fn load(&self, pack: &PackInfo, range: Range<u64>) -> Result<Bytes, StoreError> {
         let store = &self.0.store;
         let path = layout::pack(&pack.id);
         let read = store.objects().range(&path, range);
@@ -179,7 +243,7 @@ impl Reader {
 }
 
 /// What there is of a range: a pack that shrank since it was listed gives less.
-fn part(bytes: &Bytes, range: std::ops::Range<u64>) -> Bytes {
+fn part(bytes: &Bytes, range: Range<u64>) -> Bytes {
     let within = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
     bytes.slice(within(range.start)..within(range.end))
 }

@@ -27,6 +27,7 @@ impl Sweep<'_> {
             match self.copy(living).await {
                 Ok((copied, bytes)) => {
                     // The same frames make the same pack again.
+                    self.renewed.insert(copied);
                     for pack in packs.iter().filter(|pack| **pack != copied) {
                         self.drop_pack(pack).await?;
                     }
@@ -67,13 +68,14 @@ impl Sweep<'_> {
     /// Stores these frames in a new pack; gives its name and its size.
     async fn copy(&self, living: Living) -> Result<(PackId, u64), StoreError> {
         let reader = self.store.reader().await?;
+        let index = self.index.clone();
         let pack: Pack = self
             .store
             .blocking(move || {
                 let mut builder = PackBuilder::with_capacity(0);
-                for (id, _) in &living {
+                for (id, spot) in &living {
                     // Only what can still be read is worth a new place.
-                    let (entry, frame) = reader.checked_frame(id)?;
+                    let (entry, frame) = reader.checked_frame(&index, id, spot)?;
                     builder.push_frame(&entry, &frame);
                 }
                 Ok(builder.finish())

@@ -5,12 +5,14 @@
 //! index objects, noting what is to go) may fail and is then reported, not fatal.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::index::Index;
 use super::marks::{self, Damaged, Doomed};
+use super::survey::Survey;
 use super::{Held, Store, StoreError, layout, tidy};
 use crate::model::{BackupId, ChunkId, Manifest, PackId};
 
@@ -61,11 +63,10 @@ impl Store {
         for id in &backups {
             manifests.push(self.manifest(id).await?);
         }
-        let index = self.index().await?;
-        let needed = self.needed(&manifests).await?;
+        let Survey { index, needed, damaged } = self.survey(&manifests).await?;
         let census = census(&index, &needed);
         self.settle_removals(&backups).await?;
-        let mut sweep = Sweep::begin(self, held, &index, grace).await?;
+        let mut sweep = Sweep::begin(self, held, &index, grace, damaged).await?;
         for pack in &census.dead {
             sweep.drop_pack(pack).await?;
         }
@@ -116,8 +117,10 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
     for (_, spot) in index.frames() {
         held[spot.pack as usize] += spot.frame_len();
     }
-    let mut healed = vec![false; index.packs().len()];
     let missing = needed.iter().any(|id| index.get(id).is_none());
+    // Something is wrong with it, and nothing is lacking that may lie in it.
+    let mut healed: Vec<_> =
+        index.packs().iter().map(|pack| pack.noted || (!pack.is_whole() && !missing)).collect();
     for (id, spot) in index.set_aside() {
         // The only copy of something that is needed stays, damaged as it is, and in its place.
         if needed.contains(id) && index.get(id).is_none() {
@@ -129,7 +132,7 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
     let mut census = Census { dead: Vec::new(), wasteful: Vec::new() };
     for (place, pack) in index.packs().iter().enumerate() {
         // What is missing may lie in a pack whose frames were not all found.
-        let kept = living[place] == u64::MAX || (missing && !pack.whole);
+        let kept = living[place] == u64::MAX || (missing && !pack.is_whole());
         match living[place] {
             _ if kept => {}
             0 => census.dead.push(pack.id),
@@ -144,7 +147,7 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
 pub(super) struct Sweep<'s> {
     pub store: &'s Store,
     held: &'s Held,
-    pub index: &'s Index,
+    pub index: &'s Arc<Index>,
     sizes: BTreeMap<PackId, u64>,
     grace: Duration,
     now: DateTime<Utc>,
@@ -152,6 +155,9 @@ pub(super) struct Sweep<'s> {
     doomed: Doomed,
     /// The note as it is to be.
     pending: Doomed,
+    damaged: Damaged,
+    /// Packs that were put again under their names.
+    pub renewed: HashSet<PackId>,
     pub swept: Swept,
 }
 
@@ -159,8 +165,9 @@ impl<'s> Sweep<'s> {
     async fn begin(
         store: &'s Store,
         held: &'s Held,
-        index: &'s Index,
+        index: &'s Arc<Index>,
         grace: Duration,
+        damaged: Damaged,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             store,
@@ -171,6 +178,8 @@ impl<'s> Sweep<'s> {
             now: Utc::now(),
             doomed: marks::load(store.objects(), layout::DOOMED).await?,
             pending: Doomed::default(),
+            damaged,
+            renewed: HashSet::new(),
             swept: Swept::default(),
         })
     }
@@ -213,18 +222,18 @@ impl<'s> Sweep<'s> {
         Ok(self.swept)
     }
 
-    /// Damage in packs that are gone is of no interest.
+    /// Damage in packs that are gone, or were put again, is of no interest.
     async fn forget_damage(&self) -> Result<(), StoreError> {
         let objects = self.store.objects();
         let before: Damaged = marks::load(objects, layout::DAMAGED).await?;
-        if before.packs.is_empty() {
+        let mut after = self.damaged.clone();
+        if before.packs.is_empty() && after.packs.is_empty() {
             return Ok(());
         }
         let listed = objects.list(layout::PACKS).await?;
         let there: HashSet<_> =
             listed.iter().filter_map(|meta| layout::pack_id(&meta.location)).collect();
-        let mut after = before.clone();
-        after.packs.retain(|pack, _| there.contains(pack));
+        after.packs.retain(|pack, _| there.contains(pack) && !self.renewed.contains(pack));
         marks::save(objects, layout::DAMAGED, &before, &after).await
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::load::Known;
+use super::load::{Known, Trust};
 use super::{Store, StoreError, files, index_file, layout, lock};
 use crate::model::BackupId;
 
@@ -15,12 +15,16 @@ const ORPHAN_AGE: Duration = Duration::from_hours(1);
 /// Replaces all index objects by one over the packs that are there.
 pub async fn merge_indexes(store: &Store) -> Result<(), StoreError> {
     let objects = store.objects();
-    let Known { listing, index } = store.known().await?;
-    let mut packs: Vec<_> = index.whole_packs().collect();
+    let Known { listing, index } = store.known(Trust::Packs).await?;
+    let mut packs: Vec<_> = index.whole_packs().map(|(pack, _)| pack).collect();
     packs.sort_by_key(|pack| pack.pack);
     let (merged, bytes) = index_file::encode(&packs);
-    if !packs.is_empty() && !listing.indexes.contains(&merged) {
-        objects.put(&layout::index(&merged), bytes.into()).await?;
+    // One of this name may be damaged.
+    let path = layout::index(&merged);
+    let listed = listing.indexes.contains(&merged);
+    let there = if listed { objects.find(&path).await.unwrap_or(None) } else { None };
+    if !packs.is_empty() && there.as_deref() != Some(&bytes[..]) {
+        objects.put(&path, bytes.into()).await?;
     }
     for id in listing.indexes.iter().filter(|id| packs.is_empty() || **id != merged) {
         objects.discard(&layout::index(id)).await?;

@@ -69,7 +69,7 @@ impl Store {
     /// # Errors
     /// If the index cannot be put together.
     pub async fn writer_beyond(&self, beneath: &[Arc<Index>]) -> Result<Writer, StoreError> {
-        let mut known = vec![self.index().await?];
+        let mut known = vec![self.proven_index().await?];
         known.extend_from_slice(beneath);
         let shared = Shared {
             store: self.clone(),

@@ -1,6 +1,7 @@
 //! Killed, interrupted, cut off, out of space, two at once, damaged: whatever happens to a run, the
 //! database is as it was, the list has whole backups only, and the next run works.
 
+mod contradictions;
 mod damage;
 mod disconnected;
 mod disk;
@@ -10,3 +11,4 @@ mod refused;
 pub mod relay;
 pub mod running;
 mod together;
+mod verifying;

@@ -12,7 +12,7 @@ import { putBack } from './restored';
 import { asQuery, asWords, fromRetention, TEN_NEWEST } from './retention';
 import { ago, dayKey, dayName, instant, instantOfId, span, until } from './time';
 import { EVERYTHING, lines, matching } from './timeline';
-import { damageIn } from './verification';
+import { damageIn, harmlessIn } from './verification';
 
 describe('numbers', () => {
   it('are written as people read them', () => {
@@ -175,16 +175,20 @@ describe('a restore', () => {
 });
 
 describe('a verification of everything', () => {
-  const found = (hurt: number, elsewhere: string[] = []) => damageIn({
+  const report = (hurt: number, elsewhere: string[] = []) => ({
     status: '', elsewhere,
     backups: Array.from({ length: 9 }, (_, place) => ({ backup_id: `b${place}`, intact: place >= hurt, rows: 1, damage: [] })),
   });
+  const found = (hurt: number, elsewhere: string[] = []) => damageIn(report(hurt, elsewhere));
+  const harmless = (elsewhere: string[]) => harmlessIn(report(0, elsewhere));
 
   it('names what is damaged, in the backups and beside them', () => {
     expect(found(0)).toBeNull();
     expect(found(1)).toBe('1 backup damaged: b0.');
     expect(found(5)).toBe('5 backups damaged: b0, b1, b2 and 2 more backups.');
-    expect(found(0, ['pack x is cut off'])).toBe('The store is damaged where no backup needs it: pack x is cut off.');
+    expect(found(0, ['pack x is cut off'])).toBeNull();
+    expect(harmless([])).toBeNull();
+    expect(harmless(['pack x is cut off'])).toBe('No backup is hurt; the next cleanup repairs: pack x is cut off.');
   });
 });
 

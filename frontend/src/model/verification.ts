@@ -10,12 +10,14 @@ function some(words: string[], one: string): string {
   return listed(more > 0 ? [...words.slice(0, NAMED), counted(more, `more ${one}`)] : words);
 }
 
-/** Null if all is whole. */
+/** Null if every backup is whole. */
 export function damageIn(report: VerifyReport): string | null {
   const hurt = report.backups.filter((backup) => !backup.intact).map((backup) => backup.backup_id);
+  return hurt.length > 0 ? `${counted(hurt.length, 'backup')} damaged: ${some(hurt, 'backup')}.` : null;
+}
+
+/** What is wrong but hurts no backup; null if nothing is. */
+export function harmlessIn(report: VerifyReport): string | null {
   const { elsewhere } = report;
-  const sentences: string[] = [];
-  if (hurt.length > 0) sentences.push(`${counted(hurt.length, 'backup')} damaged: ${some(hurt, 'backup')}.`);
-  if (elsewhere.length > 0) sentences.push(`The store is damaged where no backup needs it: ${some(elsewhere, 'place')}.`);
-  return sentences.length > 0 ? sentences.join(' ') : null;
+  return elsewhere.length > 0 ? `No backup is hurt; the next cleanup repairs: ${some(elsewhere, 'finding')}.` : null;
 }

@@ -1472,12 +1472,16 @@ export interface components {
         };
         /** @description What a verification found. */
         VerifyReport: {
-            /** @description `success` if all is whole, else `damaged`. */
+            /** @description `success` if no backup is hurt, else `damaged`. */
             status: string;
             /** @description Each backup that was verified. */
             backups: components["schemas"]["VerifiedBackup"][];
-            /** @description Damage in the store that hurts none of these backups. */
+            /** @description What is wrong in the store but hurts no backup. The next cleanup repairs it. */
             elsewhere: string[];
+            /** @description Backups that were deleted while this ran. */
+            deleted?: components["schemas"]["BackupId"][];
+            /** @description What to do about what was found. */
+            notes?: string[];
         };
         /** @description Which backups to verify. */
         VerifyRequest: {

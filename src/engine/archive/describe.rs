@@ -64,7 +64,7 @@ impl Described {
         if hash(&described.manifest) != manifest_hash {
             return Err("the manifest in it was changed".into());
         }
-        described.manifest.check()?;
+        described.manifest.check_foreign()?;
         let long = described.description.chars().count() > MAX_DESCRIPTION;
         if long || described.labels.len() > MAX_LABELS {
             return Err("its description or its labels are too long".into());

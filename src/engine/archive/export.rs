@@ -133,14 +133,20 @@ impl Rows {
         mut take: impl FnMut(&[u8]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let tree = self.manifest.part(part.name).zip(self.manifest.schema.table(part.table));
-        // A site may lack the table.
+        // A site may lack the table; then the manifest has no part of it either.
         let Some((tree, table)) = tree else { return Ok(()) };
         let layout = Layout::from(table);
         let mut cursor = Cursor::new(&self.reader, &layout, &tree.root)?;
+        let (mut rows, mut bytes) = (0, 0);
         while let Some((_, row)) = cursor.next_row()? {
+            (rows, bytes) = (rows + 1, bytes + row.len() as u64 + 1);
             take(&row)?;
         }
-        Ok(())
+        if (rows, bytes) == (tree.rows, tree.bytes) {
+            return Ok(());
+        }
+        let what = format!("{} has {rows} rows, its manifest says {}", part.name, tree.rows);
+        Err(EngineError::Damaged { id: self.manifest.backup_id.clone(), damage: vec![what] })
     }
 
     fn provider_names(&self) -> Result<ProviderNames, EngineError> {

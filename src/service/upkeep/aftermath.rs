@@ -96,6 +96,11 @@ impl Upkeep {
             return Some(Notice { damage, ..notice });
         }
         let problem = job.problem.as_ref().filter(|_| job.state == JobState::Failed)?;
+        // A backup that was deleted before its turn, or a store that somebody sweeps: its turn comes again.
+        let passing = matches!(&*problem.code, "no_such_backup" | "busy");
+        if job.kind == JobKind::Verify && job.trigger == Trigger::Schedule && passing {
+            return None;
+        }
         let only_the_caller = job.trigger == Trigger::Request && problem.status < 500;
         if only_the_caller && problem.code != "damaged" {
             return None;
@@ -104,7 +109,7 @@ impl Upkeep {
         Some(Notice::new(Event::JobFailed, message, job, self.now()))
     }
 
-    /// What a verification found.
+    /// The damage to backups that a verification found. What hurts none is no reason to wake anybody.
     fn damage(&self, job: &Job) -> Vec<String> {
         if job.kind != JobKind::Verify || job.state != JobState::Succeeded {
             return Vec::new();
@@ -116,7 +121,7 @@ impl Upkeep {
             let list = list.as_array().cloned().unwrap_or_default();
             list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect::<Vec<_>>()
         };
-        let mut damage = sentences(&report["elsewhere"]);
+        let mut damage = Vec::new();
         for backup in report["backups"].as_array().into_iter().flatten() {
             damage.extend(sentences(&backup["damage"]));
         }

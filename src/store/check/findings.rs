@@ -2,30 +2,49 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
-use std::io::ErrorKind;
 
 use bytes::Bytes;
-use nix::errno::Errno;
 
-use super::Damage;
+use super::causes::Cause;
 use crate::model::{BackupId, ChunkId, Dataset, PackId};
 use crate::store::{Reader, StoreError};
 use crate::tree::{LeafGroup, Node};
 
-const FOUND_BEFORE: &str =
-    "it was found damaged before (a verification of the whole store looks at it again)";
+/// What a leaf's group holds: rows, columns, and bytes of their fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    pub rows: u64,
+    pub columns: usize,
+    pub bytes: u64,
+}
 
-/// What a leaf's group holds: rows, and bytes of their fields.
-pub type Leaf = (u64, u64);
-
-/// A chunk that is not right.
+/// Why a chunk that a tree refers to is not right.
 #[derive(Debug, Clone)]
 pub struct Bad {
-    pub pack: Option<PackId>,
+    pub cause: Cause,
+    /// The chunk that is to blame: this one, or a base of it.
+    pub root: ChunkId,
     pub what: String,
-    /// Writing the chunk again would heal it.
-    pub curable: bool,
 }
+
+/// What is wrong with a pack, whether or not backups need it.
+#[derive(Debug, Default)]
+pub struct BadPack {
+    /// What is wrong with the file itself.
+    pub file: Vec<String>,
+    /// Frames that do not give their chunks, and why.
+    pub frames: BTreeMap<ChunkId, String>,
+}
+
+impl BadPack {
+    /// Whether nothing is wrong with it.
+    pub fn is_empty(&self) -> bool {
+        self.file.is_empty() && self.frames.is_empty()
+    }
+}
+
+/// Whom something hurts.
+pub type Hurts = BTreeSet<(BackupId, Dataset)>;
 
 /// All that is known.
 pub struct Findings {
@@ -36,17 +55,21 @@ pub struct Findings {
     pub leaves: HashMap<ChunkId, Option<Leaf>>,
     pub nodes: HashMap<ChunkId, NodeSums>,
     pub bad: BTreeMap<ChunkId, Bad>,
-    /// Frames that do not give their chunk, and why; found by reading packs.
-    pub bad_frames: BTreeMap<(PackId, ChunkId), String>,
-    /// Damage that is not that of a chunk.
-    pub other: Vec<Damage>,
-    pub hurts: BTreeMap<ChunkId, BTreeSet<(BackupId, Dataset)>>,
+    pub hurts: BTreeMap<ChunkId, Hurts>,
+    pub packs: BTreeMap<PackId, BadPack>,
+    /// Chunks that are in no pack, each with the pack that an index object names for it.
+    pub lost: BTreeMap<ChunkId, PackId>,
+    /// What a manifest says and its trees do not.
+    pub contradictions: Vec<(String, Hurts)>,
+    /// What is wrong with index objects, and folders that cannot be listed.
+    pub indexes: Vec<String>,
 }
 
 /// What a node counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSums {
     pub level: u8,
+    pub children: usize,
     pub rows: u64,
     pub bytes: u64,
     pub last_key: Vec<u8>,
@@ -55,7 +78,13 @@ pub struct NodeSums {
 impl From<&Node> for NodeSums {
     fn from(node: &Node) -> Self {
         let last_key = node.entries.last().map(|entry| entry.last_key.clone()).unwrap_or_default();
-        Self { level: node.level, rows: node.rows(), bytes: node.bytes(), last_key }
+        Self {
+            level: node.level,
+            children: node.entries.len(),
+            rows: node.rows(),
+            bytes: node.bytes(),
+            last_key,
+        }
     }
 }
 
@@ -67,113 +96,118 @@ impl Findings {
             leaves: HashMap::new(),
             nodes: HashMap::new(),
             bad: BTreeMap::new(),
-            bad_frames: BTreeMap::new(),
-            other: Vec::new(),
             hurts: BTreeMap::new(),
+            packs: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            contradictions: Vec::new(),
+            indexes: Vec::new(),
         }
     }
 
     /// Takes an error for damage of this chunk, if that is what it is.
     pub fn blame(&mut self, id: ChunkId, error: StoreError) -> Result<(), StoreError> {
-        let index = self.reader.index();
-        let pack = index.get(&id).map(|spot| index.pack(&spot).id);
         let bad = match error {
-            StoreError::ChunkDamaged { id: of, pack, what } if of == id => {
-                Bad { pack: Some(pack), what, curable: true }
+            StoreError::ChunkDamaged { id: root, pack, what } => {
+                Bad { cause: Cause::Pack(pack), root, what }
             }
-            StoreError::ChunkMissing(of) if of == id => {
-                let aside = index.set_aside().find(|(aside, _)| **aside == id);
-                let pack = aside.map(|(_, spot)| index.pack(&spot).id);
-                let what = pack.map_or("it is in no pack", |_| FOUND_BEFORE);
-                Bad { pack, what: what.into(), curable: true }
+            StoreError::ChunkMissing(root) => {
+                Bad { cause: Cause::Lost(None), root, what: "it is in no pack".into() }
             }
-            // A base of it.
-            StoreError::ChunkDamaged { .. } | StoreError::ChunkMissing(_) => Bad {
-                pack,
-                what: format!("it cannot be read without its base: {error}"),
-                curable: true,
-            },
             StoreError::Malformed(malformed) => {
-                Bad { pack, what: malformed.what.into(), curable: false }
+                let root = malformed.id;
+                Bad { cause: Cause::Chunk(root), root, what: malformed.what.into() }
             }
-            error if error.is_not_found() || (self.tolerant && is_lasting(&error)) => {
-                Bad { pack, what: format!("it cannot be read: {}", root(&error)), curable: true }
-            }
+            error if is_damage(&error, self.tolerant) => self.unreadable(id, &error),
             other => return Err(other),
         };
         self.bad.entry(id).or_insert(bad);
         Ok(())
     }
 
+    /// A file that cannot be read: that of the chunk itself, or that of one of its bases.
+    fn unreadable(&self, id: ChunkId, error: &StoreError) -> Bad {
+        let index = self.reader.index();
+        let told = error.to_string();
+        let chain = std::iter::successors(Some(id), |id| index.base(id).copied());
+        let packs = chain.take(10).filter_map(|id| Some((id, index.pack(&index.get(&id)?).id)));
+        let found = packs.into_iter().find(|(_, pack)| told.contains(&pack.to_string()));
+        let (root, cause) =
+            found.map_or((id, Cause::Lost(None)), |(root, pack)| (root, Cause::Pack(pack)));
+        Bad { cause, root, what: format!("it cannot be read: {}", source(error)) }
+    }
+
+    /// Whether chunks are missing.
+    pub fn lacks_chunks(&self) -> bool {
+        self.bad.values().any(|bad| bad.cause == Cause::Lost(None))
+    }
+
+    /// Names the packs of missing chunks, as far as index objects know them.
+    pub fn name_lost(&mut self) {
+        let index = self.reader.index();
+        let missing = self.bad.values_mut().filter(|bad| bad.cause == Cause::Lost(None));
+        for bad in missing {
+            let Some(pack) = self.lost.get(&bad.root) else { continue };
+            // One that is there has lost a part of itself.
+            let there = index.packs().iter().any(|other| other.id == *pack);
+            bad.cause = if there { Cause::Pack(*pack) } else { Cause::Lost(Some(*pack)) };
+        }
+    }
+
     /// Notes that a chunk holds something else than what refers to it says.
     pub fn contradict(&mut self, id: ChunkId, what: &str) {
-        let index = self.reader.index();
-        let pack = index.get(&id).map(|spot| index.pack(&spot).id);
-        self.bad.entry(id).or_insert(Bad { pack, what: what.into(), curable: false });
+        let bad = Bad { cause: Cause::Chunk(id), root: id, what: what.into() };
+        self.bad.entry(id).or_insert(bad);
     }
 
-    /// The copies that must not be relied on.
-    pub fn set_aside(&self) -> impl Iterator<Item = (PackId, ChunkId)> {
-        let curable = self.bad.iter().filter(|(_, bad)| bad.curable);
-        let chosen = curable.filter_map(|(id, bad)| Some((bad.pack?, *id)));
-        chosen.chain(self.bad_frames.keys().copied())
-    }
-
-    pub fn into_damage(self) -> Vec<Damage> {
-        let hurt = |chunk| self.hurts.get(chunk).cloned().unwrap_or_default();
-        let frames = self.bad_frames.iter().map(|((pack, chunk), what)| Damage {
-            pack: Some(*pack),
-            chunk: Some(*chunk),
-            what: what.clone(),
-            hurts: hurt(chunk),
-        });
-        let named: BTreeSet<_> = self.bad_frames.keys().map(|(_, chunk)| *chunk).collect();
-        let others = self.bad.iter().filter(|(chunk, _)| !named.contains(*chunk));
-        let chunks = others.map(|(chunk, bad)| Damage {
-            pack: bad.pack,
-            chunk: Some(*chunk),
-            what: bad.what.clone(),
-            hurts: hurt(chunk),
-        });
-        self.other.iter().cloned().chain(frames).chain(chunks).collect()
+    /// The packs with which something is wrong, and the copies in them that must not be relied on.
+    pub fn set_aside(&self) -> BTreeMap<PackId, BTreeSet<ChunkId>> {
+        let packs = self.packs.iter();
+        let mut aside: BTreeMap<PackId, BTreeSet<ChunkId>> =
+            packs.map(|(id, pack)| (*id, pack.frames.keys().copied().collect())).collect();
+        for bad in self.bad.values() {
+            if let Cause::Pack(pack) = bad.cause {
+                aside.entry(pack).or_default().insert(bad.root);
+            }
+        }
+        aside
     }
 }
 
-/// Whether a read that failed will fail again: the disk is to blame, and not a want of permission, of
-/// file handles or of memory.
-pub fn is_lasting(error: &StoreError) -> bool {
-    matches!(error, StoreError::Object { .. })
-        && error.system().is_none_or(|system| {
-            let broken = [Errno::EIO, Errno::ENOENT].map(|errno| Some(errno as i32));
-            system.kind() == ErrorKind::UnexpectedEof || broken.contains(&system.raw_os_error())
-        })
+/// Whether an error says that something is not there, or that this one file cannot be read.
+pub fn is_damage(error: &StoreError, tolerant: bool) -> bool {
+    error.is_not_found() || (tolerant && error.is_about_one_file())
 }
 
 /// Where an error comes from, in its own words.
-pub fn root(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
+pub fn source(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), source)
 }
 
 /// What a leaf's group holds.
 pub fn leaf(id: &ChunkId, bytes: &Bytes) -> Result<Leaf, StoreError> {
     let group = LeafGroup::parse(id, bytes)?;
-    Ok((group.rows(), group.bytes()))
+    Ok(Leaf { rows: group.rows(), columns: group.columns(), bytes: group.bytes() })
 }
 
 #[cfg(test)]
 mod tests {
+    use nix::errno::Errno;
+
     use super::*;
 
     #[test]
-    fn what_a_second_try_may_read_is_no_damage() {
+    fn file_that_cannot_be_read_is_damaged_and_want_of_memory_is_not_damage() {
         let failed = |errno: Errno| {
             let source = std::io::Error::from_raw_os_error(errno as i32);
             let source = object_store::Error::Generic { store: "folder", source: source.into() };
-            is_lasting(&StoreError::Object { doing: "reading a pack".into(), source })
+            StoreError::Object { doing: "reading a pack".into(), source }
         };
-        assert!(failed(Errno::EIO));
-        for passing in [Errno::EACCES, Errno::EMFILE, Errno::ENOMEM, Errno::ESTALE] {
-            assert!(!failed(passing), "{passing}");
+        for lasting in [Errno::EIO, Errno::EACCES] {
+            assert!(is_damage(&failed(lasting), true), "{lasting}");
+            assert!(!is_damage(&failed(lasting), false), "{lasting} over a network");
+        }
+        for passing in [Errno::EMFILE, Errno::ENOMEM] {
+            assert!(!is_damage(&failed(passing), true), "{passing}");
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Is everything there and right? Finds damage, says whom it hurts, and sets it aside, so that the
-//! next backup that has the same chunk writes it again.
+//! next backup that has the same chunk writes it again, and the next sweep what else is needed.
 
+mod causes;
 mod findings;
+mod indexes;
 mod leaves;
 mod packs;
 mod small;
 mod trees;
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -17,37 +17,14 @@ use bytes::Bytes;
 
 use super::frame::Fault;
 use super::index::Spot;
-use super::load::Listing;
+use super::load::{Listing, Trust};
 use super::marks::{self, Damaged};
 use super::read::frame_at;
 use super::{Reader, Store, StoreError, layout};
-use crate::model::{BackupId, ChunkId, Dataset, Manifest, PackId};
+use crate::model::{ChunkId, Manifest};
 use crate::threads::locked;
+pub use causes::Damage;
 use findings::Findings;
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The pack that it is in, if it is in one.
-    pub pack: Option<PackId>,
-    /// The chunk that cannot be read or is wrong, if it is one.
-    pub chunk: Option<ChunkId>,
-    /// What is wrong.
-    pub what: String,
-    /// The datasets of backups that are not whole because of it.
-    pub hurts: BTreeSet<(BackupId, Dataset)>,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.chunk, self.pack) {
-            (Some(chunk), Some(pack)) => write!(f, "chunk {chunk} in pack {pack}: {}", self.what),
-            (Some(chunk), None) => write!(f, "chunk {chunk}: {}", self.what),
-            (None, Some(pack)) => write!(f, "pack {pack}: {}", self.what),
-            (None, None) => f.write_str(&self.what),
-        }
-    }
-}
 
 /// Each holds a pack in memory.
 const THREADS: usize = 2;
@@ -66,17 +43,38 @@ fn in_parallel<T: Send>(
     })
 }
 
+/// What a frame gives.
+enum Decoded {
+    /// The chunk, and it is right.
+    Raw(Vec<u8>),
+    /// Nothing can be told, since its base cannot be read.
+    Unknown(StoreError),
+}
+
+impl Decoded {
+    fn raw(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Raw(raw) => Some(raw),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// The chunk of a frame, from a stretch of its pack that begins at `start`.
 fn decode(
     reader: &Reader,
     (bytes, start): (&Bytes, u64),
     id: &ChunkId,
     spot: &Spot,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<Decoded, Fault> {
     let at = usize::try_from(u64::from(spot.offset) - start).unwrap_or(usize::MAX);
     let frame = frame_at(bytes.get(at..).unwrap_or_default(), id, spot)?;
-    let base = frame.base.and_then(|base| reader.read(&base, 1).ok());
-    frame.decode(base.as_deref())
+    let base = match frame.base.map(|base| reader.read(&base, 1)) {
+        Some(Err(error)) => return Ok(Decoded::Unknown(error)),
+        Some(Ok(base)) => Some(base),
+        None => None,
+    };
+    frame.decode(base.as_deref()).map(Decoded::Raw)
 }
 
 /// How far a check is.
@@ -112,8 +110,9 @@ impl<F: Fn(Progress)> Meter<F> {
 }
 
 impl Store {
-    /// Reads everything that these backups need, each chunk once, and checks it: hashes, the rows
-    /// and bytes of leaves, the sums of nodes and manifests. Damaged copies are set aside.
+    /// Reads everything that these backups need, each chunk once, and checks it: hashes, the rows,
+    /// columns and bytes of leaves, the sums of nodes and manifests. Damaged copies are set aside, and
+    /// those set aside earlier that are right now are taken back.
     ///
     /// # Errors
     /// If the object store fails in another way than by lacking or garbling an object.
@@ -126,8 +125,7 @@ impl Store {
     }
 
     /// As [`Self::check_trees`] for all backups given, after reading every pack to its last byte:
-    /// its name, its footer, every frame, needed or not. What was set aside and is right now, or
-    /// gone, is taken back.
+    /// its name, its footer, every frame, needed or not; and every index object.
     ///
     /// # Errors
     /// As [`Self::check_trees`].
@@ -142,45 +140,81 @@ impl Store {
     async fn check(
         &self,
         manifests: &[Manifest],
-        packs_too: bool,
+        everything: bool,
         progress: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<Vec<Damage>, StoreError> {
         let meter = Arc::new(Meter::new(progress));
         let tolerant = self.objects().folder.is_some();
-        let mut findings = Findings::new(self.reader().await?, tolerant);
-        if packs_too {
-            let meter = meter.clone();
-            let read = move || packs::check(&mut findings, &*meter).map(|()| findings);
-            findings = self.blocking(read).await?;
-            // From here on the index has all copies that are right, and no others.
-            self.set_aside(&findings, true).await?;
-            findings.reader = self.reader().await?;
+        let known = self.known(if everything { Trust::Packs } else { Trust::Indexes }).await?;
+        let reader = Reader::new(self, known.index.clone(), None);
+        let mut findings = Findings::new(reader, tolerant);
+        if everything {
+            indexes::check(&mut findings, self.objects(), &known.listing).await?;
         }
         let manifests = manifests.to_vec();
         let read = move || {
+            if everything {
+                packs::check(&mut findings, &*meter)?;
+            }
             trees::find_nodes(&mut findings, &manifests)?;
             leaves::check(&mut findings, &*meter)?;
             trees::judge(&mut findings, &manifests)?;
             Ok(findings)
         };
-        let findings = self.blocking(read).await?;
-        self.set_aside(&findings, packs_too).await?;
+        let mut findings = self.blocking(read).await?;
+        if findings.lacks_chunks() {
+            if !everything {
+                indexes::check(&mut findings, self.objects(), &known.listing).await?;
+                findings.indexes.clear();
+            }
+            findings.name_lost();
+        }
+        let listed = self.set_aside(&mut findings, everything).await?;
+        // What a sweep has removed while this ran is no damage.
+        findings.packs.retain(|pack, _| listed.packs.contains_key(pack));
         Ok(findings.into_damage())
     }
 
-    async fn set_aside(&self, findings: &Findings, all: bool) -> Result<(), StoreError> {
+    async fn set_aside(
+        &self,
+        findings: &mut Findings,
+        everything: bool,
+    ) -> Result<Listing, StoreError> {
         let now = Listing::read(self.objects()).await?;
-        let before = now.damaged;
-        let mut after = if all { Damaged::default() } else { before.clone() };
-        for (pack, chunk) in findings.set_aside() {
-            after.packs.entry(pack).or_default().insert(chunk);
+        let mut after = if everything {
+            Damaged::default()
+        } else {
+            self.still_damaged(findings, &now.damaged).await?
+        };
+        for (pack, chunks) in findings.set_aside() {
+            after.packs.entry(pack).or_default().extend(chunks);
         }
         after.packs.retain(|pack, _| now.packs.contains_key(pack));
-        let noted = marks::save(self.objects(), layout::DAMAGED, &before, &after).await;
+        let noted = marks::save(self.objects(), layout::DAMAGED, &now.damaged, &after).await;
         // A full disk, or one that is only read, must not hide what was found.
         if let Err(error) = noted {
             tracing::warn!(%error, "damage could not be set aside");
         }
-        Ok(())
+        Ok(now)
+    }
+
+    /// What was set aside earlier and is not right by now.
+    async fn still_damaged(
+        &self,
+        findings: &Findings,
+        before: &Damaged,
+    ) -> Result<Damaged, StoreError> {
+        let (reader, mut after) = (findings.reader.clone(), before.clone());
+        let read = move || {
+            let index = reader.index();
+            let aside: Vec<_> = index.set_aside().map(|(id, spot)| (*id, spot)).collect();
+            for (id, spot) in aside {
+                if reader.check_copy(&index, &id, &spot).is_ok() {
+                    after.judge(index.pack(&spot).id, id, true);
+                }
+            }
+            Ok(after)
+        };
+        self.blocking(read).await
     }
 }

@@ -4,10 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::Damage;
 use super::findings::{Findings, NodeSums};
-use crate::model::{ChunkId, Manifest};
-use crate::store::StoreError;
+use crate::model::{ChunkId, Manifest, PartManifest};
+use crate::store::{StoreError, layout};
 use crate::tree::{ChunkSource, Entry, Node};
 
 /// Reads every node of these backups, and notes their leaves as to be read.
@@ -51,36 +50,50 @@ fn node(findings: &Findings, id: &ChunkId) -> Result<Node, StoreError> {
 /// The chunks below a node that are not right.
 type Below = Arc<BTreeSet<ChunkId>>;
 
+/// What was found below each node, for leaves of this many columns in each group.
+type Known = HashMap<(ChunkId, Vec<usize>), Below>;
+
 /// Checks all sums, and says which datasets the damage hurts.
 pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), StoreError> {
-    let mut known: HashMap<ChunkId, Below> = HashMap::new();
+    let mut known = Known::new();
     for manifest in manifests {
         for part in &manifest.parts {
             let who = (manifest.backup_id.clone(), part.dataset);
-            let below = below(findings, &mut known, part.root)?;
+            let table = manifest.schema.table(&part.table);
+            let groups = table.map(|table| table.groups.iter().map(Vec::len).collect());
+            let groups: Vec<usize> = groups.unwrap_or_default();
+            let below = below(findings, &mut known, part.root, &groups)?;
             for chunk in below.iter() {
                 findings.hurts.entry(*chunk).or_default().insert(who.clone());
             }
-            let sums = findings.nodes.get(&part.root);
-            if sums.is_some_and(|sums| (sums.rows, sums.bytes) != (part.rows, part.bytes)) {
-                let what = format!(
-                    "the tree of {} has other rows or bytes than the manifest says",
-                    part.name
-                );
-                let hurts = BTreeSet::from([who]);
-                findings.other.push(Damage { pack: None, chunk: Some(part.root), what, hurts });
+            if let Some(what) = findings.nodes.get(&part.root).and_then(|root| wrong(root, part)) {
+                let what = format!("{}, part {}: {what}", layout::manifest(&who.0), part.name);
+                findings.contradictions.push((what, [who].into()));
             }
         }
     }
     Ok(())
 }
 
+/// What the root of a part's tree cannot be, or does not count.
+fn wrong(root: &NodeSums, part: &PartManifest) -> Option<&'static str> {
+    if (root.rows, root.bytes) != (part.rows, part.bytes) {
+        return Some("its tree has other rows or bytes than the manifest says");
+    }
+    let empty = root.children == 0;
+    if root.level > 1 && root.children < 2 || empty != (root.rows == 0) {
+        return Some("its root cannot be that of a tree");
+    }
+    None
+}
+
 fn below(
     findings: &mut Findings,
-    known: &mut HashMap<ChunkId, Below>,
+    known: &mut Known,
     id: ChunkId,
+    groups: &[usize],
 ) -> Result<Below, StoreError> {
-    if let Some(below) = known.get(&id) {
+    if let Some(below) = known.get(&(id, groups.to_vec())) {
         return Ok(below.clone());
     }
     let mut bad = BTreeSet::new();
@@ -90,16 +103,16 @@ fn below(
         let node = node(findings, &id)?;
         for entry in &node.entries {
             if node.level == 1 {
-                bad.extend(bad_leaf(findings, entry));
+                bad.extend(bad_leaf(findings, entry, groups));
             } else {
                 let child = entry.chunks[0];
                 compare(findings, node.level, entry);
-                bad.extend(below(findings, known, child)?.iter());
+                bad.extend(below(findings, known, child, groups)?.iter());
             }
         }
     }
     let below = Arc::new(bad);
-    known.insert(id, below.clone());
+    known.insert((id, groups.to_vec()), below.clone());
     Ok(below)
 }
 
@@ -108,24 +121,26 @@ fn compare(findings: &mut Findings, level: u8, entry: &Entry) {
     let Some(child) = findings.nodes.get(&entry.chunks[0]) else {
         return;
     };
-    let Entry { last_key, rows, bytes, .. } = entry.clone();
-    if *child != (NodeSums { level: level - 1, rows, bytes, last_key }) {
+    let found = (child.level, child.rows, child.bytes, &child.last_key);
+    if found != (level - 1, entry.rows, entry.bytes, &entry.last_key) || child.children == 0 {
         findings.contradict(entry.chunks[0], "a node does not count what its parent says");
     }
 }
 
 /// The chunks of a leaf that are not right.
-fn bad_leaf(findings: &mut Findings, entry: &Entry) -> Vec<ChunkId> {
+fn bad_leaf(findings: &mut Findings, entry: &Entry, groups: &[usize]) -> Vec<ChunkId> {
     let bad: Vec<_> =
         entry.chunks.iter().filter(|id| findings.bad.contains_key(*id)).copied().collect();
-    let groups = entry.chunks.iter().filter_map(|id| findings.leaves.get(id).copied().flatten());
-    let groups: Vec<_> = groups.collect();
-    let right = groups.iter().all(|(rows, _)| *rows == entry.rows)
-        && groups.iter().map(|(_, bytes)| bytes).sum::<u64>() == entry.bytes;
+    let leaves = entry.chunks.iter().filter_map(|id| findings.leaves.get(id).copied().flatten());
+    let leaves: Vec<_> = leaves.collect();
+    let right = leaves.iter().all(|leaf| leaf.rows == entry.rows)
+        && leaves.iter().map(|leaf| leaf.bytes).sum::<u64>() == entry.bytes
+        && leaves.iter().map(|leaf| leaf.columns).eq(groups.iter().copied());
     if !bad.is_empty() || right {
         return bad;
     }
     let first = entry.chunks[0];
-    findings.contradict(first, "a leaf does not hold the rows and bytes that its node says");
+    findings
+        .contradict(first, "a leaf does not hold the rows, columns and bytes that it is to hold");
     vec![first]
 }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use hmac::{Hmac, KeyInit, Mac};
 use ipam_rewind::model::Age;
+use ipam_rewind::service::jobs::{Order, Trigger, Work};
 use ipam_rewind::service::schedule::Timetable;
 use ipam_rewind::service::upkeep::Plan;
 use ipam_rewind::service::webhook::Target;
@@ -181,4 +182,76 @@ fn damage_a_pack(packs: &std::path::Path) {
             std::fs::write(&path, bytes).expect("written");
         }
     }
+}
+
+#[tokio::test]
+async fn harmless_finding_wakes_nobody_and_damage_to_a_backup_does() {
+    let clockwork = Clockwork::new(database().await);
+    let (listener, target) = Listener::turning_away(0).await;
+    clockwork.backup().await;
+    let service = clockwork.service(hourly(target)).await;
+    let store = clockwork.folder.path().join("store");
+    let first = |below: &str| crate::store::samples::files(&store, below).remove(0);
+    std::fs::write(first("index"), "no index").expect("written");
+    let verify = async || {
+        let order = Order {
+            work: Work::Verify(Vec::new()),
+            created_by: "somebody".into(),
+            caller: None,
+            trigger: Trigger::Request,
+            request_id: None,
+        };
+        let job = service.jobs().submit(order).expect("taken on").job_id;
+        service.jobs().ended(job).await.expect("known");
+        service.jobs().find(job).expect("known").result.expect("a report")
+    };
+    let report = verify().await;
+    assert_eq!(report["status"], "success", "{report}");
+    assert_eq!(report["elsewhere"].as_array().map(Vec::len), Some(1), "{report}");
+
+    let pack = first("packs");
+    let mut bytes = std::fs::read(&pack).expect("readable");
+    bytes[60] ^= 1;
+    std::fs::write(&pack, bytes).expect("written");
+    assert_eq!(verify().await["status"], "damaged");
+    // Notices go out in their order: the first verification has sent none.
+    let notice = listener.until(1).await.remove(0);
+    assert_eq!(notice["event"], "damage_found");
+    let damage = notice["damage"].as_array().expect("a list");
+    let only_packs =
+        damage.iter().all(|said| said.as_str().is_some_and(|s| s.starts_with("packs/")));
+    assert!(!damage.is_empty() && only_packs, "{notice}");
+    let metrics = service.upkeep().metrics_text().await;
+    assert!(metrics.contains("ipam_rewind_damaged_backups 1"), "{metrics}");
+    service.shut_down(Duration::from_mins(1)).await;
+}
+
+#[tokio::test]
+async fn scheduled_verification_of_a_deleted_backup_wakes_nobody() {
+    let clockwork = Clockwork::new(database().await);
+    let (listener, target) = Listener::turning_away(0).await;
+    let id = clockwork.backup().await;
+    let service = clockwork.service(hourly(target)).await;
+    clockwork.engine().await.store().unlink(&id).await.expect("unlinked");
+    let order = Order {
+        work: Work::Verify(vec![id]),
+        created_by: "schedule".into(),
+        caller: None,
+        trigger: Trigger::Schedule,
+        request_id: None,
+    };
+    let job = service.jobs().submit(order).expect("taken on").job_id;
+    let ended = service.jobs().ended(job).await.expect("known");
+    assert_eq!(ended.problem.expect("it failed").code, "no_such_backup");
+
+    clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
+    clockwork.turn(chrono::Duration::hours(1));
+    assert!(service.upkeep().back_up_if_due().await);
+    // Notices go out in their order.
+    let notice = listener.until(1).await.remove(0);
+    assert_eq!(
+        (&notice["event"], &notice["job"]["kind"]),
+        (&"job_failed".into(), &"backup".into())
+    );
+    service.shut_down(Duration::from_mins(1)).await;
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use ipam_rewind::model::State;
 use ipam_rewind::store::Store;
 
-use super::samples::{AgainstLast, back_up, id, in_folder, manifest, rows, write, write_tree};
+use super::samples::{back_up, back_up_against, id, in_folder, manifest, rows, write};
 
 fn reader(folder: &Path, arguments: &[&str]) -> (bool, Vec<u8>, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reader.py");
@@ -23,15 +23,7 @@ async fn back_up_versions(store: &Store, rows: &[Vec<u8>], ids: std::ops::Range<
     let mut last = HashMap::new();
     for n in ids {
         rows[n as usize * 100] = format!("key-{:08}\tchanged\tone", n * 100).into_bytes();
-        let (now, writer) = (rows.clone(), store.writer().await.expect("a writer"));
-        let written = tokio::task::spawn_blocking(move || {
-            let mut sink = AgainstLast { writer, last };
-            (write_tree(&mut sink, &now).expect("written"), sink)
-        });
-        let (part, sink) = written.await.expect("no panic");
-        sink.writer.finish().await.expect("durable");
-        store.publish(&manifest(&id(n), part), &State::default()).await.expect("published");
-        last = sink.last;
+        last = back_up_against(store, &id(n), &rows, last).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Backups of made-up rows, written and read back through the store alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,10 +74,13 @@ pub fn write_tree<S: ChunkSink<Error = StoreError>>(
     })
 }
 
+/// The chunks of a tree, by their places.
+pub type Chunks = HashMap<(u8, usize, Vec<u8>), Vec<u8>>;
+
 /// Stores each chunk against the one that stood in its place in the tree written before.
 pub struct AgainstLast {
     pub writer: Writer,
-    pub last: HashMap<(u8, usize, Vec<u8>), Vec<u8>>,
+    pub last: Chunks,
 }
 
 impl ChunkSink for AgainstLast {
@@ -92,6 +95,28 @@ impl ChunkSink for AgainstLast {
     }
 }
 
+fn nothing() -> DatasetSummary {
+    DatasetSummary { rows: 0, bytes: 0, root: Hash::of(b"") }
+}
+
+/// A backup whose chunks are stored as their differences from those of the backup before.
+pub async fn back_up_against(
+    store: &Store,
+    id: &BackupId,
+    rows: &[Vec<u8>],
+    last: Chunks,
+) -> Chunks {
+    let (rows, writer) = (rows.to_vec(), store.writer().await.expect("a writer"));
+    let written = tokio::task::spawn_blocking(move || {
+        let mut sink = AgainstLast { writer, last };
+        (write_tree(&mut sink, &rows).expect("written"), sink)
+    });
+    let (part, sink) = written.await.expect("no panic");
+    sink.writer.finish().await.expect("durable");
+    store.publish(&manifest(id, part), &State::default()).await.expect("published");
+    sink.last
+}
+
 pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
     let (rows, bytes) = (part.rows, part.bytes);
     let summary = DatasetSummary { rows, bytes, root: Hash::of(&part.root.0) };
@@ -104,7 +129,9 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         created_by: "system".into(),
         backup_type: BackupKind::Full,
         files: Dataset::ALL.map(|set| (set, set.file_name(id))).into(),
-        datasets: BTreeMap::from([(Dataset::Vrfs, summary)]),
+        datasets: Dataset::ALL
+            .map(|set| (set, if set == Dataset::Vrfs { summary.clone() } else { nothing() }))
+            .into(),
         parts: vec![part],
         size: bytes,
         added_size: 0,
