@@ -9,7 +9,7 @@ use super::access::{Admin, Caller};
 use super::error::ApiError;
 use super::extract::{Query, at_most};
 use crate::service::Service;
-use crate::service::audit::Entry;
+use crate::service::audit::{Entry, Newest};
 
 /// How many to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,6 +28,9 @@ pub struct AuditLog {
     status: &'static str,
     /// Newest first.
     entries: Vec<Entry>,
+    /// What of the log is damaged or cannot be read, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<String>,
 }
 
 /// Who did what, newest first
@@ -41,5 +44,6 @@ pub async fn audit(
     Query(asked): Query<Asked>,
 ) -> Result<Json<AuditLog>, ApiError> {
     let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
-    Ok(Json(AuditLog { status: "success", entries: service.audit_entries(limit).await? }))
+    let Newest { entries, problems } = service.audit().newest(limit).await;
+    Ok(Json(AuditLog { status: "success", entries, problems }))
 }

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::openapi::{OfBackup, OfJob};
 use super::slots::DOWNLOADS;
-use crate::engine::{DiffReport, Point, RowForm, Run};
+use crate::engine::{DiffReport, Formulas, Point, RowForm, Run};
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};
 
@@ -29,6 +29,21 @@ pub struct Asked {
     /// Every row, as a download; `Accept: text/csv` asks for CSV, too.
     #[param(inline)]
     format: Option<Format>,
+    /// What becomes of texts in CSV that a spreadsheet would take for formulas.
+    #[serde(default)]
+    #[param(inline, required = false, default = "raw")]
+    formulas: InCsv,
+}
+
+/// How CSV gives texts that begin like formulas.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InCsv {
+    /// As they are: every field is exactly the value.
+    #[default]
+    Raw,
+    /// With an apostrophe in front, for spreadsheets.
+    Escape,
 }
 
 /// The form of a download.
@@ -48,10 +63,14 @@ impl Asked {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .any(|value| value.trim_start().starts_with("text/csv"));
+        let formulas = match self.formulas {
+            InCsv::Raw => Formulas::Raw,
+            InCsv::Escape => Formulas::Escape,
+        };
         match self.format {
             Some(Format::Json) => Some(RowForm::JsonLines),
-            Some(Format::Csv) => Some(RowForm::Csv),
-            None => accepts_csv.then_some(RowForm::Csv),
+            Some(Format::Csv) => Some(RowForm::Csv(formulas)),
+            None => accepts_csv.then_some(RowForm::Csv(formulas)),
         }
     }
 }

@@ -47,7 +47,7 @@ pub async fn import(
     let slot = UPLOADS.take(Some(&caller.identity))?;
     let archive = spool(&service, body, &settings).await?;
     drop(slot);
-    carry_out(&service, caller.order(Work::Import(archive)), prefer).await
+    carry_out(&service, caller.order(Work::Import(caller.author(), archive)), prefer).await
 }
 
 fn refuse_other_kinds(headers: &HeaderMap) -> Result<(), ApiError> {

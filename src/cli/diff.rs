@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::export::to_standard_output;
 use super::output::{count, numbers, plain, table};
-use crate::engine::{CellChange, ChangeKind, DiffReport, Point, RowChange, RowForm};
+use crate::engine::{CellChange, ChangeKind, DiffReport, Formulas, Point, RowChange, RowForm};
 
 /// Show the rows that differ between two backups, or a backup and the live database
 #[derive(Debug, Args)]
@@ -22,6 +22,19 @@ pub struct Arguments {
     /// Write every row that differs, for other programs: a line for each cell, or for each row
     #[arg(long, conflicts_with = "limit")]
     format: Option<Format>,
+    /// In CSV, put an apostrophe in front of what a spreadsheet would take for a formula; every field
+    /// is exactly the value otherwise
+    #[arg(long, value_enum, default_value_t = CsvFormulas::Raw, value_name = "FORM")]
+    csv_formulas: CsvFormulas,
+}
+
+/// How CSV gives texts that begin like formulas.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CsvFormulas {
+    /// As they are
+    Raw,
+    /// With an apostrophe in front
+    Escape,
 }
 
 /// A form for other programs.
@@ -41,7 +54,10 @@ impl Arguments {
         let engine = context.engine().await?;
         if let Some(format) = self.format {
             let form = match format {
-                Format::Csv => RowForm::Csv,
+                Format::Csv => RowForm::Csv(match self.csv_formulas {
+                    CsvFormulas::Raw => Formulas::Raw,
+                    CsvFormulas::Escape => Formulas::Escape,
+                }),
                 Format::Jsonl => RowForm::JsonLines,
             };
             let write = async |run: &_| {

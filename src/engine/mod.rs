@@ -40,7 +40,7 @@ use chrono::{DateTime, Utc};
 pub use annotate::{Annotated, Annotation};
 pub use archive::{Imported, check_archive_metadata, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
-pub use changed_rows::RowForm;
+pub use changed_rows::{Formulas, RowForm};
 pub use changes::{Changes, Counts};
 pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
 pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
@@ -166,7 +166,12 @@ mod tests {
         spawnable(engine.try_writing());
         spawnable(engine.changes(id));
         spawnable(engine.annotate(id, &Annotation::default()));
-        spawnable(engine.changed_rows(&Point::Live, &Point::Live, RowForm::Csv, run));
+        spawnable(engine.changed_rows(
+            &Point::Live,
+            &Point::Live,
+            RowForm::Csv(Formulas::Raw),
+            run,
+        ));
         spawnable(engine.export_dataset(id, crate::model::Dataset::Vrfs, run));
         spawnable(engine.export_archive(id, run));
         spawnable(engine.import_archive(tokio::io::empty(), run));

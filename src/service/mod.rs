@@ -18,6 +18,7 @@ pub mod upkeep;
 pub mod webhook;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,7 +32,6 @@ pub use state::StateFolder;
 
 use crate::engine::{Clock, Engine};
 use access::{Gate, Identity, Throttle, Tokens};
-use audit::Entry;
 use jobs::{Jobs, StillKnown};
 use upkeep::{Plan, Upkeep};
 
@@ -51,6 +51,8 @@ struct Inner {
     clock: Clock,
     /// Refusals that may still be written down.
     refusals: Throttle,
+    /// Refusals that were not written down since the last one that was.
+    unnoted: AtomicU64,
 }
 
 impl Service {
@@ -81,7 +83,8 @@ impl Service {
         let jobs = Jobs::start(engine.clone(), state.clone(), still_known).await?;
         let upkeep = Upkeep::start(engine.clone(), jobs.clone(), state.clone(), plan).await?;
         let refusals = Throttle::new(20, chrono::Duration::seconds(10));
-        Ok(Self(Arc::new(Inner { engine, state, jobs, gate, upkeep, clock, refusals })))
+        let unnoted = AtomicU64::new(0);
+        Ok(Self(Arc::new(Inner { engine, state, jobs, gate, upkeep, clock, refusals, unnoted })))
     }
 
     /// The engine, for what is answered at once.
@@ -136,19 +139,15 @@ impl Service {
         self.0.upkeep.audit()
     }
 
-    /// The newest entries of the audit log, newest first.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub async fn audit_entries(&self, limit: usize) -> Result<Vec<Entry>, ServiceError> {
-        let read = self.audit().newest(limit).await;
-        read.map_err(|source| ServiceError::State { path: self.0.state.path().to_owned(), source })
-    }
-
-    /// Whether one more refusal may be written down: a flood of them must not wash the log out.
+    /// Whether one more refusal of somebody unknown may be written down, as a flood of them costs
+    /// writes; if so, how many were not since the last one.
     #[must_use]
-    pub fn may_note_refusal(&self) -> bool {
-        self.0.refusals.take(self.now()).is_ok()
+    pub fn may_note_refusal(&self) -> Option<u64> {
+        if self.0.refusals.take(self.now()).is_ok() {
+            return Some(self.0.unnoted.swap(0, Ordering::Relaxed));
+        }
+        self.0.unnoted.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     /// The time.

@@ -153,7 +153,7 @@ async fn a_line_on_standard_input_answers_a_question() {
 }
 
 /// A command on a terminal of its own.
-fn on_a_terminal(line: &str) -> Command {
+pub fn on_a_terminal(line: &str) -> Command {
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", line, "/dev/null"]).stdin(Stdio::piped());
     command
@@ -161,7 +161,11 @@ fn on_a_terminal(line: &str) -> Command {
 
 /// What the program prints on a terminal where somebody answers its question so, and its exit code.
 fn answered(program: &Program, arguments: &[&str], answer: &[u8]) -> (i32, String) {
-    let inner = program.command(arguments);
+    seen(&program.command(arguments), answer)
+}
+
+/// As [`answered`], for this command.
+pub fn seen(inner: &Command, answer: &[u8]) -> (i32, String) {
     let words = std::iter::once(inner.get_program()).chain(inner.get_args());
     let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
     let mut command = on_a_terminal(&line.join(" "));

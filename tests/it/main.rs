@@ -21,4 +21,5 @@ mod restore_cases;
 mod service;
 mod store;
 mod support;
+mod terminal;
 mod versions;

@@ -1,5 +1,6 @@
 /** Cells that differ, taken apart: a JSON value key by key, anything else as a whole. */
 import type { CellChange } from '@/services/types';
+import { visible } from './text';
 
 export interface Difference {
   /** The column, or `tags.owner` for a key of a JSON column. */
@@ -40,7 +41,7 @@ export function differences(cell: CellChange): Difference[] {
 /** PostgreSQL writes booleans as `t` and `f`. */
 export function readable(value: string | null): string {
   if (value === null) return 'null';
-  return value === '' ? 'empty' : value === 't' ? 'true' : value === 'f' ? 'false' : value;
+  return value === '' ? 'empty' : value === 't' ? 'true' : value === 'f' ? 'false' : visible(value);
 }
 
 const TELLING = ['cidr', 'vpc_prefix_cidr', 'ip_address', 'description', 'provider_vpc_id', 'vrf_id', 'label'];

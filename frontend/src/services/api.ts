@@ -24,7 +24,7 @@ export const api = {
   sizes: async () => (await answer(client.GET('/api/statistics/history'))).sizes,
   jobs: async (limit = 50) => (await answer(client.GET('/api/jobs', { params: { query: { limit } } }))).jobs,
   job: async (job_id: string) => (await answer(client.GET('/api/jobs/{job_id}', { params: { path: { job_id } } }))).job,
-  audit: async (limit = 200) => (await answer(client.GET('/api/audit', { params: { query: { limit } } }))).entries,
+  audit: (limit = 200) => answer(client.GET('/api/audit', { params: { query: { limit } } })),
   /** What a deletion would free; nothing is deleted. */
   removal: async (id: string) =>
     (await answer(client.DELETE('/api/backup/{backup_id}', { params: { ...of(id), query: { dry_run: true } } }))) as Deleted,
@@ -58,5 +58,6 @@ const part = encodeURIComponent;
 export const files = {
   dataset: (id: string, dataset: Dataset) => `/api/backup/${part(id)}/files/${dataset}`,
   archive: (id: string) => `/api/backup/${part(id)}/archive`,
-  diff: (from: string, to: string, format: 'csv' | 'json') => `/api/diff/${part(from)}/${part(to)}?format=${format}`,
+  /** What a spreadsheet would take for a formula is escaped: these are opened in one. */
+  diff: (from: string, to: string, format: 'csv' | 'json') => `/api/diff/${part(from)}/${part(to)}?format=${format}${format === 'csv' ? '&formulas=escape' : ''}`,
 };

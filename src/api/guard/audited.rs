@@ -1,4 +1,5 @@
-//! Counts every request, and writes down in the audit log what changed something or was refused.
+//! Counts every request, and writes down in the audit log what changed something, handed out rows, or
+//! was refused.
 
 use std::net::SocketAddr;
 
@@ -14,15 +15,24 @@ use crate::engine::Problem;
 use crate::service::Service;
 use crate::service::audit::{Entry, Outcome};
 
-/// What gives away a whole backup.
-const DOWNLOADS: [&str; 2] =
-    ["/api/backup/{backup_id}/files/{dataset}", "/api/backup/{backup_id}/archive"];
+/// The calls that only read, and hand out rows.
+const HAND_OUT_ROWS: [&str; 4] = [
+    "/api/backup/{backup_id}/files/{dataset}",
+    "/api/backup/{backup_id}/archive",
+    "/api/diff/{from}/{to}",
+    "/api/history/{table}/{key}",
+];
+
+/// Goes with an answer that hands out rows although its call mostly does not.
+#[derive(Debug, Clone, Copy)]
+pub struct RowsHandedOut;
 
 /// A request as the log sees it.
 struct Seen {
     method: Method,
     route: String,
     target: Option<String>,
+    query: Option<String>,
     known: Option<Known>,
     peer: Option<SocketAddr>,
     request_id: Option<String>,
@@ -38,12 +48,20 @@ pub async fn audited(State(service): State<Service>, mut request: Request, next:
     if refused && !seen.is_known() {
         service.metrics().authentication_failed();
     }
-    if refused && !service.may_note_refusal() {
-        return response;
+    let mut unnoted = 0;
+    if refused && !seen.is_known() {
+        let Some(before) = service.may_note_refusal() else { return response };
+        unnoted = before;
     }
-    if refused || seen.is_worth_noting() {
+    let rows = response.extensions().get::<RowsHandedOut>().is_some();
+    if refused || rows || seen.is_worth_noting() {
         let problem = response.extensions().get::<Problem>();
-        service.audit().record(seen.entry(&service, status, problem)).await;
+        let mut entry = seen.entry(&service, status, problem);
+        if unnoted > 0 {
+            let detail = entry.detail.get_or_insert_default();
+            *detail = format!("after {unnoted} that are not listed: {detail}");
+        }
+        service.audit().record(entry).await;
     }
     response
 }
@@ -69,14 +87,17 @@ fn without_slash(route: &str) -> &str {
 impl Seen {
     async fn of(request: &mut Request) -> Self {
         let params = request.extract_parts::<RawPathParams>().await.ok();
-        let target = params.as_ref().and_then(|params| params.iter().next());
+        let target = params
+            .as_ref()
+            .map(|params| params.iter().map(|(_, value)| value).collect::<Vec<_>>().join(" "));
         let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
         let extensions = request.extensions();
         let route = extensions.get::<MatchedPath>();
         Self {
             method: request.method().clone(),
             route: route.map_or("other", |route| without_slash(route.as_str())).to_owned(),
-            target: target.map(|(_, value)| value.to_owned()),
+            target: target.filter(|target| !target.is_empty()),
+            query: request.uri().query().map(str::to_owned),
             known: extensions.get::<Known>().cloned(),
             peer: extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
             request_id: id.map(str::to_owned),
@@ -89,14 +110,15 @@ impl Seen {
 
     fn is_worth_noting(&self) -> bool {
         let reads = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        !reads || DOWNLOADS.contains(&self.route.as_str())
+        !reads || HAND_OUT_ROWS.contains(&self.route.as_str())
     }
 
     fn entry(self, service: &Service, status: StatusCode, problem: Option<&Problem>) -> Entry {
         let known = self.known.and_then(|Known(known)| known.ok());
         let why = problem.map_or_else(String::new, |problem| format!(": {}", problem.detail));
         let detail = match (self.peer, status.is_success()) {
-            (_, true) => None,
+            // What was asked for decides which rows that were.
+            (_, true) => self.query.map(|query| format!("?{query}")),
             (Some(peer), false) => Some(format!("{} from {}{why}", status.as_u16(), peer.ip())),
             (None, false) => Some(format!("{}{why}", status.as_u16())),
         };
@@ -115,6 +137,40 @@ impl Seen {
             detail,
             job_id: None,
             request_id: self.request_id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The calls that only read and hand out no rows: metadata, numbers, jobs without their results.
+    const HAND_OUT_NONE: [&str; 16] = [
+        "/api/backups",
+        "/api/backup/{backup_id}",
+        "/api/backup/{backup_id}/changes",
+        "/api/statistics",
+        "/api/statistics/history",
+        "/api/jobs",
+        // Marks its answer where it holds rows.
+        "/api/jobs/{job_id}",
+        "/api/jobs/{job_id}/events",
+        "/api/events",
+        "/api/schedule",
+        "/api/audit",
+        "/api/session",
+        "/api/health",
+        "/api/ready",
+        "/metrics",
+        "/api/openapi.json",
+    ];
+
+    #[test]
+    fn every_call_that_reads_is_known_to_hand_out_rows_or_none() {
+        for (path, item) in crate::api::document().paths.paths {
+            let known = [&HAND_OUT_ROWS[..], &HAND_OUT_NONE].concat().contains(&path.as_str());
+            assert!(item.get.is_none() || known, "{path}: does it hand out rows?");
         }
     }
 }

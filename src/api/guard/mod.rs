@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-pub use audited::audited;
+pub use audited::{RowsHandedOut, audited};
 pub use cors::cors;
 pub use hosts::Hosts;
 pub use identity::{Known, identify};

@@ -2,15 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::access::{Caller, Viewer};
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
+use crate::api::guard::RowsHandedOut;
 use crate::api::openapi::OfOneJob;
 use crate::service::Service;
-use crate::service::jobs::{Job, JobId};
+use crate::service::jobs::{Job, JobId, JobKind};
 
 /// One job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,6 +33,12 @@ pub async fn details(
     _: Caller<Viewer>,
     State(service): State<Service>,
     Path(id): Path<JobId>,
-) -> Result<Json<OneJob>, ApiError> {
-    Ok(Json(OneJob { status: "success", job: service.jobs().find(id)? }))
+) -> Result<Response, ApiError> {
+    let job = service.jobs().find(id)?;
+    let rows = matches!(job.kind, JobKind::Preview | JobKind::Diff) && job.result.is_some();
+    let mut response = Json(OneJob { status: "success", job }).into_response();
+    if rows {
+        response.extensions_mut().insert(RowsHandedOut);
+    }
+    Ok(response)
 }

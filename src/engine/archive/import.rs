@@ -22,10 +22,15 @@ use crate::engine::live::{Captured, Labelled, splitter};
 use crate::engine::run::Meter;
 use crate::engine::sink::IntoStore;
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, Manifest, PartManifest, State};
+use crate::model::{BackupId, Manifest, PartManifest, State, check_label};
 use crate::store::{Lock, Mode, Reader, Writer, Written};
 use crate::threads;
 use crate::tree::split::Splitter;
+
+/// The author of what nobody known asked for.
+pub(super) const SYSTEM: &str = "system";
+/// The label with the author whom an archive names.
+const AUTHOR_LABEL: &str = "archive/created_by";
 
 /// How long an import waits for a sweep to end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -78,6 +83,15 @@ struct Proven {
     writer: Writer,
 }
 
+/// Keeps the author that an archive names, unless it is the one that the backup has here. It proves
+/// nothing: whoever made the archive could write any name.
+pub(super) fn note_author(state: &mut State, named: &str, author: &str) {
+    let fits = check_label(AUTHOR_LABEL, named).is_ok();
+    if named != author && fits && !state.labels.contains_key(AUTHOR_LABEL) {
+        state.labels.insert(AUTHOR_LABEL.into(), named.into());
+    }
+}
+
 impl Engine {
     /// Makes a backup of an archive that [`Engine::export_archive`] made.
     ///
@@ -89,6 +103,20 @@ impl Engine {
         archive: impl AsyncRead + Send + Unpin,
         run: &Run,
     ) -> Result<Imported, EngineError> {
+        self.import_archive_by(None, archive, run).await
+    }
+
+    /// As [`Engine::import_archive`], for this caller; without one the author is `system`. The archive
+    /// cannot name the author: whom it names is kept as a label.
+    ///
+    /// # Errors
+    /// As [`Engine::import_archive`].
+    pub async fn import_archive_by(
+        &self,
+        author: Option<&str>,
+        archive: impl AsyncRead + Send + Unpin,
+        run: &Run,
+    ) -> Result<Imported, EngineError> {
         let held = self.store.lock(Lock::Objects, Mode::Shared, "import", PATIENCE).await?;
         let workshop = self.workshop(run).await?;
         let _ended = workshop.stop.clone().drop_guard();
@@ -96,7 +124,7 @@ impl Engine {
         let work = threads::spawn(move || workshop.archive(incoming));
         feed(archive, sender).await;
         let proven = work.await.expect("an import does not panic")?;
-        let imported = self.publish_imported(proven, run).await?;
+        let imported = self.publish_imported(author, proven, run).await?;
         held.release().await;
         Ok(imported)
     }
@@ -118,7 +146,7 @@ impl Engine {
         let folder = folder.to_owned();
         let work = threads::spawn(move || workshop.folder(&folder));
         let proven = work.await.expect("an import does not panic")?;
-        let imported = self.publish_imported(proven, run).await?;
+        let imported = self.publish_imported(None, proven, run).await?;
         held.release().await;
         Ok(imported)
     }
@@ -135,10 +163,17 @@ impl Engine {
         })
     }
 
-    async fn publish_imported(&self, proven: Proven, run: &Run) -> Result<Imported, EngineError> {
+    async fn publish_imported(
+        &self,
+        author: Option<&str>,
+        proven: Proven,
+        run: &Run,
+    ) -> Result<Imported, EngineError> {
         let Proven { described, parts, writer } = proven;
-        let state = described.state();
+        let mut state = described.state();
         let manifest = described.manifest;
+        let created_by = author.unwrap_or(SYSTEM).to_owned();
+        note_author(&mut state, &manifest.created_by, &created_by);
         let new = NewBackup {
             id: manifest.backup_id.clone(),
             captured: Captured {
@@ -151,7 +186,7 @@ impl Engine {
             written: writer.finish().await?,
             label: Labelled {
                 description: Some(manifest.description),
-                created_by: manifest.created_by,
+                created_by,
                 kind: manifest.backup_type,
             },
             state,

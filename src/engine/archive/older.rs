@@ -7,7 +7,7 @@
 
 use tokio::sync::mpsc;
 
-use super::import::{Imported, NewBackup};
+use super::import::{Imported, NewBackup, SYSTEM, note_author};
 use super::older_files::OlderBackup;
 use super::rebuild::malformed;
 use crate::engine::live::Labelled;
@@ -71,10 +71,11 @@ impl Engine {
         captured.snapshot.wal_position = None;
         let label = Labelled {
             description: older.description,
-            created_by: older.created_by,
+            created_by: SYSTEM.into(),
             kind: BackupKind::Full,
         };
-        let state = State::default();
+        let mut state = State::default();
+        note_author(&mut state, &older.created_by, SYSTEM);
         let new = NewBackup { id: older.id, captured, written, label, state, notes };
         self.publish_as(new, run).await
     }

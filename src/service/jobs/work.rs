@@ -26,8 +26,8 @@ pub enum Work {
     Cleanup(Policy),
     /// Delete a backup.
     Delete(BackupId),
-    /// Make a backup of this archive.
-    Import(tokio::fs::File),
+    /// Make a backup of this archive, for this author.
+    Import(Option<String>, tokio::fs::File),
     /// Compare two points; lists so many rows of each dataset.
     Diff(Point, Point, usize),
 }
@@ -81,7 +81,7 @@ impl Work {
             Self::Verify(_) => JobKind::Verify,
             Self::Cleanup(_) => JobKind::Cleanup,
             Self::Delete(_) => JobKind::Delete,
-            Self::Import(_) => JobKind::Import,
+            Self::Import(..) => JobKind::Import,
             Self::Diff(..) => JobKind::Diff,
         }
     }
@@ -112,8 +112,9 @@ impl Work {
             Self::Verify(ids) => Outcome::Verify(engine.verify(&ids, run).await?),
             Self::Cleanup(policy) => Outcome::Cleanup(engine.cleanup(&policy, false, run).await?),
             Self::Delete(id) => Outcome::Delete(engine.delete(&id, run).await?),
-            Self::Import(archive) => {
-                Outcome::Import(Box::new(engine.import_archive(archive, run).await?))
+            Self::Import(author, archive) => {
+                let imported = engine.import_archive_by(author.as_deref(), archive, run).await?;
+                Outcome::Import(Box::new(imported))
             }
             Self::Diff(from, to, limit) => {
                 Outcome::Diff(engine.diff(&from, &to, limit, run).await?)

@@ -42,6 +42,16 @@ async fn all_rows_that_differ_are_a_download() {
     assert!(text.starts_with("dataset,table,key,change,column,old,new\n"), "{text}");
     assert!(text.contains("vrfs,vrf,prod-vrf,changed,description,") && text.contains("\"a,b\""));
 
+    database.sql("UPDATE vrf SET description = '=1+1;@x' WHERE vrf_id = 'prod-vrf'").await;
+    let third = app.backup().await;
+    for (formulas, cell) in [("", ",=1+1;@x\n"), ("&formulas=escape", ",'=1+1;'@x\n")] {
+        let path = format!("/api/diff/{second}/{third}?format=csv{formulas}");
+        let text = String::from_utf8(app.get(&path).await.bytes).expect("text");
+        assert!(text.contains(cell), "{text}");
+    }
+    let path = format!("/api/diff/{second}/{third}?format=csv&formulas=none");
+    app.get(&path).await.problem(400, "malformed_request");
+    database.sql("UPDATE vrf SET description = 'a,b' WHERE vrf_id = 'prod-vrf'").await;
     let mut request = crate::support::app::request("GET", &format!("/api/diff/{first}/live"));
     request.headers_mut().insert("accept", "text/csv".parse().expect("a header"));
     assert_eq!(String::from_utf8(app.call(request).await.bytes).expect("text"), text);

@@ -1,6 +1,6 @@
 //! What each backup changed, in numbers; and every changed row, as a file.
 
-use ipam_rewind::engine::{Kind, Point, RowForm, Run};
+use ipam_rewind::engine::{Formulas, Kind, Point, RowForm, Run};
 use ipam_rewind::model::{Dataset, RowCounts};
 
 use super::exact::whole;
@@ -63,7 +63,11 @@ async fn every_changed_row_is_streamed_as_lines() {
     let lines = String::from_utf8(lines).expect("text");
     assert!(lines.lines().eq(expected.iter().map(String::as_str)));
 
-    let csv = cycle.engine.changed_rows(&from, &to, RowForm::Csv, &run).await.expect("lines");
+    let csv = cycle
+        .engine
+        .changed_rows(&from, &to, RowForm::Csv(Formulas::Raw), &run)
+        .await
+        .expect("lines");
     assert_eq!(csv.name, format!("changes-{id}-live.csv"));
     let csv = String::from_utf8(whole(csv).await).expect("text");
     let cells: usize = report.changes.iter().map(|row| row.cells.len()).sum();
@@ -82,6 +86,13 @@ async fn the_verb_writes_lines_for_other_programs() {
     database.sql("INSERT INTO vrf VALUES ('lab', 'a \"new\" one')").await;
     let csv = program.ok(&["diff", &id, "--format", "csv"]);
     assert!(csv.contains("vrfs,vrf,lab,added,description,,\"a \"\"new\"\" one\"\n"), "{csv}");
+    assert_eq!(program.ok(&["diff", &id, "--format", "csv", "--csv-formulas", "escape"]), csv);
+    database.sql("INSERT INTO vrf VALUES ('=lab', ' +1')").await;
+    let form = |form| program.ok(&["diff", &id, "--format", "csv", "--csv-formulas", form]);
+    assert!(form("raw").contains("vrfs,vrf,=lab,added,description,, +1\n"), "{}", form("raw"));
+    let escaped = form("escape");
+    assert!(escaped.contains("vrfs,vrf,'=lab,added,description,,' +1\n"), "{escaped}");
+    database.sql("DELETE FROM vrf WHERE vrf_id = '=lab'").await;
     let lines = program.ok(&["diff", &id, "live", "--format", "jsonl"]);
     let row: serde_json::Value = serde_json::from_str(lines.trim()).expect("one object");
     assert_eq!((&row["key"], &row["kind"]), (&"lab".into(), &"added".into()));

@@ -75,3 +75,91 @@ async fn what_was_written_survives_the_end_of_the_service() {
     let cleanup = |entry: &&&Value| entry["action"] == "cleanup" && entry["who"] == "local";
     assert_eq!(actions.iter().filter(cleanup).count(), 1, "{log}");
 }
+
+#[tokio::test]
+async fn every_way_that_hands_out_rows_has_an_entry() {
+    let database = database().await;
+    let program = Program::on(&database);
+    let token =
+        |name, role| program.ok(&["token", "create", name, "--role", role]).trim().to_owned();
+    let (viewer, robot) = (token("viewer", "viewer"), token("robot", "operator"));
+    let boss = token("boss", "admin");
+    let serving = Serving::start(&program, &[]);
+    let made = ok(serving.post("/api/backup").bearer_auth(&robot)).await;
+    let first = made["backup_id"].as_str().expect("an id").to_owned();
+    database.sql("INSERT INTO vrf VALUES ('lab')").await;
+    let made = ok(serving.post("/api/backup").bearer_auth(&robot)).await;
+    let second = made["backup_id"].as_str().expect("an id").to_owned();
+    let both = format!("{first} {second}");
+    let (diff, file) = ("/api/diff/{from}/{to}", "/api/backup/{backup_id}/files/{dataset}");
+    let vrfs = format!("{first} vrfs");
+    let ways = [
+        (format!("/api/diff/{first}/{second}"), diff, both.as_str(), None),
+        (format!("/api/diff/{first}/{second}?format=csv"), diff, &both, Some("?format=csv")),
+        (format!("/api/diff/{first}/{second}?format=json"), diff, &both, Some("?format=json")),
+        ("/api/history/vrf/lab".into(), "/api/history/{table}/{key}", "vrf lab", None),
+        (format!("/api/backup/{first}/files/vrfs"), file, &vrfs, None),
+        (format!("/api/backup/{first}/archive"), "/api/backup/{backup_id}/archive", &first, None),
+    ];
+    for (path, route, target, detail) in &ways {
+        let answer = serving.get(path).bearer_auth(&viewer).send().await.expect("it answers");
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.bytes().await.expect("all of it");
+        let entry = &entries(&serving, &boss, &format!("GET {route}")).await[0];
+        assert_eq!((&entry["who"], &entry["target"]), (&"viewer".into(), &(*target).into()));
+        assert_eq!(entry["detail"].as_str(), *detail, "{entry}");
+    }
+    let preview = serving.post(&format!("/api/preview/{first}")).bearer_auth(&robot);
+    let job = ok(preview.header("prefer", "respond-async")).await["job"]["job_id"].clone();
+    let path = format!("/api/jobs/{}", job.as_str().expect("an id"));
+    until("the preview", async || {
+        let job = ok(serving.get(&path).bearer_auth(&viewer)).await["job"].clone();
+        job["state"] == "succeeded"
+    })
+    .await;
+    let asked = entries(&serving, &boss, "POST /api/preview/{backup_id}").await;
+    assert_eq!((&asked[0]["who"], &asked[0]["target"]), (&"robot".into(), &first.into()));
+    let taken = &entries(&serving, &boss, "GET /api/jobs/{job_id}").await[0];
+    assert_eq!((&taken["who"], &taken["target"]), (&"viewer".into(), &job));
+    // A call that hands out no rows leaves the log alone.
+    ok(serving.get("/api/backups").bearer_auth(&viewer)).await;
+    assert!(entries(&serving, &boss, "GET /api/backups").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_author_is_who_asks_whatever_a_request_or_an_archive_says() {
+    let database = database().await;
+    let program = Program::on(&database);
+    let boss = program.ok(&["token", "create", "boss", "--role", "admin"]).trim().to_owned();
+    let serving = Serving::start(&program, &[]);
+    let author = async |id: &str| {
+        let path = format!("/api/backup/{id}");
+        ok(serving.get(&path).bearer_auth(&boss)).await["backup_info"].clone()
+    };
+    let made = ok(serving.post("/api/backup?created_by=carol").bearer_auth(&boss)).await;
+    let id = made["backup_id"].as_str().expect("an id").to_owned();
+    assert_eq!(author(&id).await["created_by"], "boss");
+    let body = r#"{"created_by": "carol"}"#;
+    let edit = serving.request("PATCH", &format!("/api/backup/{id}")).bearer_auth(&boss).body(body);
+    assert_eq!(refused(edit.header("content-type", "application/json")).await.0, 400);
+    database.sql("INSERT INTO vrf VALUES ('lab')").await;
+    let restore = serving.post(&format!("/api/restore/{id}")).bearer_auth(&boss);
+    let restored = ok(restore).await["restore_results"]["safety_backup"].clone();
+    assert_eq!(author(restored.as_str().expect("an id")).await["created_by"], "boss");
+
+    // An archive that names boss, imported by others.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let place = file.path().to_str().expect("text");
+    program.ok(&["export", &id, "--output", place]);
+    let imported = Program::on(&database).json(&["import", place]);
+    let info = &imported["backup_info"];
+    assert_eq!(info["created_by"], "system");
+    assert_eq!(info["labels"]["archive/created_by"], "boss", "what it says is kept");
+    let eve = program.ok(&["token", "create", "eve", "--role", "admin"]).trim().to_owned();
+    ok(serving.request("DELETE", &format!("/api/backup/{id}")).bearer_auth(&eve)).await;
+    let archive = std::fs::read(file.path()).expect("read");
+    let import = serving.post("/api/import").header("content-type", "application/x-tar");
+    let imported = ok(import.bearer_auth(&eve).body(archive)).await;
+    assert_eq!(imported["backup_info"]["created_by"], "eve");
+    assert_eq!(imported["backup_info"]["labels"]["archive/created_by"], "boss");
+}
