@@ -26,5 +26,7 @@ pub async fn history(
     State(service): State<Service>,
     Path((table, key)): Path<(String, String)>,
 ) -> Result<Json<History>, ApiError> {
-    Ok(Json(service.engine().history(&table, &key).await?))
+    let mut found = service.engine().history(&table, &key).await?;
+    found.unreadable = found.unreadable.iter().map(|one| service.without_places(one)).collect();
+    Ok(Json(found))
 }

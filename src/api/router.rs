@@ -153,7 +153,8 @@ pub fn router(service: Service, settings: Settings) -> Router {
                 .layer(CatchPanicLayer::custom(broken_down))
                 .layer(from_fn_with_state(service.clone(), guard::identify))
                 .layer(from_fn_with_state(service.clone(), guard::audited))
-                .layer(from_fn_with_state(service, guard::while_known))
+                .layer(from_fn_with_state(service.clone(), guard::while_known))
+                .layer(from_fn_with_state(service, guard::without_places))
                 .layer(from_fn_with_state(hosts, guard::known_host))
                 .option_layer(cors)
                 .layer(from_fn_with_state(origins, guard::own_origin)),

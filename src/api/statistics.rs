@@ -16,7 +16,8 @@ pub async fn statistics(
     _: Caller<Viewer>,
     State(service): State<Service>,
 ) -> Result<Json<Statistics>, ApiError> {
-    let store = service.engine().stats().await?;
+    let mut store = service.engine().stats().await?;
+    store.unreadable = store.unreadable.iter().map(|one| service.without_places(one)).collect();
     let full_in_days = service.upkeep().full_in_days().await;
     let disk = service.upkeep().disk().map(|space| Disk { space, full_in_days });
     Ok(Json(Statistics { store, disk }))

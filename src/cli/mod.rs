@@ -17,6 +17,7 @@ mod history;
 mod import;
 mod keep_rules;
 mod list;
+mod log;
 mod output;
 mod output_file;
 mod progress;
@@ -35,7 +36,6 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
-use tracing_subscriber::EnvFilter;
 
 pub use exit::explain;
 
@@ -179,13 +179,9 @@ fn log_to_standard_error(cli: &Cli) {
         1 => "ipam_rewind=debug",
         _ => "ipam_rewind=trace,sqlx=debug,tower_http=debug",
     };
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(level))
-        .with_writer(std::io::stderr)
-        .with_ansi(output::has_colours(&std::io::stderr()))
-        .with_target(false);
-    match &cli.verb {
-        Verb::Serve(serve) if serve.log_format == serve::LogFormat::Json => log.json().init(),
-        _ => log.init(),
-    }
+    let format = match &cli.verb {
+        Verb::Serve(serve) => serve.log_format,
+        _ => serve::LogFormat::Text,
+    };
+    log::to_standard_error(level, format);
 }

@@ -127,6 +127,17 @@ impl Service {
         }
     }
 
+    /// A text for others, in which the folders of this host have no names.
+    #[must_use]
+    pub fn without_places(&self, text: &str) -> String {
+        // The state folder is often in the store.
+        let state = text.replace(&*self.0.state.path().to_string_lossy(), "(the state folder)");
+        match self.0.engine.store().folder() {
+            Some(folder) => state.replace(&*folder.to_string_lossy(), "(the store)"),
+            None => state,
+        }
+    }
+
     /// What is counted and measured.
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {

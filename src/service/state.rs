@@ -1,11 +1,15 @@
 //! The state folder: where the service keeps what is its own, beside the store.
 
 use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::ServiceError;
+
+/// Files that show that a folder is a state folder.
+const OURS: [&str; 2] = ["jobs.json", "tokens.json"];
 
 /// A folder that this process alone uses for its state. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -16,14 +20,14 @@ pub struct StateFolder {
 }
 
 impl StateFolder {
-    /// Opens the folder, which is made if it is missing. Only our own account may enter it.
+    /// Opens the folder, which is made if it is missing. Only our own account may enter it, unless it
+    /// holds files of others, too.
     ///
     /// # Errors
     /// [`ServiceError::StateInUse`] if another process has it open; if it cannot be used.
     pub fn open(path: &Path) -> Result<Self, ServiceError> {
         let failed = |source| ServiceError::State { path: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(failed)?;
-        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
+        make_private(path).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
@@ -40,9 +44,47 @@ impl StateFolder {
     }
 }
 
+/// Lets only our own account enter a folder that is new, empty or ours already. The mode of any other
+/// is not changed: that would lock others out of it.
+fn make_private(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let is_empty = fs::read_dir(path)?.next().is_none();
+    if is_empty || OURS.iter().any(|name| path.join(name).is_file()) {
+        return fs::set_permissions(path, Permissions::from_mode(0o700));
+    }
+    if fs::metadata(path)?.permissions().mode() & 0o022 != 0 {
+        let words = "it holds other files, and others may write into it: name a folder of its own";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_folder_of_others_keeps_its_mode_or_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (shared, read) = (folder.path().join("shared"), folder.path().join("read"));
+        for (path, rights) in [(&shared, 0o1777), (&read, 0o755)] {
+            fs::create_dir(path).expect("made");
+            fs::write(path.join("of others"), "").expect("written");
+            fs::set_permissions(path, Permissions::from_mode(rights)).expect("ours");
+        }
+        let refused = StateFolder::open(&shared).expect_err("others may write there");
+        let why = std::error::Error::source(&refused).expect("a reason").to_string();
+        assert!(why.contains("name a folder of its own"), "{why}");
+        assert_eq!(mode(&shared), 0o1777);
+        StateFolder::open(&read).expect("usable");
+        assert_eq!(mode(&read), 0o755);
+        StateFolder::open(&folder.path().join("new")).expect("made");
+        assert_eq!(mode(&folder.path().join("new")), 0o700);
+    }
 
     #[test]
     fn only_one_process_has_the_folder() {

@@ -533,6 +533,8 @@ export interface components {
             status: string;
             /** @description Newest first. */
             entries: components["schemas"]["Entry"][];
+            /** @description What of the log is damaged or cannot be read, a sentence each. */
+            problems?: string[];
         };
         /**
          * @description Whether tokens are asked for.
@@ -3756,6 +3758,8 @@ export interface operations {
                 limit?: number;
                 /** @description Every row, as a download; `Accept: text/csv` asks for CSV, too. */
                 format?: "csv" | "json";
+                /** @description What becomes of texts in CSV that a spreadsheet would take for formulas. */
+                formulas?: ("raw" | "escape") & Record<string, never>;
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */

@@ -17,5 +17,7 @@ pub async fn list(
     _: Caller<Viewer>,
     State(service): State<Service>,
 ) -> Result<Json<BackupList>, ApiError> {
-    Ok(Json(service.engine().list().await?))
+    let mut list = service.engine().list().await?;
+    list.unreadable = list.unreadable.iter().map(|one| service.without_places(one)).collect();
+    Ok(Json(list))
 }

@@ -92,4 +92,5 @@ fn until_lost(
         let broken = io::Error::from(io::ErrorKind::PermissionDenied);
         (!events).then(|| (Err(axum::Error::new(broken)), None))
     })
+    .fuse()
 }

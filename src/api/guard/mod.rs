@@ -6,6 +6,7 @@ mod hosts;
 mod identity;
 mod lasting;
 mod origins;
+mod places;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use hosts::Hosts;
 pub use identity::{Known, identify};
 pub use lasting::{Hangup, while_known};
 pub use origins::{MalformedOrigin, Origins};
+pub use places::without_places;
 
 use super::error::ApiError;
 

@@ -157,9 +157,9 @@ mod tests {
 
     #[test]
     fn a_token_that_came_and_went_between_two_calls_closes_the_door() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let tokens = Tokens::in_folder(folder.path());
         for name in ["a", "b"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let tokens = Tokens::in_folder(folder.path());
             let gate = Gate::new(Tokens::in_folder(folder.path())).expect("readable");
             assert_eq!(gate.admit(None, now()).expect("let in"), Identity::local());
             tokens.create(name, Role::Viewer, None, now()).expect("made");

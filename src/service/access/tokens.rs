@@ -148,7 +148,11 @@ impl Tokens {
     /// The version of the file that is there now.
     pub(super) fn version(&self) -> Result<Version, TokenError> {
         match fs::metadata(&self.path) {
-            Ok(meta) => Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len()))),
+            Ok(meta) if meta.is_file() => {
+                Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len())))
+            }
+            // To read a FIFO would wait for its writer.
+            Ok(_) => Err(self.failed("read")(io::Error::other("it is no regular file"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed("read")(error)),
         }
@@ -372,6 +376,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join(FILE), "{").expect("written");
         let tokens = Tokens::in_folder(folder.path());
+        assert!(tokens.recognize("ipr_", now()).is_err());
+        fs::remove_file(folder.path().join(FILE)).expect("removed");
+        let fifo = folder.path().join(FILE);
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("made");
         assert!(tokens.recognize("ipr_", now()).is_err());
     }
 }

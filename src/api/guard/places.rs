@@ -1,0 +1,23 @@
+//! No problem tells where this host keeps what.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::api::error;
+use crate::engine::Problem;
+use crate::service::Service;
+
+/// Takes the folders of the service out of the words of a problem.
+pub async fn without_places(
+    State(service): State<Service>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>() else { return response };
+    let mut told = problem.clone();
+    told.detail = service.without_places(&told.detail);
+    told.problems = told.problems.iter().map(|one| service.without_places(one)).collect();
+    if told == *problem { response } else { error::response(&told) }
+}
