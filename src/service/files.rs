@@ -42,10 +42,9 @@ pub fn shrink_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     if new >= old {
         return Err(io::ErrorKind::StorageFull.into());
     }
-    // White space up to the old end: the whole is the new value before it is cut to its length.
+    // White space up to the old end, so that nothing of the old text stands behind the new one.
     text.resize(usize::try_from(old).map_err(io::Error::other)?, b'\n');
     file.write_all(&text)?;
-    file.sync_all()?;
     file.set_len(new)?;
     file.sync_all()
 }
