@@ -134,7 +134,7 @@ impl Pins {
         format!(
             "SELECT pg_catalog.format('%s is %s', name, current_setting(name))
              FROM (VALUES {}) AS pinned (name, value)
-             WHERE replace(current_setting(name), '""', '') <> value
+             WHERE replace(current_setting(name), '\"\"', '') <> value
              UNION ALL SELECT pg_catalog.format('search_path is %s', current_setting('search_path'))
              WHERE current_schemas(false)::text[] <> {}",
             rows.collect::<Vec<_>>().join(", "),
