@@ -227,7 +227,13 @@ impl Tokens {
         if !self.all()?.iter().any(|token| token.name == name) {
             return Err(unknown());
         }
-        let _alone = self.alone()?;
+        let path = self.path.display().to_string();
+        let not_revoked =
+            |source| TokenError::NotRevoked { name: name.to_owned(), path: path.clone(), source };
+        let _alone = self.alone().map_err(|error| match error {
+            TokenError::File { source, .. } => not_revoked(source),
+            other => other,
+        })?;
         let mut tokens = self.all()?.to_vec();
         let before = tokens.len();
         tokens.retain(|token| token.name != name);
@@ -243,8 +249,7 @@ impl Tokens {
                 })
                 .map_err(|_| first)
         });
-        let path = self.path.display().to_string();
-        done.map_err(|source| TokenError::NotRevoked { name: name.to_owned(), path, source })
+        done.map_err(not_revoked)
     }
 
     /// Keeps other processes from changing the file as long as the result lives.
