@@ -21,7 +21,7 @@ use crate::service::{Role, Service};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
-    /// How many of the newest to keep, of all kinds.
+    /// How many of the newest to keep. Safety backups take no place, and damaged ones none of good ones.
     #[param(default = 10)]
     keep: Option<usize>,
     /// Also the newest of each of the last so many hours that have a backup.
@@ -47,6 +47,14 @@ pub struct Asked {
     /// Also all that are younger than this, counted from the newest.
     #[param(value_type = Option<String>, pattern = "^[0-9]{1,6}[hdw]$", example = "36h")]
     keep_within: Option<Age>,
+    /// Safety backups that are younger than this, counted from the newest; the other rules neither
+    /// keep nor count them.
+    #[param(value_type = Option<String>, pattern = "^[0-9]{1,6}[hdw]$", default = "30d")]
+    keep_pre_restore: Option<Age>,
+    /// Delete also the last backup if no rule keeps it.
+    #[serde(default)]
+    #[param(required = false)]
+    allow_empty: bool,
     /// Only say what would go. This an operator may ask, too.
     #[serde(default)]
     #[param(required = false)]
@@ -56,14 +64,17 @@ pub struct Asked {
 impl Asked {
     fn policy(&self) -> Policy {
         Policy {
-            last: self.keep.unwrap_or(10),
+            last: self.keep.unwrap_or(Policy::LAST),
             hourly: self.keep_hourly,
             daily: self.keep_daily,
             weekly: self.keep_weekly,
             monthly: self.keep_monthly,
             yearly: self.keep_yearly,
             within: self.keep_within,
-            pre_restore_within: None,
+            pre_restore_within: self
+                .keep_pre_restore
+                .unwrap_or_else(|| Policy::default().pre_restore_within),
+            allow_empty: self.allow_empty,
         }
     }
 }

@@ -8,18 +8,23 @@ use super::error::CliError;
 use super::keep_rules::KeepRules;
 use super::output::{plain, size, table};
 use crate::engine::{CleanupReport, Judged};
-use crate::model::Reason;
+use crate::model::{Policy, Reason};
 
 /// Keep the newest backups and whatever is pinned, delete the others
 ///
-/// The other rules keep more, never less. Does not ask.
+/// The other rules keep more, never less. Safety backups of restores age out by a rule of their own
+/// and take no place; damaged backups take no place of good ones. The newest good backup always
+/// stays. Does not ask.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How many of the newest to keep, of all kinds
-    #[arg(default_value_t = 10)]
+    /// How many of the newest to keep
+    #[arg(default_value_t = Policy::LAST)]
     keep: usize,
     #[command(flatten)]
     rules: KeepRules,
+    /// Delete also the last backup if no rule keeps it
+    #[arg(long)]
+    allow_empty: bool,
     /// Only show what would go
     #[arg(long)]
     dry_run: bool,
@@ -29,7 +34,8 @@ impl Arguments {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine().await?;
-        let policy = self.rules.policy(self.keep);
+        let allow_empty = self.allow_empty;
+        let policy = Policy { allow_empty, ..self.rules.policy(self.keep) };
         let clean = async |run: &_| engine.cleanup(&policy, self.dry_run, run).await;
         let report = context.run(clean).await?;
         context.print(&report, text);
@@ -48,6 +54,8 @@ fn why(judged: &Judged) -> String {
         Reason::Yearly => "yearly",
         Reason::Within => "young enough",
         Reason::PreRestore => "kept by a restore not long ago",
+        Reason::NewestGood => "the newest good one",
+        Reason::StateUnreadable => "may be pinned: its state cannot be read",
     };
     judged.kept_because.iter().map(word).collect::<Vec<_>>().join(", ")
 }

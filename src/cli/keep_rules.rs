@@ -5,7 +5,7 @@ use clap::Args;
 use crate::model::{Age, Policy};
 
 /// What to keep beside the newest.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[expect(clippy::struct_field_names, reason = "they are called as the options are")]
 pub struct KeepRules {
     /// Also keep the newest of each of the last N hours that have a backup
@@ -26,18 +26,13 @@ pub struct KeepRules {
     /// Also keep all that are younger than this, counted from the newest (36h, 14d, 8w)
     #[arg(long, value_name = "AGE")]
     keep_within: Option<Age>,
-    /// Keep what restores put aside for this long, counted from the newest backup, and count it
-    /// nowhere else [default: serve 30d; cleanup treats it like any other backup]
-    #[arg(long, value_name = "AGE")]
-    keep_pre_restore: Option<Age>,
+    /// Keep safety backups of restores for this long, counted from the newest backup; the other
+    /// rules neither keep nor count them
+    #[arg(long, value_name = "AGE", default_value_t = Age::days(Policy::PRE_RESTORE_DAYS))]
+    keep_pre_restore: Age,
 }
 
 impl KeepRules {
-    /// Whether any rule was given.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// The policy of these rules and the newest `last`.
     pub fn policy(&self, last: usize) -> Policy {
         Policy {
@@ -49,6 +44,7 @@ impl KeepRules {
             yearly: self.keep_yearly,
             within: self.keep_within,
             pre_restore_within: self.keep_pre_restore,
+            allow_empty: false,
         }
     }
 }

@@ -11,9 +11,6 @@ use crate::service::schedule::Timetable;
 use crate::service::upkeep::Plan;
 use crate::service::webhook::Target;
 
-/// How long a scheduled cleanup keeps what restores put aside, unless told otherwise.
-const KEEP_PRE_RESTORE_DAYS: u16 = 30;
-
 /// The variable with the secret that notices are signed with.
 const WEBHOOK_SECRET: &str = "WEBHOOK_SECRET";
 
@@ -27,10 +24,13 @@ pub struct PlanOptions {
     /// The time zone of the schedule, for example Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     time_zone: String,
-    /// After each scheduled backup keep the N newest and what the other rules keep, delete the
-    /// rest; pinned backups stay. Without any of these rules nothing is deleted
-    #[arg(long, value_name = "N")]
-    keep_last: Option<usize>,
+    /// After each backup keep the N newest and what the other rules keep, delete the rest; pinned
+    /// backups and the newest good one stay
+    #[arg(long, value_name = "N", default_value_t = Policy::LAST)]
+    keep_last: usize,
+    /// Delete no backup, whatever the other rules say
+    #[arg(long)]
+    keep_all: bool,
     #[command(flatten)]
     rules: KeepRules,
     /// Prove each backup again within this time, one after the other (7d, 4w)
@@ -78,17 +78,12 @@ impl PlanOptions {
     }
 
     fn retention(&self) -> anyhow::Result<Option<Policy>> {
-        if self.keep_last.is_none() && self.rules.is_empty() {
+        if self.keep_all {
             return Ok(None);
         }
-        ensure!(
-            !self.schedule.is_empty(),
-            "what to keep is for scheduled backups: give --schedule"
-        );
-        let policy = self.rules.policy(self.keep_last.unwrap_or(0));
+        let policy = self.rules.policy(self.keep_last);
         ensure!(policy.keeps_any(), "these rules keep no backup at all: give --keep-last, too");
-        let aside = policy.pre_restore_within.unwrap_or(Age::days(KEEP_PRE_RESTORE_DAYS));
-        Ok(Some(Policy { pre_restore_within: Some(aside), ..policy }))
+        Ok(Some(policy))
     }
 }
 
@@ -129,22 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn what_restores_put_aside_is_kept_for_thirty_days_unless_told_otherwise() {
-        let aside = |line| retention(line).expect("fine").and_then(|p| p.pre_restore_within);
-        assert_eq!(aside("--schedule @daily"), None);
-        assert_eq!(aside("--schedule @daily --keep-last 3"), Some(Age::days(30)));
-        let line = "--schedule @daily --keep-last 3 --keep-pre-restore 2d";
-        assert_eq!(aside(line), Some(Age::days(2)));
+    fn ten_newest_and_thirty_days_of_safety_backups_are_kept_unless_told_otherwise() {
+        let kept = |line| retention(line).expect("fine").map(|p| (p.last, p.pre_restore_within));
+        assert_eq!(kept(""), Some((10, Age::days(30))));
+        assert_eq!(kept("--schedule @daily --keep-daily 7"), Some((10, Age::days(30))));
+        assert_eq!(kept("--keep-last 3 --keep-pre-restore 2d"), Some((3, Age::days(2))));
+        assert_eq!(kept("--keep-all --keep-last 3"), None);
     }
 
     #[test]
     fn rules_that_would_keep_nothing_are_refused() {
-        for line in [
-            "--keep-last 3",
-            "--schedule @daily --keep-last 0",
-            "--schedule @daily --keep-pre-restore 2d",
-        ] {
+        for line in ["--schedule @daily --keep-last 0", "--keep-last 0 --keep-pre-restore 2d"] {
             assert!(retention(line).is_err(), "{line}");
         }
+        assert!(retention("--keep-last 0 --keep-daily 7").is_ok());
     }
 }

@@ -6,7 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, Candidate, Decision, Policy, Reason};
+use crate::model::{
+    BackupId, BackupKind, Candidate, Decision, Manifest, Pin, Policy, Reason, State, Status,
+};
 use crate::store::{Lock, Mode, StoreError, Swept};
 
 /// How long a sweep waits for backups that are under way. Theirs is the right of way.
@@ -48,6 +50,8 @@ pub struct Judged {
     pub description: String,
     /// Why it stays; empty if it goes.
     pub kept_because: Vec<Reason>,
+    /// Its place in the order of creation: 0 is the newest.
+    pub place: usize,
 }
 
 /// What a cleanup did, or would do.
@@ -99,7 +103,8 @@ impl Engine {
     /// Keeps what the policy keeps and deletes the others.
     ///
     /// # Errors
-    /// If another restore or cleanup is under way, or the store cannot be read.
+    /// [`EngineError::NothingLeft`] if the rules keep none and the policy does not allow that; if
+    /// another restore or cleanup is under way, or the store cannot be read.
     pub async fn cleanup(
         &self,
         policy: &Policy,
@@ -116,41 +121,74 @@ impl Engine {
         let (mut kept, judged) = self.judge(policy).await?;
         let mut deleted = Vec::new();
         for mut backup in judged {
-            // Somebody may have pinned it since.
-            if self.store.state(&backup.backup_id).await.is_ok_and(|state| state.pinned) {
-                backup.kept_because.push(Reason::Pinned);
-                kept.push(backup);
-                continue;
-            }
-            match self.store.unlink(&backup.backup_id).await {
-                Ok(()) | Err(StoreError::NoSuchBackup(_)) => deleted.push(backup),
+            match self.store.unlink_unpinned(&backup.backup_id).await {
+                // Somebody has pinned it since.
+                Ok(false) => {
+                    backup.kept_because.push(Reason::Pinned);
+                    kept.push(backup);
+                }
+                Ok(true) | Err(StoreError::NoSuchBackup(_)) => deleted.push(backup),
                 Err(error) => return Err(error.into()),
             }
         }
-        kept.sort_by(|a, b| b.backup_id.cmp(&a.backup_id));
+        kept.sort_by_key(|judged| judged.place);
         let freed = self.sweep("cleanup", run).await?;
         alone.release().await;
         Ok(report(kept, deleted, freed, false))
     }
 
-    /// Who stays and who goes. A backup that cannot be read stays: it is damaged, not old.
+    /// Whether a cleanup by this policy would delete anything.
+    ///
+    /// # Errors
+    /// As [`Self::cleanup`].
+    pub async fn would_clean_up(&self, policy: &Policy) -> Result<bool, EngineError> {
+        Ok(!self.judge(policy).await?.1.is_empty())
+    }
+
+    /// Who stays and who goes. A backup whose manifest cannot be read stays: it is damaged, not old.
     async fn judge(&self, policy: &Policy) -> Result<(Vec<Judged>, Vec<Judged>), EngineError> {
-        let listed = self.list().await?.backups;
-        let candidates = listed.iter().map(|listed| Candidate {
-            id: listed.info.backup_id.clone(),
-            kind: listed.info.backup_type,
-            pinned: listed.info.pinned,
+        let (mut manifests, _) = self.store.manifests(|manifest| manifest).await?;
+        manifests.reverse();
+        let mut descriptions = Vec::with_capacity(manifests.len());
+        let mut candidates = Vec::with_capacity(manifests.len());
+        for manifest in &manifests {
+            let state = self.store.state(&manifest.backup_id).await.ok();
+            candidates.push(candidate(manifest, state.as_ref()));
+            let given_later = state.and_then(|state| state.description);
+            descriptions.push(given_later.unwrap_or_else(|| manifest.description.clone()));
+        }
+        self.look_at_newest_good(&manifests, &mut candidates).await?;
+        let decisions = policy.decide(candidates, self.now());
+        refuse_to_leave_none(policy, &decisions)?;
+        let judged = decisions.into_iter().zip(descriptions).enumerate();
+        let judged = judged.map(|(place, (Decision { id, reasons }, description))| Judged {
+            backup_id: id,
+            description,
+            kept_because: reasons,
+            place,
         });
-        let judged = |decision: Decision| {
-            let backup = listed.iter().find(|backup| backup.info.backup_id == decision.id);
-            Judged {
-                description: backup.map(|b| b.info.description.clone()).unwrap_or_default(),
-                backup_id: decision.id,
-                kept_because: decision.reasons,
+        Ok(judged.partition(|judged| !judged.kept_because.is_empty()))
+    }
+
+    /// Makes sure that the newest backup that counts as good is so, as far as can be told without
+    /// reading its rows: a verification may be long ago.
+    async fn look_at_newest_good(
+        &self,
+        manifests: &[Manifest],
+        candidates: &mut [Candidate],
+    ) -> Result<(), EngineError> {
+        for kind in [None, Some(BackupKind::Full)] {
+            for (manifest, candidate) in manifests.iter().zip(candidates.iter_mut()) {
+                if !candidate.good || kind.is_some_and(|kind| kind != candidate.kind) {
+                    continue;
+                }
+                candidate.good = self.store.has_chunks(manifest).await?;
+                if candidate.good {
+                    break;
+                }
             }
-        };
-        let all = policy.decide(candidates.collect(), self.now()).into_iter().map(judged);
-        Ok(all.partition(|judged| !judged.kept_because.is_empty()))
+        }
+        Ok(())
     }
 
     /// What a sweep would free, were only these kept.
@@ -196,6 +234,31 @@ impl From<Swept> for Freed {
             notes: swept.problems,
         }
     }
+}
+
+/// A backup as the policy sees it; without a state if that cannot be read.
+fn candidate(manifest: &Manifest, state: Option<&State>) -> Candidate {
+    Candidate {
+        id: manifest.backup_id.clone(),
+        made: manifest.instant(),
+        kind: manifest.backup_type,
+        pin: match state {
+            None => Pin::Unknown,
+            Some(state) if state.pinned => Pin::Pinned,
+            Some(_) => Pin::Unpinned,
+        },
+        good: state.is_some_and(|state| state.status() == Status::Completed),
+    }
+}
+
+/// The newest good backup stays anyway; but who asks for rules that keep none may have meant more,
+/// or less.
+fn refuse_to_leave_none(policy: &Policy, decisions: &[Decision]) -> Result<(), EngineError> {
+    let by_rule = |decision: &Decision| decision.reasons.iter().any(|it| *it != Reason::NewestGood);
+    if policy.allow_empty || decisions.is_empty() || decisions.iter().any(by_rule) {
+        return Ok(());
+    }
+    Err(EngineError::NothingLeft(decisions.len()))
 }
 
 fn report(kept: Vec<Judged>, deleted: Vec<Judged>, freed: Freed, dry_run: bool) -> CleanupReport {

@@ -21,6 +21,8 @@ pub struct BackupInfo {
     pub timestamp: String,
     /// The same instant with `Z`.
     pub created_at: String,
+    /// Its number, unique in the store and kept for ever; none if an earlier program made it.
+    pub number: Option<u64>,
     /// What people call it.
     pub description: String,
     /// `system`, or who asked.
@@ -133,6 +135,7 @@ impl BackupInfo {
             backup_id: manifest.backup_id,
             timestamp: manifest.timestamp,
             created_at: manifest.created_at,
+            number: manifest.number,
             created_by: manifest.created_by,
             backup_type: manifest.backup_type,
             restore_tested: state.restore_tested,

@@ -101,6 +101,12 @@ pub enum EngineError {
     /// After the restore the database did not hold what it was to hold; it was rolled back.
     #[error("the proof failed, so nothing was changed: {0}")]
     ProofFailed(String),
+    /// A cleanup by these rules would keep none of so many backups.
+    #[error(
+        "these rules keep none of the {0} backups, so nothing was deleted: keep at least one, or allow an empty \
+         store (--allow-empty, allow_empty=true)"
+    )]
+    NothingLeft(usize),
     /// A description or a label is not what it may be.
     #[error("{0}")]
     MalformedAnnotation(String),
@@ -237,6 +243,7 @@ impl EngineError {
             | Self::UnknownVrf(_)
             | Self::MalformedKey { .. }
             | Self::MalformedAnnotation(_)
+            | Self::NothingLeft(_)
             | Self::NoDatabase => Kind::MalformedRequest,
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),

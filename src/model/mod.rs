@@ -28,7 +28,7 @@ pub use manifest::{
     BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, SequenceValue,
     SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
 };
-pub use retention::{Candidate, Decision, Policy, Reason};
+pub use retention::{Candidate, Decision, Pin, Policy, Reason};
 pub use schema::{
     Column, ForeignKey, Identity, KeyColumn, KeyKind, MissingTable, NOT_THERE, Schema, Table,
     Trigger,

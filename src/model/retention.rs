@@ -8,8 +8,11 @@ use utoipa::ToSchema;
 
 use super::{Age, BackupId, BackupKind};
 
-/// What to keep. A backup that any rule keeps is kept; a pinned one always is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// What to keep. A backup that any rule keeps is kept; a pinned one and the newest good one always are.
+///
+/// Safety backups have a rule of their own: the others neither keep nor count them. Damaged backups
+/// take no place of good ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// The newest, whatever their age.
     pub last: usize,
@@ -25,10 +28,34 @@ pub struct Policy {
     pub yearly: usize,
     /// All younger than this, counted from the newest backup.
     pub within: Option<Age>,
-    /// What restores kept before they began: all younger than this, counted from the newest backup.
-    /// They then have a rule of their own, and the rules above neither keep nor count them. Without
-    /// it they are backups like any other.
-    pub pre_restore_within: Option<Age>,
+    /// Safety backups younger than this, counted from the newest backup.
+    pub pre_restore_within: Age,
+    /// Whether it may leave no backup at all; then the newest good one has no privilege.
+    pub allow_empty: bool,
+}
+
+impl Policy {
+    /// How many of the newest are kept unless told otherwise.
+    pub const LAST: usize = 10;
+    /// For how many days safety backups are kept unless told otherwise.
+    pub const PRE_RESTORE_DAYS: u16 = 30;
+}
+
+impl Default for Policy {
+    /// No rule but that of the safety backups.
+    fn default() -> Self {
+        Self {
+            last: 0,
+            hourly: 0,
+            daily: 0,
+            weekly: 0,
+            monthly: 0,
+            yearly: 0,
+            within: None,
+            pre_restore_within: Age::days(Self::PRE_RESTORE_DAYS),
+            allow_empty: false,
+        }
+    }
 }
 
 /// A backup as the policy sees it.
@@ -36,10 +63,25 @@ pub struct Policy {
 pub struct Candidate {
     /// Its id.
     pub id: BackupId,
+    /// When it was made, by the clock of then.
+    pub made: DateTime<Utc>,
     /// Why it was made.
     pub kind: BackupKind,
-    /// Pinned ones stay.
-    pub pinned: bool,
+    /// Whether it is pinned, as far as that can be told.
+    pub pin: Pin,
+    /// Whether it is whole, as far as is known.
+    pub good: bool,
+}
+
+/// Whether a backup is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    /// It is not.
+    Unpinned,
+    /// Somebody pinned it.
+    Pinned,
+    /// Its state cannot be read: it may be.
+    Unknown,
 }
 
 /// Why a backup is kept.
@@ -64,6 +106,10 @@ pub enum Reason {
     Within,
     /// Kept by a restore not long ago.
     PreRestore,
+    /// The newest that is whole, as far as is known.
+    NewestGood,
+    /// Its state cannot be read, so it may be pinned.
+    StateUnreadable,
 }
 
 /// What the policy says of one backup: it stays if there is a reason.
@@ -86,11 +132,16 @@ struct Kept {
 }
 
 impl Kept {
-    fn keeps(&mut self, time: DateTime<Utc>) -> bool {
-        if self.left == 0 || !self.seen.insert(time.format(self.format).to_string()) {
+    /// Whether it is the newest of its period. A damaged one leaves the place to the next.
+    fn keeps(&mut self, time: DateTime<Utc>, good: bool) -> bool {
+        let period = time.format(self.format).to_string();
+        if self.left == 0 || self.seen.contains(&period) {
             return false;
         }
-        self.left -= 1;
+        if good {
+            self.seen.insert(period);
+            self.left -= 1;
+        }
         true
     }
 }
@@ -102,7 +153,7 @@ impl Policy {
         Self { last: count, ..Self::default() }
     }
 
-    /// Whether any rule keeps backups that are not what a restore put aside.
+    /// Whether any rule keeps backups that somebody asked for.
     #[must_use]
     pub fn keeps_any(&self) -> bool {
         let young = self.within.is_some_and(|age| age > Age::days(0));
@@ -119,16 +170,11 @@ impl Policy {
         ]
     }
 
-    /// A decision for each candidate, newest first. Ages count from the newest; but from none that was made
-    /// by a clock that ran ahead of `now`, unless all were.
+    /// Decides about each candidate; they come in the order of creation, newest first, and so do the
+    /// decisions.
     #[must_use]
-    pub fn decide(&self, mut candidates: Vec<Candidate>, now: DateTime<Utc>) -> Vec<Decision> {
-        candidates.sort_by(|a, b| b.id.cmp(&a.id));
-        let past = candidates.iter().find(|candidate| candidate.id.second() <= now);
-        let newest = past.or(candidates.first()).map(|candidate| candidate.id.second());
-        let younger = |time: DateTime<Utc>, age: Age| {
-            newest.is_some_and(|newest| newest - time <= age.duration())
-        };
+    pub fn decide(&self, candidates: Vec<Candidate>, now: DateTime<Utc>) -> Vec<Decision> {
+        let times = Times::of(&candidates, now);
         let mut periods = self.periods().map(|(left, format, reason)| Kept {
             left,
             format,
@@ -136,27 +182,84 @@ impl Policy {
             seen: BTreeSet::new(),
         });
         let mut place = 0;
-        let decide = |candidate: Candidate| {
-            let time = candidate.id.second();
+        let decide = |(at, candidate): (usize, &Candidate)| {
             let mut reasons = Vec::new();
-            reasons.extend(candidate.pinned.then_some(Reason::Pinned));
-            match self.pre_restore_within {
-                Some(age) if candidate.kind == BackupKind::PreRestore => {
-                    reasons.extend(younger(time, age).then_some(Reason::PreRestore));
-                }
-                _ => {
-                    place += 1;
-                    let young = self.within.is_some_and(|age| younger(time, age));
-                    reasons.extend((place <= self.last).then_some(Reason::Last));
-                    reasons.extend(
-                        periods.iter_mut().filter_map(|p| p.keeps(time).then_some(p.reason)),
-                    );
-                    reasons.extend(young.then_some(Reason::Within));
-                }
+            reasons.extend(match candidate.pin {
+                Pin::Unpinned => None,
+                Pin::Pinned => Some(Reason::Pinned),
+                Pin::Unknown => Some(Reason::StateUnreadable),
+            });
+            if candidate.kind == BackupKind::PreRestore {
+                let young = times.younger(at, self.pre_restore_within);
+                reasons.extend(young.then_some(Reason::PreRestore));
+            } else {
+                let (time, good) = (times.made(at), candidate.good);
+                reasons.extend((place < self.last).then_some(Reason::Last));
+                place += usize::from(good);
+                let newest =
+                    periods.iter_mut().filter_map(|p| p.keeps(time, good).then_some(p.reason));
+                reasons.extend(newest);
+                let young = self.within.is_some_and(|age| times.younger(at, age));
+                reasons.extend(young.then_some(Reason::Within));
             }
-            Decision { id: candidate.id, reasons }
+            Decision { id: candidate.id.clone(), reasons }
         };
-        candidates.into_iter().map(decide).collect()
+        let mut decisions: Vec<_> = candidates.iter().enumerate().map(decide).collect();
+        if !self.allow_empty {
+            for at in newest_good(&candidates) {
+                decisions[at].reasons.push(Reason::NewestGood);
+            }
+        }
+        decisions
+    }
+}
+
+/// The newest good backup, and the newest good one that somebody asked for.
+fn newest_good(candidates: &[Candidate]) -> BTreeSet<usize> {
+    let asked_for = |candidate: &&Candidate| candidate.kind == BackupKind::Full;
+    let good = |candidate: &Candidate| candidate.good;
+    let newest = candidates.iter().position(good);
+    let newest_full = candidates.iter().position(|one| good(one) && asked_for(&one));
+    newest.into_iter().chain(newest_full).collect()
+}
+
+/// When backups were made, whatever clock they were made by.
+struct Times {
+    /// Of each candidate; none where only clocks that ran ahead tell.
+    made: Vec<Option<DateTime<Utc>>>,
+    /// By the clock alone.
+    told: Vec<DateTime<Utc>>,
+    /// What ages are counted from.
+    newest: Option<DateTime<Utc>>,
+}
+
+impl Times {
+    /// A time later than now is that of a clock that ran ahead, unless all are. A time earlier than that
+    /// of an older backup is that of a clock that was set back.
+    fn of(candidates: &[Candidate], now: DateTime<Utc>) -> Self {
+        let told: Vec<_> = candidates.iter().map(|candidate| candidate.made).collect();
+        let past = told.iter().filter(|time| **time <= now).max();
+        let newest = past.or(told.iter().max()).copied();
+        let mut latest = None;
+        let mut made: Vec<_> = told
+            .iter()
+            .rev()
+            .map(|time| {
+                latest = latest.max(Some(*time).filter(|time| Some(*time) <= newest));
+                latest
+            })
+            .collect();
+        made.reverse();
+        Self { made, told, newest }
+    }
+
+    fn made(&self, at: usize) -> DateTime<Utc> {
+        self.made[at].unwrap_or(self.told[at])
+    }
+
+    fn younger(&self, at: usize, age: Age) -> bool {
+        let age_of = |made| self.newest.map(|newest| newest - made);
+        self.made[at].and_then(age_of).is_none_or(|made| made <= age.duration())
     }
 }
 
@@ -167,10 +270,13 @@ mod tests {
     fn candidates(ids: &[&str]) -> Vec<Candidate> {
         let candidate = |id: &&str| Candidate {
             id: id.parse().expect("an id"),
+            made: id.parse::<BackupId>().expect("an id").second(),
             kind: BackupKind::Full,
-            pinned: false,
+            pin: Pin::Unpinned,
+            good: true,
         };
-        ids.iter().map(candidate).collect()
+        // Newest first.
+        ids.iter().rev().map(candidate).collect()
     }
 
     fn kept(policy: &Policy, candidates: Vec<Candidate>) -> Vec<String> {
@@ -182,7 +288,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept_and_the_pinned_beside_them() {
         let mut all = candidates(&["20250101_000000", "20250102_000000", "20250103_000000"]);
-        all[0].pinned = true;
+        all[2].pin = Pin::Pinned;
         assert_eq!(kept(&Policy::last(1), all), ["20250103_000000", "20250101_000000"]);
     }
 
@@ -227,18 +333,56 @@ mod tests {
         for place in [1, 3] {
             all[place].kind = BackupKind::PreRestore;
         }
-        let policy = Policy { pre_restore_within: Some(Age::days(2)), ..Policy::last(2) };
+        let policy = Policy { pre_restore_within: Age::days(2), ..Policy::last(2) };
         let kept_now = ["20250105_000000", "20250104_000000", "20250103_000000"];
         assert_eq!(kept(&policy, all.clone()), kept_now);
-        all[1].pinned = true;
+        all[3].pin = Pin::Pinned;
         assert_eq!(kept(&policy, all.clone()).len(), 4);
-        assert_eq!(kept(&Policy::last(2), all)[1], "20250104_000000");
+        assert_eq!(kept(&Policy::last(2), all).len(), 4, "thirty days by default");
     }
 
     #[test]
-    fn no_rule_keeps_nothing() {
-        assert!(kept(&Policy::default(), candidates(&["20250101_000000"])).is_empty());
-        let aside = Policy { pre_restore_within: Some(Age::days(30)), ..Policy::default() };
-        assert!(!aside.keeps_any() && Policy::last(1).keeps_any());
+    fn newest_good_backup_stays_whatever_the_rules_say() {
+        let ids = ["20250101_000000", "20250102_000000", "20250103_000000"];
+        let mut all = candidates(&ids);
+        assert_eq!(kept(&Policy::default(), all.clone()), ["20250103_000000"]);
+        all[0].good = false;
+        assert_eq!(kept(&Policy::default(), all.clone()), ["20250102_000000"]);
+        all[1].kind = BackupKind::PreRestore;
+        let none = Policy { pre_restore_within: Age::days(0), ..Policy::default() };
+        let both = ["20250102_000000", "20250101_000000"];
+        assert_eq!(kept(&none, all.clone()), both, "the newest, and the newest asked for");
+        assert!(kept(&Policy { allow_empty: true, ..none }, all).is_empty());
+    }
+
+    #[test]
+    fn damaged_backup_takes_no_place_of_a_good_one() {
+        let ids = ["20250101_000000", "20250102_000000", "20250103_000000", "20250103_120000"];
+        let mut all = candidates(&ids);
+        all[0].good = false;
+        all[2].good = false;
+        assert_eq!(kept(&Policy::last(1), all.clone()), ["20250103_120000", "20250103_000000"]);
+        assert_eq!(kept(&Policy::last(2), all.clone()).len(), 4);
+        let daily = Policy { daily: 1, ..Policy::default() };
+        assert_eq!(kept(&daily, all), ["20250103_120000", "20250103_000000"]);
+    }
+
+    #[test]
+    fn unreadable_state_counts_as_pinned() {
+        let mut all = candidates(&["20250101_000000", "20250102_000000"]);
+        all[1].pin = Pin::Unknown;
+        assert_eq!(kept(&Policy::last(1), all).len(), 2);
+    }
+
+    #[test]
+    fn backup_of_a_clock_set_back_is_as_old_as_its_neighbours() {
+        // Created in this order.
+        let all = candidates(&["20250101_000000", "19700101_000000", "20250102_000000"]);
+        assert_eq!(kept(&Policy::last(2), all.clone()), ["20250102_000000", "19700101_000000"]);
+        let within = Policy { within: Some(Age::days(3)), ..Policy::default() };
+        assert_eq!(kept(&within, all).len(), 3);
+        let newest = candidates(&["20250101_000000", "20250102_000000", "20200101_000000"]);
+        assert_eq!(kept(&Policy::last(1), newest.clone()), ["20200101_000000"]);
+        assert_eq!(kept(&within, newest).len(), 3);
     }
 }

@@ -30,6 +30,28 @@ impl Store {
         .await
     }
 
+    /// Whether every chunk that this backup needs is there, as far as nodes and index tell; leaves are not
+    /// read.
+    ///
+    /// # Errors
+    /// If the object store fails.
+    pub async fn has_chunks(&self, manifest: &Manifest) -> Result<bool, StoreError> {
+        let index = match self.index().await {
+            Err(StoreError::PacksMissing(_)) => return Ok(false),
+            index => index?,
+        };
+        match self.reachable(std::slice::from_ref(manifest)).await {
+            Ok(needed) => Ok(needed.iter().all(|id| index.get(id).is_some())),
+            Err(
+                StoreError::ChunkMissing(_)
+                | StoreError::ChunkDamaged { .. }
+                | StoreError::Malformed(_),
+            ) => Ok(false),
+            Err(error) if self.objects().is_unreadable(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// For each backup the stored bytes that nothing else needs: about what deleting it alone would
     /// free in the end.
     ///

@@ -2,7 +2,7 @@
 
 mod annotations;
 mod changes;
-mod exact;
+pub mod exact;
 mod files;
 mod hostile;
 mod memory;

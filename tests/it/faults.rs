@@ -5,6 +5,7 @@ mod contradictions;
 mod damage;
 mod disconnected;
 mod disk;
+mod flips;
 mod interrupted;
 mod killed;
 mod refused;

@@ -199,9 +199,9 @@ describe('commands', () => {
   });
 
   it('keep what the rules keep', () => {
-    const keep = fromRetention({ last: 5, hourly: 0, daily: 7, weekly: 0, monthly: 0, yearly: 0, within: null, pre_restore_within: null });
-    expect(asQuery(keep)).toEqual({ keep: 5, keep_daily: 7 });
-    expect(asWords(keep)).toEqual(['5', '--keep-daily', '7']);
+    const keep = fromRetention({ last: 5, hourly: 0, daily: 7, weekly: 0, monthly: 0, yearly: 0, within: null, pre_restore_within: '14d' });
+    expect(asQuery(keep)).toEqual({ keep: 5, keep_daily: 7, keep_pre_restore: '14d' });
+    expect(asWords(keep)).toEqual(['5', '--keep-daily', '7', '--keep-pre-restore', '14d']);
     expect(fromRetention(null)).toEqual(TEN_NEWEST);
   });
 });

@@ -9,10 +9,11 @@ export interface Keep {
   keep_monthly: number;
   keep_yearly: number;
   keep_within: string;
+  keep_pre_restore: string;
 }
 
-/** The documented default: the ten newest. */
-export const TEN_NEWEST: Keep = { keep: 10, keep_hourly: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, keep_within: '' };
+/** The documented default: the ten newest, and safety backups for thirty days. */
+export const TEN_NEWEST: Keep = { keep: 10, keep_hourly: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, keep_within: '', keep_pre_restore: '30d' };
 
 export const REASONS: Record<Reason, string> = {
   pinned: 'pinned',
@@ -23,13 +24,15 @@ export const REASONS: Record<Reason, string> = {
   monthly: 'newest of its month',
   yearly: 'newest of its year',
   within: 'young enough',
-  'pre-restore': 'young enough for what a restore put aside',
+  'pre-restore': 'safety backup, young enough',
+  'newest-good': 'the newest good one',
+  'state-unreadable': 'may be pinned: its state cannot be read',
 };
 
 export function fromRetention(retention: Retention | null): Keep {
   if (!retention) return { ...TEN_NEWEST };
-  const { last, hourly, daily, weekly, monthly, yearly, within } = retention;
-  return { keep: last, keep_hourly: hourly, keep_daily: daily, keep_weekly: weekly, keep_monthly: monthly, keep_yearly: yearly, keep_within: within ?? '' };
+  const { last, hourly, daily, weekly, monthly, yearly, within, pre_restore_within } = retention;
+  return { keep: last, keep_hourly: hourly, keep_daily: daily, keep_weekly: weekly, keep_monthly: monthly, keep_yearly: yearly, keep_within: within ?? '', keep_pre_restore: pre_restore_within };
 }
 
 /** Zeros are left out, but for the first: no rule at all means ten. */

@@ -130,9 +130,9 @@ describe('the page of a cleanup', () => {
 
     await press(page, /Try again/);
     expect([isOff(page), button(page)?.text()]).toEqual([false, 'Delete 3 backups']);
-    expect(asked.mock.lastCall).toEqual([{ keep: 2 }]);
+    expect(asked.mock.lastCall).toEqual([{ keep: 2, keep_pre_restore: '30d' }]);
     await press(page, /^Delete/);
-    expect(begun.mock.calls).toEqual([[{ keep: 2 }]]);
+    expect(begun.mock.calls).toEqual([[{ keep: 2, keep_pre_restore: '30d' }]]);
   });
 });
 

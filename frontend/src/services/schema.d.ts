@@ -587,6 +587,11 @@ export interface components {
             timestamp: string;
             /** @description The same instant with `Z`. */
             created_at: string;
+            /**
+             * Format: int64
+             * @description Its number, unique in the store and kept for ever; none if an earlier program made it.
+             */
+            number: number | null;
             /** @description What people call it. */
             description: string;
             /** @description `system`, or who asked. */
@@ -1006,6 +1011,8 @@ export interface components {
             description: string;
             /** @description Why it stays; empty if it goes. */
             kept_because: components["schemas"]["Reason"][];
+            /** @description Its place in the order of creation: 0 is the newest. */
+            place: number;
         };
         /** @description The newest backup that is not known to be damaged. */
         LastBackup: {
@@ -1131,7 +1138,7 @@ export interface components {
          * @description Why a backup is kept.
          * @enum {string}
          */
-        Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "pre-restore";
+        Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "pre-restore" | "newest-good" | "state-unreadable";
         /** @description What a restore did, for the documented answer. */
         Report: {
             safety_backup: components["schemas"]["BackupId"] | null;
@@ -1185,7 +1192,7 @@ export interface components {
             /** @description What did not work although the restore did, and what does not follow the rows by itself. */
             notes?: string[];
         };
-        /** @description What is kept after a scheduled backup, beside what is pinned. Periods are those of UTC. */
+        /** @description What is kept after each backup, beside what is pinned and the newest good one. Periods are those of UTC. */
         RetentionStatus: {
             /** @description So many of the newest. */
             last: number;
@@ -1201,8 +1208,8 @@ export interface components {
             yearly: number;
             /** @description All younger than this, counted from the newest; an age such as `36h` or `14d`. */
             within: string | null;
-            /** @description What restores put aside, as long as it is younger than this. */
-            pre_restore_within: string | null;
+            /** @description Safety backups younger than this. */
+            pre_restore_within: string;
         };
         /**
          * @description What a caller may do.
@@ -3630,7 +3637,7 @@ export interface operations {
     clean_up: {
         parameters: {
             query?: {
-                /** @description How many of the newest to keep, of all kinds. */
+                /** @description How many of the newest to keep. Safety backups take no place, and damaged ones none of good ones. */
                 keep?: number;
                 /** @description Also the newest of each of the last so many hours that have a backup. */
                 keep_hourly?: number;
@@ -3647,6 +3654,13 @@ export interface operations {
                  * @example 36h
                  */
                 keep_within?: string;
+                /**
+                 * @description Safety backups that are younger than this, counted from the newest; the other rules neither
+                 *     keep nor count them.
+                 */
+                keep_pre_restore?: string;
+                /** @description Delete also the last backup if no rule keeps it. */
+                allow_empty?: boolean;
                 /** @description Only say what would go. This an operator may ask, too. */
                 dry_run?: boolean;
             };

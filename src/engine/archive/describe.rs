@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::engine::BackupInfo;
-use crate::model::{Hash, Manifest, Parameters, State, check_label};
+use crate::model::{Hash, Manifest, Parameters, State, check_label, check_seal, seal};
 use crate::tree::split::Splitter;
 
 /// The version of the archive's form.
@@ -53,7 +54,10 @@ impl Described {
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let described: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let object: Map<String, Value> =
+            serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let described: Self =
+            serde_json::from_value(object.clone().into()).map_err(|error| error.to_string())?;
         let Made { format, leaf_factor, node_factor, manifest_hash } = described.archive;
         if format != ARCHIVE_FORMAT {
             return Err(format!("it has form {format}, this program knows {ARCHIVE_FORMAT}"));
@@ -65,6 +69,7 @@ impl Described {
             return Err("the manifest in it was changed".into());
         }
         described.manifest.check_foreign()?;
+        refuse_changed(text, &object, &described.manifest)?;
         let long = described.description.chars().count() > MAX_DESCRIPTION;
         if long || described.labels.len() > MAX_LABELS {
             return Err("its description or its labels are too long".into());
@@ -100,6 +105,26 @@ pub fn check_archive_metadata(text: &[u8]) -> Result<(), String> {
     Described::parse(text).map(|_| ())
 }
 
+/// Refuses a file that is not what was exported: by its checksum, which earlier programs did not write,
+/// and by what it says twice.
+fn refuse_changed(
+    text: &[u8],
+    object: &Map<String, Value>,
+    manifest: &Manifest,
+) -> Result<(), String> {
+    let manifest = serde_json::to_value(manifest).expect("a manifest is plain data");
+    let twice =
+        ["backup_id", "timestamp", "created_at", "created_by", "backup_type", "datasets", "size"];
+    let other = |key: &&&str| object.get(**key).is_some_and(|value| *value != manifest[**key]);
+    if let Some(key) = twice.iter().find(other) {
+        return Err(format!("its {key} was changed since it was exported"));
+    }
+    if object.contains_key("checksum") {
+        check_seal(text).map_err(|_| "it was changed since it was exported")?;
+    }
+    Ok(())
+}
+
 fn hash(manifest: &Manifest) -> Hash {
     Hash::of(&serde_json::to_vec(manifest).expect("a manifest is plain data"))
 }
@@ -122,7 +147,5 @@ pub fn metadata(manifest: &Manifest, state: &State, parameters: &Parameters) -> 
         manifest_hash: hash(manifest),
     };
     let written = Written { info: BackupInfo::new(manifest, state), archive, manifest };
-    let mut text = serde_json::to_vec_pretty(&written).expect("metadata is plain data");
-    text.push(b'\n');
-    text
+    seal(&written)
 }

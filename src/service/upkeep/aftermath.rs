@@ -5,7 +5,7 @@ use chrono::DateTime;
 
 use super::{Upkeep, seconds};
 use crate::service::audit::{Entry, Outcome};
-use crate::service::jobs::{Job, JobKind, JobState, Trigger};
+use crate::service::jobs::{Job, JobKind, JobState, Trigger, Work};
 use crate::service::webhook::{Event, Notice};
 
 impl Upkeep {
@@ -43,10 +43,28 @@ impl Upkeep {
                 self.measure().await;
             }
         }
+        self.clean_up_after(job).await;
         for notice in self.notices(job).await {
             if let Some(webhook) = &self.0.webhook {
                 webhook.send(notice);
             }
+        }
+    }
+
+    /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
+    async fn clean_up_after(&self, job: &Job) {
+        let asked_for = job.kind == JobKind::Backup && job.trigger == Trigger::Request;
+        if !asked_for || job.state != JobState::Succeeded {
+            return;
+        }
+        let Some(policy) = &self.0.plan.retention else { return };
+        // A cleanup keeps others waiting, so there is none unless something goes.
+        if matches!(self.0.engine.would_clean_up(policy).await, Ok(false)) {
+            return;
+        }
+        if let Err(error) = self.order(Work::Cleanup(policy.clone())) {
+            // The next backup is followed by one again.
+            tracing::info!("no cleanup after the backup of job {}: {error}", job.job_id);
         }
     }
 

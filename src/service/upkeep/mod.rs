@@ -48,7 +48,7 @@ const TRIAL: Duration = Duration::from_secs(5);
 pub struct Plan {
     /// When to back up.
     pub timetable: Timetable,
-    /// What to keep after a scheduled backup; everything without it.
+    /// What to keep after each backup; everything without it.
     pub retention: Option<Policy>,
     /// Within which time every backup is to be proven again; never without it.
     pub verify_within: Option<Age>,

@@ -18,7 +18,7 @@ pub struct ScheduleStatus {
     pub time_zone: &'static str,
     /// When backups are due.
     pub schedules: Vec<Upcoming>,
-    /// What is kept after a scheduled backup; everything if there is none.
+    /// What is kept after each backup; everything if there is none.
     pub retention: Option<RetentionStatus>,
     /// The latest scheduled backup.
     pub last_run: Option<LastRun>,
@@ -26,7 +26,7 @@ pub struct ScheduleStatus {
     pub verification: Option<VerificationStatus>,
 }
 
-/// What is kept after a scheduled backup, beside what is pinned. Periods are those of UTC.
+/// What is kept after each backup, beside what is pinned and the newest good one. Periods are those of UTC.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RetentionStatus {
     /// So many of the newest.
@@ -44,9 +44,9 @@ pub struct RetentionStatus {
     /// All younger than this, counted from the newest; an age such as `36h` or `14d`.
     #[schema(value_type = Option<String>)]
     pub within: Option<Age>,
-    /// What restores put aside, as long as it is younger than this.
-    #[schema(value_type = Option<String>)]
-    pub pre_restore_within: Option<Age>,
+    /// Safety backups younger than this.
+    #[schema(value_type = String)]
+    pub pre_restore_within: Age,
 }
 
 /// The verification round.

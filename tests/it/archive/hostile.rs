@@ -68,7 +68,16 @@ fn change(members: &mut Members, place: usize, from: &str, to: &str) {
 async fn an_archive_that_was_changed_says_where() {
     type Change = fn(&mut Members);
     let (cycle, _, sound) = small().await;
-    let cases: [(&str, Change); 17] = [
+    let cases: [(&str, Change); 20] = [
+        ("it was changed since it was exported", |m| {
+            change(m, 0, "\"description\": \"", "\"description\": \"Not the ");
+        }),
+        ("it was changed since it was exported", |m| {
+            change(m, 0, "\"pinned\": false", "\"pinned\": true");
+        }),
+        ("its created_by was changed", |m| {
+            change(m, 0, "\"created_by\": \"system\"", "\"created_by\": \"admin\"");
+        }),
         ("the rows of vrfs are not those", |m| change(m, 1, "Production", "production")),
         ("not those that were exported (1 of 2)", |m| {
             let text = String::from_utf8(m[1].2.clone()).expect("text");

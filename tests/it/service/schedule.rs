@@ -110,8 +110,7 @@ async fn after_a_scheduled_backup_the_rules_apply_and_pinned_ones_stay() {
         clockwork.turn(Duration::minutes(5));
         clockwork.backup().await;
     }
-    let policy = Policy { pre_restore_within: Some(Age::days(30)), ..Policy::last(2) };
-    let service = clockwork.service(hourly(Some(policy))).await;
+    let service = clockwork.service(hourly(Some(Policy::last(2)))).await;
     clockwork.turn(Duration::hours(1));
     assert!(service.upkeep().back_up_if_due().await);
     assert_eq!(clockwork.ids().await, ["20250920_143000", "20250920_144500", "20250920_154500"]);
@@ -128,7 +127,7 @@ async fn what_a_restore_put_aside_goes_in_its_own_time_and_takes_no_place() {
     let restored = clockwork.engine().await.restore(&first, &options, &Run::new()).await;
     let aside = restored.expect("restored").restore_results.safety_backup.expect("put aside");
 
-    let policy = Policy { pre_restore_within: Some(Age::days(2)), ..Policy::last(1) };
+    let policy = Policy { pre_restore_within: Age::days(2), ..Policy::last(1) };
     let service = clockwork.service(hourly(Some(policy))).await;
     clockwork.turn(Duration::hours(1));
     assert!(service.upkeep().back_up_if_due().await);
