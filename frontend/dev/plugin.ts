@@ -23,7 +23,7 @@ function restored(id: string) {
   const done = (inserted: number, updated: number, deleted: number) => ({ inserted, updated, deleted, unchanged: 68_000 });
   const datasets = { vrfs: done(0, 0, 1), prefixes: done(180, 519, 201), vpcs: done(12, 0, 0), public_ips: done(0, 0, 0) };
   const safety = publish(`Before restore of ${id}`, 'pre-restore');
-  return { status: 'success', message: `Backup ${id} restored`, backup_id: id, timestamp: new Date().toISOString(), restore_results: { ...datasets, safety_backup: safety.backup_id, proven: true, partial: false, target: HERE } };
+  return { status: 'success', message: `Backup ${id} restored`, backup_id: id, timestamp: new Date().toISOString(), restore_results: { ...datasets, other_rows: [], safety_backup: safety.backup_id, proven: true, partial: false, target: HERE } };
 }
 
 const HERE = { database: 'prefix_management', server: 'db:5432', system_identifier: '7400000000000000000' };
@@ -31,7 +31,7 @@ const HERE = { database: 'prefix_management', server: 'db:5432', system_identifi
 function preview(id: string) {
   const row = changes();
   const datasets = { vrfs: { inserted: 0, updated: 0, deleted: 1, unchanged: 220 }, prefixes: { inserted: 180, updated: 519, deleted: 201, unchanged: 68_000 }, vpcs: { inserted: 12, updated: 0, deleted: 0, unchanged: 33_000 }, public_ips: { inserted: 0, updated: 0, deleted: 0, unchanged: 8_580 } };
-  return { status: 'success', backup_id: id, partial: false, datasets, touched: 14, changes: row, truncated: false, missing_tables: [], source: HERE, target: HERE, other_database: null };
+  return { status: 'success', backup_id: id, partial: false, datasets, other_rows: [], touched: 14, changes: row, truncated: false, missing_tables: [], source: HERE, target: HERE, other_database: null };
 }
 
 function cleanup(query: URLSearchParams) {

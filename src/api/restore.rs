@@ -72,7 +72,6 @@ pub async fn restore(
         into_other_database: asked.into_other_database,
         created_by: caller.author(),
         lock_patience: service.engine().lock_timeout(),
-        ..RestoreOptions::default()
     };
     refuse_unknown(&service, &id).await?;
     carry_out(&service, caller.order(Work::Restore(id, options)), prefer).await

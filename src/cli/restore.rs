@@ -10,7 +10,9 @@ use super::diff::rows;
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, plural, table};
 use super::prompt::Answer;
-use crate::engine::{EngineError, Preview, RestoreOptions, RestoreResults, Restored, Selection};
+use crate::engine::{
+    EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, Selection,
+};
 use crate::model::{BackupId, Dataset};
 
 /// Changed rows of each dataset that a preview shows to people.
@@ -60,11 +62,11 @@ impl Arguments {
             let look = async |run: &_| engine.preview(&id, &options, shown, run).await;
             let preview = context.run(look).await?;
             if self.dry_run {
-                context.print(&preview, text_of_preview);
+                context.print(&preview, |preview| text_of_preview(preview, !self.no_safety_backup));
                 return Ok(());
             }
             // Whoever is asked is shown what about, whatever else is not to be said.
-            output::note(&text_of_preview(&preview));
+            output::note(&text_of_preview(&preview, !self.no_safety_backup));
             if let (Some(why), false) = (&preview.other_database, self.into_other_database) {
                 return Err(EngineError::OtherDatabase { id, why: why.clone() }.into());
             }
@@ -103,7 +105,26 @@ fn results(datasets: &BTreeMap<Dataset, RestoreResults>, head: [&str; 5]) -> Str
     table.to_string()
 }
 
-fn text_of_preview(preview: &Preview) -> String {
+/// Says what is done to rows of tables that are not backed up.
+fn others(rows: &[OtherRows], [removed, inserted]: [&str; 2], kept: bool) -> String {
+    let mut text = String::new();
+    for OtherRows { table, removed: gone, inserted: back } in rows {
+        if *gone > 0 {
+            let records = plural(*gone, "record");
+            text += &format!(
+                "\nBeside these, {records} of {table} {removed}: answers to requests whose rows are undone.{}",
+                if kept { " The safety backup keeps them." } else { "" }
+            );
+        }
+        if *back > 0 {
+            let records = plural(*back, "record");
+            text += &format!("\nBeside these, {records} of {table} {inserted}.");
+        }
+    }
+    text
+}
+
+fn text_of_preview(preview: &Preview, kept: bool) -> String {
     let lacks = lacking(&preview.missing_tables);
     let notes: String =
         preview.notes.iter().map(|note| format!("\nNote: {}", plain(note))).collect();
@@ -112,11 +133,11 @@ fn text_of_preview(preview: &Preview) -> String {
     let other = other.unwrap_or_default();
     format!(
         "Backup of    {source}\nRestore into {target}{other}\n\n{}{lacks}{notes}",
-        changes_of(preview)
+        changes_of(preview, kept)
     )
 }
 
-fn changes_of(preview: &Preview) -> String {
+fn changes_of(preview: &Preview, kept: bool) -> String {
     if preview.is_empty() {
         let what = if preview.partial { "Of what was selected, nothing" } else { "Nothing" };
         let id = &preview.backup_id;
@@ -126,6 +147,7 @@ fn changes_of(preview: &Preview) -> String {
     let mut text =
         format!("A restore of {} would do this to the current rows:\n", preview.backup_id);
     text += &results(&preview.datasets, head);
+    text += &others(&preview.other_rows, ["would be removed", "would be brought back"], kept);
     if preview.touched > 0 {
         let touched = plural(preview.touched, "update");
         text += &format!("\n{touched} of a time stamp alone");
@@ -155,9 +177,14 @@ fn text(restored: &Restored) -> String {
     let notes: String =
         restored.notes.iter().map(|note| format!("\nNote: {}", plain(note))).collect();
     format!(
-        "{} into {}\n{}\nProven: {proven}.\n{undo}{notes}",
+        "{} into {}\n{}{}\nProven: {proven}.\n{undo}{notes}",
         restored.message,
         plain(&report.target.to_string()),
         results(&report.datasets, head),
+        others(
+            &report.other_rows,
+            ["were removed", "were brought back"],
+            report.safety_backup.is_some()
+        ),
     )
 }

@@ -8,7 +8,7 @@ use super::capture::{Sinks, capture};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest,
-    Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
+    RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
 };
 use crate::postgres::{Session, Site};
 use crate::store::{Reader, Store};
@@ -27,6 +27,8 @@ pub struct Captured {
     pub sequences: Vec<SequenceValue>,
     /// What identifies it.
     pub snapshot: SnapshotInfo,
+    /// Rows beside the datasets that are kept for the undo.
+    pub removed: Vec<RemovedRows>,
 }
 
 /// What a manifest says beside the snapshot.
@@ -64,6 +66,7 @@ impl Captured {
             number: None,
             imported: false,
             store: None,
+            removed: self.removed.clone(),
         }
     }
 
@@ -184,7 +187,7 @@ impl Engine {
         let snapshot = sessions[0].snapshot_info(schema.fingerprint()).await?;
         let parts = capture(sessions, &schema, splitter(&self.store), sinks, run).await?;
         let sequences = sessions[0].sequence_values(&schema).await?;
-        Ok(Captured { taken, schema, parts, sequences, snapshot })
+        Ok(Captured { taken, schema, parts, sequences, snapshot, removed: Vec::new() })
     }
 
     /// Reads the live database for a comparison.

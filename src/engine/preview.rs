@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::compare::{Side, changes, differing};
 use super::diff::{Compared, collect};
 use super::live::named_if_blocked;
+use super::records::{OtherRows, fitting, since};
 use super::restore::RestoreOptions;
 use super::results::RestoreResults;
 use super::rows::Collected;
@@ -16,7 +17,7 @@ use super::{Engine, EngineError, Phase, RowChange, Run};
 use crate::model::{
     BackupId, Dataset, Manifest, MissingTable, Part, Sameness, Schema, Source, Table,
 };
-use crate::postgres::{Apply, Session};
+use crate::postgres::{Apply, Records, Session, Since};
 use crate::threads;
 use crate::tree::{Key, Layout, Range};
 
@@ -33,6 +34,8 @@ pub struct Preview {
     pub datasets: BTreeMap<Dataset, RestoreResults>,
     /// Of the rows to be updated, those of which only the time of the last touch would change.
     pub touched: u64,
+    /// What would be done to rows of tables that are not backed up.
+    pub other_rows: Vec<OtherRows>,
     /// The rows that would change, from live to what they become.
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are listed.
@@ -54,7 +57,7 @@ impl Preview {
     /// Whether the restore would change nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.datasets.values().all(RestoreResults::is_zero)
+        self.datasets.values().all(RestoreResults::is_zero) && self.other_rows.is_empty()
     }
 }
 
@@ -111,17 +114,28 @@ impl Engine {
             second.close().await?;
         }
         let missing_tables = schema.lacking();
+        let since = since(&manifest, &passing.captured.snapshot);
         let live = Compared::from(passing).side;
-        let target = Compared::backup(manifest, store).side;
+        let target = Side { reader: store, parts: manifest.parts.clone() };
         run.begin(Phase::Comparing, None);
         let unchanged = RestoreResults::unchanged(&live.parts);
-        let found = if options.selection.is_all() {
-            collect(schema, live, target, limit).await?
+        let (rules, records) = (session.write_rules(&schema).await?, session.records(&site).await?);
+        let mut apply = Apply::new(session, &schema, &rules);
+        let all = options.selection.is_all();
+        let found = if all {
+            collect(schema.clone(), live, target, limit).await?
         } else {
-            self.stage_changes(session, &schema, &live, &target).await?;
-            let mut apply = Apply::new(session, &schema);
+            self.stage_changes(&mut apply, (&schema, &rules), &live, &target).await?;
             apply.select(&options.selection).await?;
             collect_staged(&mut apply, schema.clone(), (live, target), limit).await?
+        };
+        let changes = found.datasets.values().any(|counts| !counts.is_zero());
+        let other_rows = match &records {
+            Some(records) => {
+                let since = Some(since).filter(|_| changes);
+                self.other_rows(&mut apply, records, &manifest, since, all).await?
+            }
+            None => Vec::new(),
         };
         session.rollback().await?;
         run.begin(Phase::Done, None);
@@ -130,6 +144,7 @@ impl Engine {
             backup_id: id,
             partial: !options.selection.is_all(),
             datasets: RestoreResults::over(&unchanged, &found.datasets),
+            other_rows,
             touched: found.datasets.values().map(|counts| counts.touched).sum(),
             changes: found.changes,
             truncated: found.truncated,
@@ -139,6 +154,33 @@ impl Engine {
             other_database,
             notes,
         })
+    }
+}
+
+impl Engine {
+    /// What would be done to records of requests; nothing goes if nothing changes.
+    async fn other_rows(
+        &self,
+        apply: &mut Apply<'_>,
+        records: &Records,
+        manifest: &Manifest,
+        since: Option<Since>,
+        all: bool,
+    ) -> Result<Vec<OtherRows>, EngineError> {
+        let chosen = match &since {
+            Some(since) => Some(apply.choose_records(records, since, all, false).await?),
+            None => None,
+        };
+        let removed = chosen.as_ref().map_or(0, |chosen| chosen.count);
+        let kept = manifest.removed.first().filter(|_| all);
+        let kept = kept.and_then(|kept| Some((kept, fitting(kept, records)?)));
+        let Some((kept, columns)) = kept else {
+            return Ok(OtherRows::some(records, (removed, 0)));
+        };
+        let reader = self.store.reader().await?;
+        self.stage_records(apply, records, (kept, &columns), reader).await?;
+        let inserted = apply.count_returning(records, chosen.as_ref()).await?;
+        Ok(OtherRows::some(records, (removed, inserted)))
     }
 }
 

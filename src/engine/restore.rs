@@ -10,15 +10,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::compare::Side;
-use super::live::{Labelled, Passing, named_if_blocked};
+use super::live::{Captured, Labelled, Passing, named_if_blocked};
+use super::records::{Exchange, OtherRows};
 use super::results::{RestoreResults, by_dataset};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
     BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Sameness, Schema,
-    SequenceValue, Source, rfc3339,
+    SequenceValue, SnapshotInfo, Source, rfc3339,
 };
 use crate::postgres::{Apply, Selection, Session, Site, Staged};
-use crate::store::{Lock, Mode};
+use crate::store::{Lock, Mode, Written};
 
 /// How long a restore waits for a sweep to end.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
@@ -60,6 +61,8 @@ pub struct Report {
     /// By dataset.
     #[serde(flatten)]
     pub datasets: BTreeMap<Dataset, RestoreResults>,
+    /// What was done to rows of tables that are not backed up.
+    pub other_rows: Vec<OtherRows>,
     /// The backup of what was replaced; restoring it is the undo.
     pub safety_backup: Option<BackupId>,
     /// Whether what was read back equals the backup. Nothing is committed otherwise.
@@ -115,8 +118,10 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
 struct Replaced {
     schema: Schema,
     side: Side,
-    safety: Option<BackupId>,
-    source: Source,
+    /// What identifies the snapshot.
+    snapshot: SnapshotInfo,
+    /// What is in the store and is to be a backup, if one is wanted.
+    captured: Option<(Captured, Written)>,
 }
 
 impl Engine {
@@ -173,27 +178,36 @@ impl Engine {
         session.begin_exclusive(&site, options.lock_patience).await?;
         // Again, now that nobody can alter the tables any more.
         let surroundings = session.surroundings(&site).await?;
-        let live = self.keep(session, &site, manifest, options, run).await?;
+        let mut live = self.keep(session, &site, manifest, options, run).await?;
 
         run.begin(Phase::Comparing, None);
         // Both are read with one reader: what it has of one side, it need not read for the other.
         let reader = live.side.reader.clone();
         let target = Side { reader, parts: manifest.parts.clone() };
-        self.stage_changes(session, &live.schema, &live.side, &target).await?;
+        let captured = live.captured.take();
+        let rules = session.write_rules(&live.schema).await?;
+        let records = session.records(&site).await?;
+        let mut apply = Apply::new(session, &live.schema, &rules);
+        self.stage_changes(&mut apply, (&live.schema, &rules), &live.side, &target).await?;
 
         run.begin(Phase::Applying, None);
-        let mut apply = Apply::new(session, &live.schema);
         if !options.selection.is_all() {
             apply.select(&options.selection).await?;
         }
         let staged = apply.staged().await?;
+        let all = options.selection.is_all();
+        let before = (manifest, &live.snapshot, &live.side.reader);
+        let exchange = self.exchange(&mut apply, records, before, &staged, all).await?;
+        // What goes must be in the backup of what is replaced, before anything is written.
+        let safety =
+            self.publish_safety(&mut apply, captured, &exchange, manifest, options).await?;
         let covered = |sequence: &&SequenceValue| {
             options.selection.covers_sequence(&sequence.name, &live.schema)
         };
         let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
         let nearly_empty = nearly_empty(&live.side.parts, &staged);
-        let made_after = &manifest.snapshot.taken_at;
-        apply.write(&site, &surroundings, &nearly_empty, &sequences, made_after).await?;
+        apply.write(&site, &surroundings, &nearly_empty, &sequences).await?;
+        let other_rows = exchange.carry_out(&mut apply).await?;
 
         run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
         if options.selection.is_all() {
@@ -214,10 +228,11 @@ impl Engine {
         let unchanged = RestoreResults::unchanged(&live.side.parts);
         let report = Report {
             datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),
-            safety_backup: live.safety,
+            other_rows,
+            safety_backup: safety,
             proven: true,
             partial: !options.selection.is_all(),
-            target: live.source,
+            target: Source::from(&live.snapshot),
         };
         Ok((report, surroundings.notes().into_iter().chain(remark).collect()))
     }
@@ -233,21 +248,20 @@ impl Engine {
     ) -> Result<Replaced, EngineError> {
         let schema = self.fitting_schema(session, site, manifest).await?;
         let Some(mut beside) = session.beside(site).await else {
-            return self.keep_as_read(&mut [session], schema, manifest, options, run).await;
+            return self.keep_as_read(&mut [session], schema, options, run).await;
         };
         run.register(&beside);
         let both = &mut [session, &mut beside];
-        let kept = self.keep_as_read(both, schema, manifest, options, run).await?;
+        let kept = self.keep_as_read(both, schema, options, run).await?;
         beside.rollback().await?;
         Ok(kept)
     }
 
-    /// Reads what is about to be replaced, and publishes it as a backup of its own.
+    /// Reads what is about to be replaced: into the store if it is to be a backup of its own.
     async fn keep_as_read(
         &self,
         sessions: &mut [&mut Session],
         schema: Schema,
-        manifest: &Manifest,
         options: &RestoreOptions,
         run: &Run,
     ) -> Result<Replaced, EngineError> {
@@ -255,21 +269,37 @@ impl Engine {
             let store = self.store.reader().await?;
             let Passing { captured, reader } =
                 self.capture_aside(sessions, schema.clone(), &store, run).await?;
-            let side = Side { reader, parts: captured.parts.clone() };
-            let source = Source::from(&captured.snapshot);
-            return Ok(Replaced { schema, side, safety: None, source });
+            let side = Side { reader, parts: captured.parts };
+            return Ok(Replaced { schema, side, snapshot: captured.snapshot, captured: None });
         }
         let (captured, writer) = self.capture_into_store(sessions, schema.clone(), run).await?;
         let written = writer.finish().await?;
+        let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
+        let snapshot = captured.snapshot.clone();
+        Ok(Replaced { schema, side, snapshot, captured: Some((captured, written)) })
+    }
+
+    /// Publishes the backup of what is about to be replaced, with the records that go.
+    async fn publish_safety(
+        &self,
+        apply: &mut Apply<'_>,
+        captured: Option<(Captured, Written)>,
+        exchange: &Exchange<'_>,
+        manifest: &Manifest,
+        options: &RestoreOptions,
+    ) -> Result<Option<BackupId>, EngineError> {
+        let Some((mut captured, mut written)) = captured else { return Ok(None) };
+        if let Some(records) = exchange.records.as_ref().filter(|_| exchange.chosen > 0) {
+            let (removed, more) = self.keep_records(apply, records).await?;
+            captured.removed.push(removed);
+            written = written.and(more);
+        }
         let label = Labelled {
             description: Some(format!("Before restore of {}", manifest.backup_id)),
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
         };
-        let safety = Some(self.publish(&captured, &written, &label).await?.backup_id);
-        let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
-        let source = Source::from(&captured.snapshot);
-        Ok(Replaced { schema, side, safety, source })
+        Ok(Some(self.publish(&captured, &written, &label).await?.backup_id))
     }
 
     /// The live tables, if all that can be told before they are locked is in order, and a remark on

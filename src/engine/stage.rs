@@ -1,11 +1,13 @@
 //! Brings changes into the staging tables: one thread compares, while the lines are copied.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::compare::{Side, changes, differing};
 use super::{Engine, EngineError};
 use crate::model::Schema;
-use crate::postgres::{Session, Staging};
+use crate::postgres::{Apply, Rules, Staging};
 use crate::threads;
 use crate::tree::Layout;
 
@@ -17,18 +19,20 @@ impl Engine {
     /// of its own, copying meanwhile.
     pub(super) async fn stage_changes(
         &self,
-        session: &mut Session,
-        schema: &Schema,
+        apply: &mut Apply<'_>,
+        (schema, rules): (&Schema, &Rules),
         live: &Side,
         target: &Side,
     ) -> Result<(), EngineError> {
-        session.create_staging(schema).await?;
-        for part in differing(live, target)? {
+        let parts = differing(live, target)?;
+        apply.create_staging(&parts.iter().map(|part| part.table).collect()).await?;
+        let sides = Arc::new((live.clone(), target.clone()));
+        for part in parts {
             let table = schema.table(part.table).expect("a part's table is in its schema");
+            let (layout, staging) = (Layout::from(table), Staging::new(part, schema, rules));
             let (sender, lines) = mpsc::channel(4);
-            let (sides, owned) = ((live.clone(), target.clone()), table.clone());
+            let sides = sides.clone();
             let comparing = threads::spawn(move || -> Result<(), EngineError> {
-                let (layout, staging) = (Layout::from(&owned), Staging::new(part, &owned));
                 let mut block = Vec::with_capacity(2 * BLOCK);
                 for change in changes(part, &layout, &sides.0, &sides.1)? {
                     staging.write(&change?, &mut block);
@@ -43,10 +47,10 @@ impl Engine {
                 let _ = sender.blocking_send(block);
                 Ok(())
             });
-            let staged = session.stage(table, lines).await;
+            let staged = apply.stage(part, lines).await;
             comparing.await.expect("comparing does not panic")?;
             staged?;
         }
-        Ok(session.analyze_staging(schema).await?)
+        Ok(apply.analyze_staging().await?)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{
     BackupId, Dataset, DatasetSummary, FORMAT_VERSION, ForeignKey, Hash, Manifest, PARTS, Part,
-    PartManifest, Schema, Table, timestamp,
+    PartManifest, RECORDS, RemovedRows, Schema, Table, timestamp,
 };
 
 impl Manifest {
@@ -21,6 +21,7 @@ impl Manifest {
         }
         self.schema.check()?;
         self.check_parts()?;
+        self.check_removed()?;
         self.check_datasets()?;
         self.check_sequences()?;
         self.check_time()?;
@@ -131,6 +132,19 @@ fn check_files<'f>(
     let expected = Dataset::ALL.map(|dataset| (dataset, dataset.file_name(id)));
     let same = files.map(|(dataset, name)| (*dataset, name.clone())).eq(expected);
     if same { Ok(()) } else { Err("its files are not those of its id".into()) }
+}
+
+impl Manifest {
+    fn check_removed(&self) -> Result<(), String> {
+        let Some((removed, more)) = self.removed.split_first() else { return Ok(()) };
+        let RemovedRows { part, schema } = removed;
+        let named = (part.name.as_str(), part.dataset, part.table.as_str());
+        let known = (RECORDS.name, RECORDS.dataset, RECORDS.table);
+        if !more.is_empty() || named != known || schema.name != RECORDS.table {
+            return Err(format!("removed rows of {:?} do not belong into it", part.table));
+        }
+        schema.check().map_err(|why| format!("the table {}: {why}", schema.name))
+    }
 }
 
 /// Names and versions are shown to people; only a description may hold anything.

@@ -19,10 +19,12 @@ pub enum Dataset {
     Vpcs,
     /// Public addresses, and the addresses of device42 where they exist.
     PublicIps,
+    /// None of the four: rows beside them that a restore removed, in its safety backup alone.
+    IdempotencyRecords,
 }
 
 impl Dataset {
-    /// All four, in the order in which they are shown.
+    /// The four of every backup, in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Vrfs, Self::Prefixes, Self::Vpcs, Self::PublicIps];
 
     /// The name in metadata, on the command line and in the API.
@@ -33,6 +35,7 @@ impl Dataset {
             Self::Prefixes => "prefixes",
             Self::Vpcs => "vpcs",
             Self::PublicIps => "public_ips",
+            Self::IdempotencyRecords => "idempotency_records",
         }
     }
 
@@ -44,6 +47,7 @@ impl Dataset {
             Self::Prefixes => "manual_prefixes",
             Self::Vpcs => "vpc_data",
             Self::PublicIps => "public_ips",
+            Self::IdempotencyRecords => "idempotency_records",
         };
         format!("{stem}_export_{id}.json")
     }
@@ -110,24 +114,21 @@ pub const PARTS: [Part; 7] = [
 /// Columns that a mere touch changes. They are stored apart, so that a touch costs next to nothing.
 pub const VOLATILE_COLUMNS: [&str; 2] = ["updated_at", "last_updated"];
 
-/// A table that is not backed up, but whose newer rows would lie after a restore.
-#[derive(Debug)]
-pub struct StaleRows {
-    /// The table; a site may lack it.
-    pub table: &'static str,
-    /// The column that tells when a row was made.
-    pub made_at: &'static str,
-}
+/// The rows that a restore removes beside the backed-up ones: answers that the application keeps for
+/// requests whose rows are undone. They are kept in the safety backup, and come back with the undo.
+pub static RECORDS: Part = Part {
+    optional: true,
+    ..part("idempotency_records", Dataset::IdempotencyRecords, "idempotency_record", "true")
+};
 
-/// What a restore removes beside the backed-up rows: rows made after the backup was.
-pub const STALE_AFTER_RESTORE: [StaleRows; 1] =
-    [StaleRows { table: "idempotency_record", made_at: "created_at" }];
+/// The column of [`RECORDS`] that tells when a row was made.
+pub const RECORD_MADE_AT: &str = "created_at";
 
 impl Part {
     /// The part with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
-        PARTS.iter().find(|part| part.name == name)
+        PARTS.iter().chain([&RECORDS]).find(|part| part.name == name)
     }
 
     /// The backed-up tables, each once, referenced ones before those that refer to them.

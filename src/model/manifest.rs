@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{BackupId, Claimed, Dataset, Hash, Schema};
+use super::{BackupId, Claimed, Dataset, Hash, Schema, Table};
 
 /// The version of the store's format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -118,6 +118,20 @@ pub struct Manifest {
     /// What `store.json` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreFacts>,
+    /// Rows beside the datasets that the restore removed which this backup was made for; its undo
+    /// brings them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<RemovedRows>,
+}
+
+/// Rows of a table that is not backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedRows {
+    /// The tree that holds them.
+    #[serde(flatten)]
+    pub part: PartManifest,
+    /// The table as it was.
+    pub schema: Table,
 }
 
 /// A dataset in numbers.
@@ -256,7 +270,26 @@ impl Manifest {
     /// The tree of this part.
     #[must_use]
     pub fn part(&self, name: &str) -> Option<&PartManifest> {
-        self.parts.iter().find(|part| part.name == name)
+        self.trees().find(|part| part.name == name)
+    }
+
+    /// Every tree that this backup needs.
+    pub fn trees(&self) -> impl Iterator<Item = &PartManifest> {
+        self.parts.iter().chain(self.removed.iter().map(|removed| &removed.part))
+    }
+
+    /// The table with this name, as it was.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        let mut removed = self.removed.iter().map(|removed| &removed.schema);
+        self.schema.table(name).or_else(|| removed.find(|table| table.name == name))
+    }
+
+    /// The four datasets, and what else this backup holds.
+    #[must_use]
+    pub fn all_datasets(&self) -> Vec<Dataset> {
+        let removed = self.removed.iter().map(|removed| removed.part.dataset);
+        Dataset::ALL.into_iter().chain(removed).collect()
     }
 
     /// Takes on an id and a number.

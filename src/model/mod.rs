@@ -19,14 +19,14 @@ pub use age::{Age, MalformedAge};
 pub use annotation::{check_author, check_description, check_label};
 pub use counts::RowCounts;
 pub use dataset::{
-    Dataset, PARTS, Part, STALE_AFTER_RESTORE, StaleRows, UnknownDataset, VOLATILE_COLUMNS,
+    Dataset, PARTS, Part, RECORD_MADE_AT, RECORDS, UnknownDataset, VOLATILE_COLUMNS,
 };
 pub use hash::{ChunkId, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
 pub use ids::{Claimed, Ids, Unrecorded};
 pub use manifest::{
-    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, SequenceValue,
-    SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
+    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, RemovedRows,
+    SequenceValue, SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
 };
 pub use retention::{Candidate, Decision, Pin, Policy, Reason};
 pub use schema::{

@@ -66,7 +66,7 @@ pub struct Table {
     pub sequences: Vec<String>,
 }
 
-/// A stored column. Generated columns are computed by the database and not stored.
+/// A stored column. Generated columns are computed by the database and not stored, but in a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// The name.
@@ -79,6 +79,9 @@ pub struct Column {
     /// Whether and how strictly the database numbers its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// Whether the database computes it; only in a key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
 }
 
 /// `GENERATED … AS IDENTITY`.
@@ -155,6 +158,19 @@ impl Table {
     pub fn settable(&self) -> impl Iterator<Item = &str> {
         let free = |column: &&Column| column.identity != Some(Identity::Always);
         self.columns[self.key.len()..].iter().filter(free).map(|column| column.name.as_str())
+    }
+
+    /// The columns of the key that an UPDATE may set.
+    pub fn settable_key(&self) -> impl Iterator<Item = &str> {
+        let free =
+            |column: &&Column| column.identity != Some(Identity::Always) && !column.generated;
+        self.columns[..self.key.len()].iter().filter(free).map(|column| column.name.as_str())
+    }
+
+    /// The columns that an INSERT gives: all but those that the database computes.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        let given = self.columns.iter().filter(|column| !column.generated);
+        given.map(|column| column.name.as_str())
     }
 
     /// The columns besides the key that only the database numbers.

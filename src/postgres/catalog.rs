@@ -75,19 +75,21 @@ impl Session {
     async fn columns(&mut self, ids: &str) -> Result<ByTable<Column>, DatabaseError> {
         let query = format!(
             "SELECT t.relname::text, attname::text, format_type(atttypid, atttypmod), attnum,
-                 attidentity::text
+                 attidentity::text, attgenerated <> ''
              FROM pg_attribute JOIN pg_class t ON t.oid = attrelid
-             WHERE t.oid = ANY ({ids}) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+             WHERE t.oid = ANY ({ids}) AND attnum > 0 AND NOT attisdropped
+             AND (attgenerated = '' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid
+                  AND i.indisprimary AND attnum = ANY (i.indkey)))"
         );
-        let rows: Vec<(String, String, String, i16, String)> =
+        let rows: Vec<(String, String, String, i16, String, bool)> =
             self.rows(query).await.trying(CANNOT)?;
-        Ok(by_table(rows, |(table, name, type_name, position, identity)| {
+        Ok(by_table(rows, |(table, name, type_name, position, identity, generated)| {
             let identity = match identity.as_str() {
                 "a" => Some(Identity::Always),
                 "d" => Some(Identity::ByDefault),
                 _ => None,
             };
-            (table, Column { name, type_name, position, identity })
+            (table, Column { name, type_name, position, identity, generated })
         }))
     }
 

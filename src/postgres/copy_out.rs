@@ -83,9 +83,19 @@ impl Session {
             sql::table(table),
             pages.condition()
         );
-        let mut stream = self.raw().copy_out_raw(&statement).await.trying(what())?;
+        self.copy_out(&statement, &what(), blocks).await
+    }
+
+    /// Sends what a COPY statement gives, in blocks, as [`Self::copy_table`] does.
+    pub(super) async fn copy_out(
+        &mut self,
+        statement: &str,
+        what: &str,
+        blocks: &Sender<Vec<u8>>,
+    ) -> Result<(), DatabaseError> {
+        let mut stream = self.raw().copy_out_raw(statement).await.trying(what)?;
         let mut block = Vec::with_capacity(2 * BLOCK);
-        while let Some(data) = stream.try_next().await.trying(what())? {
+        while let Some(data) = stream.try_next().await.trying(what)? {
             block.extend_from_slice(&data);
             if block.len() >= BLOCK {
                 let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));

@@ -17,7 +17,7 @@ mod snapshot;
 mod sql;
 mod surroundings;
 
-pub use apply::{Apply, Selection, Staged, Staging};
+pub use apply::{Apply, Chosen, Records, Rules, Selection, Since, Staged, Staging};
 pub use catalog::OutsideReference;
 pub use connect::LOCK_TIMEOUT;
 pub use copy_out::Pages;

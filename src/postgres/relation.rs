@@ -4,7 +4,7 @@
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
 use super::sql;
-use crate::model::{MissingTable, NOT_THERE, PARTS, Part, STALE_AFTER_RESTORE};
+use crate::model::{MissingTable, NOT_THERE, PARTS, Part, RECORDS};
 
 const CANNOT: &str = "look the tables up";
 
@@ -116,8 +116,7 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub async fn site(&mut self) -> Result<Site, DatabaseError> {
-        let stale = STALE_AFTER_RESTORE.iter().map(|stale| stale.table);
-        let names: Vec<_> = Part::tables().into_iter().chain(stale).collect();
+        let names: Vec<_> = Part::tables().into_iter().chain([RECORDS.table]).collect();
         let query = format!(
             "SELECT w.name, f.nspname, f.oid::int8, f.relkind, f.relhassubclass
              FROM unnest(ARRAY[{}]) AS w (name)

@@ -60,24 +60,16 @@ pub fn names_of<'n>(alias: &str, identifiers: impl IntoIterator<Item = &'n str>)
     identifiers.into_iter().map(qualify).collect::<Vec<_>>().join(", ")
 }
 
-/// `a.x = b.y AND …` over pairs of columns.
-pub fn equal<'n>(
-    (a, b): (&str, &str),
-    pairs: impl IntoIterator<Item = (&'n str, &'n str)>,
-) -> String {
-    let pair = |(x, y)| format!("{a}.{} = {b}.{}", name(x), name(y));
-    pairs.into_iter().map(pair).collect::<Vec<_>>().join(" AND ")
-}
-
-/// `a.key = b.key` for the key of this table.
-pub fn same_key(table: &Table, aliases: (&str, &str)) -> String {
-    equal(aliases, table.key_names().map(|column| (column, column)))
+/// A value as COPY shows it, before it is escaped: a cast to text is another form for some types. It
+/// compares by its bytes.
+pub fn text_of(expression: &str) -> String {
+    format!("format('%s', {expression}) COLLATE \"C\"")
 }
 
 /// The `ORDER BY` whose order [`crate::tree::Layout`] computes itself.
 pub fn key_order(table: &Table) -> String {
     let order = |key: &KeyColumn| match key.kind {
-        KeyKind::Text => format!("{}::text COLLATE \"C\"", name(&key.column)),
+        KeyKind::Text => text_of(&name(&key.column)),
         KeyKind::Uuid | KeyKind::Integer => name(&key.column),
     };
     table.key.iter().map(order).collect::<Vec<_>>().join(", ")

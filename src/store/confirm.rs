@@ -21,6 +21,19 @@ pub struct Written {
     pub relied: BTreeSet<PackId>,
 }
 
+impl Written {
+    /// What two writers did.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.new_chunks += more.new_chunks;
+        self.new_raw_bytes += more.new_raw_bytes;
+        self.stored_bytes += more.stored_bytes;
+        self.packs.extend(more.packs);
+        self.relied.extend(more.relied);
+        self
+    }
+}
+
 impl Store {
     /// Checks that every pack which a new backup relies on is still there, and that no sweep has
     /// marked it to go. The locks keep a sweep away from a backup; this is for one that did not

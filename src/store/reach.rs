@@ -92,7 +92,7 @@ impl Store {
 
 /// The roots of all trees of these backups.
 pub fn roots(manifests: &[Manifest]) -> impl Iterator<Item = ChunkId> {
-    manifests.iter().flat_map(|manifest| manifest.parts.iter().map(|part| part.root))
+    manifests.iter().flat_map(|manifest| manifest.trees().map(|part| part.root))
 }
 
 fn add_bases(reached: &mut HashSet<ChunkId>, index: &Index) {

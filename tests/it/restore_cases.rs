@@ -1,17 +1,21 @@
 //! What a restore must bring back exactly, and what it must refuse, on a real PostgreSQL as the
 //! tables' owner, who is no superuser.
 
+mod domains;
+mod equal_keys;
 mod keys;
 mod locks;
 mod partial;
 mod preview;
 mod prop;
+mod records;
 mod refusals;
 mod relief;
 mod rows;
 mod sequences;
 mod sessions;
 mod settings;
+mod shapes;
 mod sites;
 mod triggers;
 mod unique;

@@ -95,11 +95,18 @@ describe('a problem', () => {
 describe('the preview’s sentence', () => {
   const rows = (inserted: number, updated: number, deleted: number) => ({ inserted, updated, deleted, unchanged: 10 });
   const place = { database: 'ipam', server: 'db:5432', system_identifier: null };
-  const preview = { status: 'success', backup_id: 'x', partial: false, touched: 0, changes: [], truncated: false, missing_tables: [], source: place, target: place, other_database: null };
+  const preview = { status: 'success', backup_id: 'x', partial: false, other_rows: [], touched: 0, changes: [], truncated: false, missing_tables: [], source: place, target: place, other_database: null };
 
   it('counts what comes, changes and goes', () => {
     const text = mount(PreviewSentence, { props: { preview: { ...preview, datasets: { vrfs: rows(1, 0, 2), vpcs: rows(0, 3, 0) } } } }).text();
     expect(text).toContain('brings back 1 row, sets 3 rows to what they were, and removes 2 rows');
+  });
+
+  it('announces rows of other tables', () => {
+    const other_rows = [{ table: 'idempotency_record', removed: 2, inserted: 1 }];
+    const text = mount(PreviewSentence, { props: { preview: { ...preview, other_rows, datasets: { vrfs: rows(1, 0, 0) } } } }).text();
+    expect(text).toContain('2 records of idempotency_record removed');
+    expect(text).toContain('1 record of idempotency_record brought back');
   });
 
   it('says when nothing would change', () => {

@@ -8,6 +8,7 @@ export const DATASET_NAMES: Record<Dataset, string> = {
   prefixes: 'Prefixes',
   vpcs: 'VPCs',
   public_ips: 'Public IPs',
+  idempotency_records: 'Request records',
 };
 
 export const TABLES = ['vrf', 'vpc', 'prefix', 'vpc_prefix_association', 'device42_ipaddress'] as const;

@@ -1,5 +1,5 @@
 /** What a restore put back, in words. */
-import type { Restored } from '@/services/types';
+import type { OtherRows, Restored } from '@/services/types';
 import { asCounts, DATASET_NAMES, DATASETS, rowsOf } from './dataset';
 import { counted, listed } from './format';
 
@@ -13,4 +13,11 @@ export function putBack({ restore_results: results }: Restored): string {
   if (changed.length === 0) return 'no row differed';
   const rows = changed.reduce((sum, one) => sum + one.rows, 0);
   return `${counted(rows, 'row')} of ${listed(changed.map((one) => one.name))}`;
+}
+
+/** What is done to rows of a table that is not backed up: the same words before and after. */
+export function otherRows({ table, removed, inserted }: OtherRows): string {
+  const gone = removed > 0 ? [`${counted(removed, 'record')} of ${table} removed, answers to requests whose rows are undone; the safety backup keeps them`] : [];
+  const back = inserted > 0 ? [`${counted(inserted, 'record')} of ${table} brought back`] : [];
+  return `Beside the rows: ${listed([...gone, ...back])}.`;
 }

@@ -95,7 +95,7 @@ describe('the page of a restore', () => {
 
   it('says why a restore could not be begun', async () => {
     vi.mocked(jobs.preview).mockResolvedValue(job('p1', { kind: 'preview', state: 'succeeded' }));
-    const nothing = { status: 'success', backup_id: ID, datasets: {}, touched: 0, changes: [], truncated: false, missing_tables: [], source: { database: 'ipam', server: 'db:5432', system_identifier: null }, target: { database: 'ipam', server: 'db:5432', system_identifier: null }, other_database: null };
+    const nothing = { status: 'success', backup_id: ID, datasets: {}, other_rows: [], touched: 0, changes: [], truncated: false, missing_tables: [], source: { database: 'ipam', server: 'db:5432', system_identifier: null }, target: { database: 'ipam', server: 'db:5432', system_identifier: null }, other_database: null };
     vi.spyOn(api, 'job').mockResolvedValue(job('p1', { state: 'succeeded', result: nothing as never }));
     vi.spyOn(jobs, 'restore').mockRejectedValue(new ServiceError(problem('busy', 409)));
     const page = show(RestorePage, { id: ID });

@@ -722,7 +722,7 @@ export interface components {
          * @description One of the four datasets of a backup.
          * @enum {string}
          */
-        Dataset: "vrfs" | "prefixes" | "vpcs" | "public_ips";
+        Dataset: "vrfs" | "prefixes" | "vpcs" | "public_ips" | "idempotency_records";
         /** @description A dataset in numbers. */
         DatasetSummary: {
             /**
@@ -1072,6 +1072,21 @@ export interface components {
             /** @description The job. */
             job: components["schemas"]["Job"];
         };
+        /** @description What a restore does to rows of a table that is not backed up. */
+        OtherRows: {
+            /** @description The table. */
+            table: string;
+            /**
+             * Format: int64
+             * @description Rows that go: records of requests whose rows are undone. The safety backup keeps them.
+             */
+            removed: number;
+            /**
+             * Format: int64
+             * @description Rows that come back: an earlier restore removed them, and this one undoes it.
+             */
+            inserted: number;
+        };
         /**
          * @description How it went.
          * @enum {string}
@@ -1099,6 +1114,8 @@ export interface components {
              * @description Of the rows to be updated, those of which only the time of the last touch would change.
              */
             touched: number;
+            /** @description What would be done to rows of tables that are not backed up. */
+            other_rows: components["schemas"]["OtherRows"][];
             /** @description The rows that would change, from live to what they become. */
             changes: components["schemas"]["RowChange"][];
             /** @description Whether there are more changes than are listed. */
@@ -1141,6 +1158,8 @@ export interface components {
         Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "pre-restore" | "newest-good" | "state-unreadable";
         /** @description What a restore did, for the documented answer. */
         Report: {
+            /** @description What was done to rows of tables that are not backed up. */
+            other_rows: components["schemas"]["OtherRows"][];
             safety_backup: components["schemas"]["BackupId"] | null;
             /** @description Whether what was read back equals the backup. Nothing is committed otherwise. */
             proven: boolean;

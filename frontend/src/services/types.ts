@@ -24,6 +24,7 @@ export type RowVersion = Schemas['RowVersion'];
 export type RestoreCounts = Schemas['RestoreResults'];
 export type Preview = Schemas['Preview'];
 export type Source = Schemas['Source'];
+export type OtherRows = Schemas['OtherRows'];
 export type Restored = Schemas['Restored'];
 export type VerifyReport = Schemas['VerifyReport'];
 export type Deleted = Schemas['Deleted'];

@@ -68,7 +68,7 @@ impl Engine {
         Download::start(tar_name(&id), "application/x-tar", move |file| {
             let names = rows.provider_names()?;
             let mut sizes = Vec::new();
-            for dataset in Dataset::ALL {
+            for dataset in rows.manifest.all_datasets() {
                 let size = file.count(|out| rows.write(dataset, &names, out))?;
                 sizes.push((dataset, size));
             }
@@ -132,7 +132,7 @@ impl Rows {
         part: &Part,
         mut take: impl FnMut(&[u8]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let tree = self.manifest.part(part.name).zip(self.manifest.schema.table(part.table));
+        let tree = self.manifest.part(part.name).zip(self.manifest.table(part.table));
         // A site may lack the table; then the manifest has no part of it either.
         let Some((tree, table)) = tree else { return Ok(()) };
         let layout = Layout::from(table);
@@ -177,7 +177,7 @@ impl Rows {
         out.buffer.extend_from_slice(format!("{{\"export_info\": {info}").as_bytes());
         for part in arrays(dataset) {
             out.buffer.extend_from_slice(format!(",\n\"{}\": [", part.name).as_bytes());
-            if let Some(table) = self.manifest.schema.table(part.table) {
+            if let Some(table) = self.manifest.table(part.table) {
                 let writer = RowWriter::new(part, table, names);
                 let mut first = true;
                 self.each(part, |row| {

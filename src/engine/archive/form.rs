@@ -9,7 +9,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{Dataset, Manifest, PARTS, Part};
+use crate::model::{Dataset, Manifest, PARTS, Part, RECORDS};
 
 /// The key of a row that names the columns which hold the JSON value `null`. Without it, `null` is
 /// a value that is not there.
@@ -50,6 +50,7 @@ pub fn type_name(dataset: Dataset) -> &'static str {
         Dataset::Prefixes => "manual_prefixes",
         Dataset::Vpcs => "vpc_data",
         Dataset::PublicIps => "public_ips",
+        Dataset::IdempotencyRecords => "idempotency_records",
     }
 }
 
@@ -64,6 +65,7 @@ pub fn counts(dataset: Dataset) -> &'static [(&'static str, &'static str)] {
             ("subnets_count", "vpc_subnets"),
         ],
         Dataset::PublicIps => &[("count", "public_ips")],
+        Dataset::IdempotencyRecords => &[("count", "idempotency_records")],
     }
 }
 
@@ -81,5 +83,5 @@ pub fn export_info(manifest: &Manifest, dataset: Dataset) -> Value {
 
 /// The file's arrays. One whose table the site lacks is there, too, and empty.
 pub fn arrays(dataset: Dataset) -> impl Iterator<Item = &'static Part> {
-    PARTS.iter().filter(move |part| part.dataset == dataset)
+    PARTS.iter().chain([&RECORDS]).filter(move |part| part.dataset == dataset)
 }

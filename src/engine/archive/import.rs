@@ -22,7 +22,7 @@ use crate::engine::live::{Captured, Labelled, splitter};
 use crate::engine::run::Meter;
 use crate::engine::sink::IntoStore;
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, Manifest, PartManifest, State, check_label};
+use crate::model::{BackupId, Manifest, PartManifest, RemovedRows, State, check_label};
 use crate::store::{Lock, Mode, Reader, Writer, Written};
 use crate::threads;
 use crate::tree::split::Splitter;
@@ -169,9 +169,11 @@ impl Engine {
         proven: Proven,
         run: &Run,
     ) -> Result<Imported, EngineError> {
-        let Proven { described, parts, writer } = proven;
+        let Proven { described, mut parts, writer } = proven;
         let mut state = described.state();
         let manifest = described.manifest;
+        let beside = parts.split_off(manifest.parts.len());
+        let removed = beside.into_iter().zip(manifest.removed.clone());
         let created_by = author.unwrap_or(SYSTEM).to_owned();
         note_author(&mut state, &manifest.created_by, &created_by);
         let new = NewBackup {
@@ -182,6 +184,7 @@ impl Engine {
                 parts,
                 sequences: manifest.sequences,
                 snapshot: manifest.snapshot,
+                removed: removed.map(|(part, old)| RemovedRows { part, ..old }).collect(),
             },
             written: writer.finish().await?,
             label: Labelled {

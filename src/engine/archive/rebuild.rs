@@ -78,11 +78,11 @@ impl Rebuild<'_> {
         }
     }
 
-    /// The trees of all parts, each proven to be that of the manifest.
+    /// The trees of all parts and of removed rows, each proven to be that of the manifest.
     pub fn finish(self) -> Result<(Vec<PartManifest>, IntoStore), EngineError> {
         let mut made = self.made;
         let mut parts = Vec::new();
-        for wanted in &self.manifest.parts {
+        for wanted in self.manifest.trees() {
             let lacks = || malformed(format!("it has no rows of {}", wanted.name));
             parts.push(made.remove(wanted.name.as_str()).ok_or_else(lacks)?);
         }
@@ -202,7 +202,7 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
             S::Error::custom("not read on")
         };
         let manifest = rebuild.manifest;
-        let Some(table) = manifest.schema.table(part.table) else {
+        let Some(table) = manifest.table(part.table) else {
             return match rows.next_element::<IgnoredAny>()? {
                 Some(_) => Err(S::Error::custom("rows of a table that the site lacks")),
                 None => Ok(()),

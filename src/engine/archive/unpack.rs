@@ -88,7 +88,8 @@ pub fn datasets<R: Read>(
         }
         rebuild.read(dataset, &mut member)?;
     }
-    match Dataset::ALL.iter().find(|dataset| !read.contains(dataset)) {
+    let needed = rebuild.manifest.all_datasets();
+    match needed.iter().find(|dataset| !read.contains(dataset)) {
         Some(missing) => Err(malformed(format!("the file of {missing} is missing"))),
         None => Ok(()),
     }
@@ -96,7 +97,7 @@ pub fn datasets<R: Read>(
 
 fn dataset_of(manifest: &Manifest, name: &str) -> Option<Dataset> {
     let named = |dataset: &Dataset| dataset.file_name(&manifest.backup_id) == name;
-    Dataset::ALL.into_iter().find(named)
+    manifest.all_datasets().into_iter().find(named)
 }
 
 /// The metadata of an archive that was unpacked into a folder.
@@ -106,7 +107,7 @@ pub fn folder_metadata(folder: &Path) -> Result<Described, EngineError> {
 
 /// The dataset files of an archive that was unpacked into a folder.
 pub fn folder_datasets(folder: &Path, rebuild: &mut Rebuild<'_>) -> Result<(), EngineError> {
-    for dataset in Dataset::ALL {
+    for dataset in rebuild.manifest.all_datasets() {
         let name = dataset.file_name(&rebuild.manifest.backup_id);
         rebuild.read(dataset, open(folder, &name)?)?;
     }

@@ -2,16 +2,23 @@
 //!
 //! The order of the steps is what keeps every constraint content without switching one off:
 //!
-//! 1. [`stage`]: the changes stand in temporary tables.
+//! 1. [`stage`]: the changes stand in temporary tables, of the tables that change alone.
 //! 2. [`select`]: for a part of a restore, what was not asked for (nor is needed) goes again.
 //! 3. [`uproot`]: which live rows must go before anything is written: those that are gone, those
-//!    that hold unique values which others get, and whatever refers to either.
+//!    that no UPDATE can change, and whatever refers to either. [`collide`] finds unique values that
+//!    change hands, and [`order`] in which order that can be done.
 //! 4. [`relief`]: indexes and references of nearly empty tables step aside until the rows are there.
 //! 5. [`prop`]: references without an index get one where many rows go.
 //! 6. [`write`]: deletes, children first; then inserts and updates, parents first.
+//!
+//! [`rules`] is what the catalog says about all this.
 
+mod collide;
+mod order;
 mod prop;
+mod records;
 mod relief;
+mod rules;
 mod select;
 mod stage;
 mod switches;
@@ -20,10 +27,11 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use records::{Chosen, Records, Since};
+pub use rules::Rules;
 pub use select::Selection;
 pub use stage::Staging;
 
-use super::catalog::OutsideReference;
 use super::error::{DatabaseError, Trouble, While};
 use super::relation::Site;
 use super::session::Session;
@@ -40,13 +48,16 @@ pub type Staged = BTreeMap<&'static str, RowCounts>;
 pub struct Apply<'a> {
     session: &'a mut Session,
     schema: &'a Schema,
+    rules: &'a Rules,
+    /// The tables of the schema that have staging tables, by their place.
+    staged: BTreeSet<usize>,
 }
 
 impl<'a> Apply<'a> {
     /// Works in the transaction that this session is in.
     #[must_use]
-    pub fn new(session: &'a mut Session, schema: &'a Schema) -> Self {
-        Self { session, schema }
+    pub fn new(session: &'a mut Session, schema: &'a Schema, rules: &'a Rules) -> Self {
+        Self { session, schema, rules, staged: BTreeSet::new() }
     }
 
     async fn run(&mut self, what: &str, statements: String) -> Result<u64, DatabaseError> {
@@ -59,7 +70,7 @@ impl<'a> Apply<'a> {
     /// If the connection is lost.
     pub async fn staged(&mut self) -> Result<Staged, DatabaseError> {
         let mut staged = Staged::new();
-        for table in &self.schema.tables {
+        for stage in self.stages() {
             let of = |op| format!("count(*) FILTER (WHERE rewind_op = '{op}')");
             let query = format!(
                 "SELECT rewind_part, {}, {}, count(*) FILTER (WHERE rewind_touch), {} FROM {}
@@ -67,7 +78,7 @@ impl<'a> Apply<'a> {
                 of('i'),
                 of('u'),
                 of('d'),
-                stage::staging(table)
+                stage.changes()
             );
             let rows: Vec<(String, i64, i64, i64, i64)> =
                 self.session.rows(query).await.trying("count the changes")?;
@@ -90,12 +101,15 @@ impl<'a> Apply<'a> {
         part: &Part,
         limit: usize,
     ) -> Result<BTreeSet<Key>, DatabaseError> {
-        let table = self.schema.table(part.table).expect("a part's table is in its schema");
-        let key = table.key_names().map(|column| format!("{}::text", sql::name(column)));
+        let Some(stage) = self.stages().into_iter().find(|it| it.table.name == part.table) else {
+            return Ok(BTreeSet::new());
+        };
+        let table = stage.table;
+        let key = table.key_names().map(|column| sql::text_of(&sql::name(column)));
         let query = format!(
             "SELECT ARRAY[{}] FROM {} WHERE rewind_part = {} ORDER BY {} LIMIT {limit}",
             key.collect::<Vec<_>>().join(", "),
-            stage::staging(table),
+            stage.changes(),
             sql::literal(part.name),
             sql::key_order(table)
         );
@@ -109,8 +123,7 @@ impl<'a> Apply<'a> {
         Ok(rows.into_iter().map(key).collect())
     }
 
-    /// Writes what is staged, sets the sequences, and removes what would lie afterwards. The tables
-    /// that are `nearly_empty` may be locked against readers for it.
+    /// Writes what is staged, and sets the sequences. The tables that are `nearly_empty` may be locked against readers for it.
     ///
     /// # Errors
     /// If the server refuses a step, rows outside the backup stand in the way, or the connection
@@ -121,19 +134,22 @@ impl<'a> Apply<'a> {
         surroundings: &Surroundings,
         nearly_empty: &BTreeSet<&str>,
         sequences: &[SequenceValue],
-        made_after: &str,
     ) -> Result<(), DatabaseError> {
-        let Surroundings { outside, triggers, .. } = surroundings;
-        self.switch_triggers(triggers, false).await?;
-        self.uproot(outside).await?;
-        self.refuse_if_referred_to(outside).await?;
-        let relief = self.relieve(nearly_empty).await?;
-        self.prop_up().await?;
-        self.write_rows().await?;
-        self.end_relief(relief).await?;
+        let triggers = &surroundings.triggers;
+        if !self.staged.is_empty() {
+            self.switch_triggers(triggers, false).await?;
+            self.tell_apart().await?;
+            let waves = self.uproot().await?;
+            self.refuse_if_referred_to().await?;
+            let relief = self.relieve(nearly_empty).await?;
+            self.prop_up().await?;
+            self.write_rows(&waves).await?;
+            self.end_relief(relief).await?;
+        }
         self.set_sequences(sequences).await?;
-        self.remove_stale(site, made_after).await?;
-        self.switch_triggers(triggers, true).await?;
+        if !self.staged.is_empty() {
+            self.switch_triggers(triggers, true).await?;
+        }
         if self.session.table_triggers(site).await? == *triggers {
             return Ok(());
         }
@@ -143,21 +159,17 @@ impl<'a> Apply<'a> {
 
     /// Refuses to go on if rows of tables that are not backed up refer to rows that must go: the
     /// reference's action would change or delete what no backup holds.
-    async fn refuse_if_referred_to(
-        &mut self,
-        outside: &[OutsideReference],
-    ) -> Result<(), DatabaseError> {
+    async fn refuse_if_referred_to(&mut self) -> Result<(), DatabaseError> {
         let mut found = Vec::new();
-        for reference in outside {
-            let Some(table) = self.schema.table(&reference.key.references) else {
+        for reference in self.rules.references.iter().filter(|it| it.inside.is_none()) {
+            if !self.staged.contains(&reference.parent) {
                 continue;
-            };
-            let query = uproot::count_referring(reference, table);
-            let what = format!("look for references in {}", reference.shown);
+            }
+            let query = uproot::count_referring(reference, &self.stage_of(reference.parent));
+            let what = format!("look for references in {}", reference.child);
             let count: i64 = self.session.value(query).await.trying(what)?;
             if count > 0 {
-                let name = &reference.key.name;
-                found.push(format!("{count} in {} by {name}", reference.shown));
+                found.push(format!("{count} in {} by {}", reference.child, reference.name));
             }
         }
         if found.is_empty() {

@@ -6,8 +6,8 @@
 //! reads, but to drop it there would; so it goes after the commit, without a lock that matters.
 
 use super::Apply;
-use super::stage::doomed;
-use crate::model::{ForeignKey, Table};
+use super::rules::Reference;
+use super::stage::Stage;
 use crate::postgres::Session;
 use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::relation::Site;
@@ -27,19 +27,19 @@ impl Apply<'_> {
     pub(super) async fn prop_up(&mut self) -> Result<(), DatabaseError> {
         const WHAT: &str = "make an index for the time of the restore";
         let mut lent = 0;
-        for child in &self.schema.tables {
-            for key in &child.foreign_keys {
-                let Some(parent) = self.schema.table(&key.references) else {
-                    continue;
-                };
-                if self.session.value(is_worth_it(child, key, parent)).await.trying(WHAT)? {
-                    // One of an earlier restore may not have gone yet: no two share a name.
-                    let this = "SELECT pg_current_xact_id()::text".into();
-                    let this: String = self.session.value(this).await.trying(WHAT)?;
-                    let name = format!("{PREFIX}{this}_{lent}");
-                    self.run(WHAT, lend(&name, child, key)).await?;
-                    lent += 1;
-                }
+        for reference in &self.rules.references {
+            let Some(child) = reference.inside.filter(|_| self.staged.contains(&reference.parent))
+            else {
+                continue;
+            };
+            let (child, parent) = (self.stage_of(child), self.stage_of(reference.parent));
+            if self.session.value(is_worth_it(&child, reference, &parent)).await.trying(WHAT)? {
+                // One of an earlier restore may not have gone yet: no two share a name.
+                let this = "SELECT pg_current_xact_id()::text".into();
+                let this: String = self.session.value(this).await.trying(WHAT)?;
+                let name = format!("{PREFIX}{this}_{lent}");
+                self.run(WHAT, lend(&name, &child, reference)).await?;
+                lent += 1;
             }
         }
         Ok(())
@@ -48,9 +48,9 @@ impl Apply<'_> {
 
 /// Whether no index begins with a column of the reference, scans would take long, and this role may
 /// make one.
-fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
-    let table = sql::regclass(child);
-    let columns = key.columns.iter().map(|column| sql::literal(column));
+fn is_worth_it(child: &Stage<'_>, reference: &Reference, parent: &Stage<'_>) -> String {
+    let table = sql::regclass(child.table);
+    let columns = reference.columns.iter().map(|(column, ..)| sql::literal(column));
     let columns = columns.collect::<Vec<_>>().join(", ");
     format!(
         "SELECT gone >= {MANY} AND gone * pages >= {PAGES} AND NOT EXISTS (
@@ -64,16 +64,16 @@ fn is_worth_it(child: &Table, key: &ForeignKey, parent: &Table) -> String {
              AND has_schema_privilege(c.relnamespace, 'CREATE'))
          FROM (SELECT count(*) AS gone FROM {}) d,
              (SELECT pg_relation_size({table}) / current_setting('block_size')::int AS pages) t",
-        doomed(parent)
+        parent.leaving()
     )
 }
 
-fn lend(name: &str, child: &Table, key: &ForeignKey) -> String {
+fn lend(name: &str, child: &Stage<'_>, reference: &Reference) -> String {
     format!(
         "CREATE INDEX {} ON {} ({})",
         sql::name(name),
-        sql::table(child),
-        sql::names(key.columns.iter().map(String::as_str))
+        child.live(),
+        sql::names(reference.columns.iter().map(|(column, ..)| column.as_str()))
     )
 }
 

@@ -1,8 +1,9 @@
 //! Restoring a part: which of the staged changes were asked for, and what they cannot do without.
 
-use super::Apply;
-use super::stage::staging;
-use crate::model::{Dataset, ForeignKey, PARTS, Schema, Table};
+use super::rules::Reference;
+use super::stage::Stage;
+use super::{Apply, collide};
+use crate::model::{Dataset, PARTS, Schema, Table};
 use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::{Session, sql};
 
@@ -15,16 +16,12 @@ pub struct Selection {
     pub vrf: Option<String>,
 }
 
-/// How a row of a table belongs to a VRF, `r` being the row and `{}` the VRF. The prefixes of the
-/// backup stand in the staging table, those of now in the table itself, `{prefix}`.
+/// How a row of a table belongs to a VRF, `r` being the row, `{}` the VRF and `{prefixes}` the
+/// prefixes in it: those of the backup that change, and those of now.
 const OF_VRF: [(&str, &str); 3] = [
     ("vrf", "r.vrf_id = {}"),
     ("prefix", "r.vrf_id = {}"),
-    (
-        "vpc_prefix_association",
-        "r.parent_prefix_id IN (SELECT prefix_id FROM {prefix} WHERE vrf_id = {}
-         UNION SELECT prefix_id FROM pg_temp.rewind_prefix WHERE vrf_id = {})",
-    ),
+    ("vpc_prefix_association", "r.parent_prefix_id IN ({prefixes})"),
 ];
 
 const CANNOT: &str = "select the changes";
@@ -47,31 +44,40 @@ impl Selection {
         self.vrf.is_none() && schema.tables.iter().filter(draws).all(whole)
     }
 
-    /// The condition that selects staged rows `s` of a table by what was asked for.
-    fn condition(&self, table: &Table, schema: &Schema) -> String {
+    /// The condition that selects staged rows `s` of a table by what was asked for; `prefixes` are all
+    /// tables with prefixes, staged or live.
+    fn condition(&self, stage: &Stage<'_>, prefixes: &[String]) -> String {
         let mut conditions = vec!["true".to_owned()];
         if !self.datasets.is_empty() {
             let asked = PARTS.iter().filter(|part| self.datasets.contains(&part.dataset));
             let parts: Vec<_> = asked.map(|part| sql::literal(part.name)).collect();
             conditions.push(format!(
                 "EXISTS (SELECT FROM {} r WHERE {} AND r.rewind_part IN ({}))",
-                staging(table),
-                sql::same_key(table, ("r", "s")),
+                stage.changes(),
+                stage.same_key(("r", "s")),
                 parts.join(", ")
             ));
         }
         if let Some(vrf) = &self.vrf {
-            let of_vrf = OF_VRF.iter().find(|(name, _)| *name == table.name);
+            let vrf = sql::literal(vrf);
+            let of_vrf = OF_VRF.iter().find(|(name, _)| *name == stage.table.name);
             conditions.push(of_vrf.map_or("false".into(), |(_, condition)| {
-                let prefix = schema.table("prefix").map(sql::table).unwrap_or_default();
-                let condition = condition.replace("{prefix}", &prefix);
-                let condition = condition.replace("{}", &sql::literal(vrf));
-                let live = sql::same_key(table, ("r", "s"));
+                let prefixes = prefixes
+                    .iter()
+                    .map(|table| format!("SELECT prefix_id FROM {table} WHERE vrf_id = {vrf}"));
+                let prefixes = prefixes.collect::<Vec<_>>().join(" UNION ");
+                // Once: an id may hold either mark.
+                let condition = if condition.contains("{prefixes}") {
+                    condition.replace("{prefixes}", &prefixes)
+                } else {
+                    condition.replace("{}", &vrf)
+                };
+                let same = stage.same_key(("r", "s"));
                 format!(
-                    "(EXISTS (SELECT FROM {} r WHERE {live} AND {condition})
-                      OR EXISTS (SELECT FROM {} r WHERE {live} AND {condition}))",
-                    staging(table),
-                    sql::table(table)
+                    "(EXISTS (SELECT FROM {} r WHERE {same} AND {condition})
+                      OR EXISTS (SELECT FROM {} r WHERE {same} AND {condition}))",
+                    stage.changes(),
+                    stage.live()
                 )
             }));
         }
@@ -102,34 +108,48 @@ impl Apply<'_> {
     /// # Errors
     /// If the connection is lost.
     pub async fn select(&mut self, selection: &Selection) -> Result<(), DatabaseError> {
-        for table in &self.schema.tables {
-            self.run(CANNOT, index(table)).await?;
+        let stages = self.stages();
+        for stage in &stages {
+            self.run(CANNOT, index(stage)).await?;
         }
-        for table in &self.schema.tables {
-            let condition = selection.condition(table, self.schema);
-            self.run(CANNOT, choose(table, &condition)).await?;
+        let prefixes = self.tables_of("prefix");
+        for stage in &stages {
+            let condition = selection.condition(stage, &prefixes);
+            self.run(CANNOT, choose(stage, &condition)).await?;
         }
         while self.choose_needed().await? > 0 {}
-        for table in &self.schema.tables {
-            let drop = format!("DELETE FROM {} WHERE NOT rewind_chosen", staging(table));
+        for stage in &stages {
+            let drop = format!("DELETE FROM {} WHERE NOT rewind_chosen", stage.changes());
             self.run(CANNOT, drop).await?;
         }
         Ok(())
     }
 
+    /// The live table of this name, and what is staged of it.
+    fn tables_of(&self, name: &str) -> Vec<String> {
+        let place = self.schema.tables.iter().position(|table| table.name == name);
+        let live = place.map(|number| self.stage_of(number).live());
+        let staged = self.stages().into_iter().find(|stage| stage.table.name == name);
+        live.into_iter().chain(staged.map(|stage| stage.changes())).collect()
+    }
+
     /// One round of adding what chosen changes need; how many were added.
     async fn choose_needed(&mut self) -> Result<u64, DatabaseError> {
+        let (stages, rules) = (self.stages(), self.rules);
+        let find = |number| stages.iter().find(|stage| stage.number == number);
         let mut added = 0;
-        for child in &self.schema.tables {
-            for key in &child.foreign_keys {
-                let Some(parent) = self.schema.table(&key.references) else {
-                    continue;
-                };
-                added += self.run(CANNOT, choose(parent, &needed(child, key, parent))).await?;
-                added += self.run(CANNOT, choose(child, &orphaned(child, key, parent))).await?;
-            }
-            for unique in &child.unique {
-                added += self.run(CANNOT, choose(child, &in_the_way(child, unique))).await?;
+        for reference in &rules.references {
+            let Some((child, parent)) = reference.inside.and_then(find).zip(find(reference.parent))
+            else {
+                continue;
+            };
+            added += self.run(CANNOT, choose(parent, &needed(child, reference, parent))).await?;
+            added += self.run(CANNOT, choose(child, &orphaned(child, reference, parent))).await?;
+        }
+        for stage in &stages {
+            for rule in &stage.rules.unique {
+                let condition = collide::in_the_way(stage, rule);
+                added += self.run(CANNOT, choose(stage, &condition)).await?;
             }
         }
         Ok(added)
@@ -137,67 +157,48 @@ impl Apply<'_> {
 }
 
 /// Makes staged rows quick to find one by one.
-fn index(table: &Table) -> String {
-    format!("CREATE INDEX ON {} ({})", staging(table), sql::names(table.key_names()))
+fn index(stage: &Stage<'_>) -> String {
+    format!("CREATE INDEX ON {} ({})", stage.changes(), sql::names(stage.table.key_names()))
 }
 
 /// Chooses the staged rows `s` that meet the condition.
-fn choose(table: &Table, condition: &str) -> String {
-    let staging = staging(table);
+fn choose(stage: &Stage<'_>, condition: &str) -> String {
+    let staging = stage.changes();
     format!("UPDATE {staging} s SET rewind_chosen = true WHERE NOT s.rewind_chosen AND {condition}")
-}
-
-fn reference(key: &ForeignKey, aliases: (&str, &str)) -> String {
-    let pairs = key.columns.iter().zip(&key.referenced_columns);
-    sql::equal(aliases, pairs.map(|(from, to)| (from.as_str(), to.as_str())))
 }
 
 /// A parent that a chosen row refers to: one that is missing now, and in the same table (the chain
 /// of parents, whose rows rule over each other) also one that merely differs.
-fn needed(child: &Table, key: &ForeignKey, parent: &Table) -> String {
-    let missing = if child.name == parent.name {
+fn needed(child: &Stage<'_>, reference: &Reference, parent: &Stage<'_>) -> String {
+    let missing = if child.number == parent.number {
         String::new()
     } else {
         format!(
             " AND NOT EXISTS (SELECT FROM {} p WHERE {})",
-            sql::table(parent),
-            sql::same_key(parent, ("p", "s"))
+            parent.live(),
+            parent.same_key(("p", "s"))
         )
     };
     format!(
         "EXISTS (SELECT FROM {} c WHERE c.rewind_chosen AND c.rewind_op <> 'd' AND {}){missing}",
-        staging(child),
-        reference(key, ("c", "s"))
+        child.changes(),
+        reference.holds(("c", "s"))
     )
 }
 
 /// A row that now refers to one which is chosen to go, and not just from one dataset to another.
-fn orphaned(child: &Table, key: &ForeignKey, parent: &Table) -> String {
+fn orphaned(child: &Stage<'_>, reference: &Reference, parent: &Stage<'_>) -> String {
     format!(
         "EXISTS (SELECT FROM {} c JOIN {} p ON {} JOIN {} g ON {}
                  WHERE {} AND g.rewind_chosen AND g.rewind_op = 'd'
                  AND NOT EXISTS (SELECT FROM {} n WHERE {} AND n.rewind_op <> 'd'))",
-        sql::table(child),
-        sql::table(parent),
-        reference(key, ("c", "p")),
-        staging(parent),
-        sql::same_key(parent, ("p", "g")),
-        sql::same_key(child, ("c", "s")),
-        staging(parent),
-        sql::same_key(parent, ("n", "g")),
-    )
-}
-
-/// A row that now holds a unique value which a chosen row gets.
-fn in_the_way(table: &Table, unique: &[String]) -> String {
-    let pairs = unique.iter().map(|column| (column.as_str(), column.as_str()));
-    format!(
-        "EXISTS (SELECT FROM {} t JOIN {} n ON {} WHERE {} AND n.rewind_chosen
-                 AND n.rewind_op <> 'd' AND NOT ({}))",
-        sql::table(table),
-        staging(table),
-        sql::equal(("t", "n"), pairs),
-        sql::same_key(table, ("t", "s")),
-        sql::same_key(table, ("t", "n")),
+        child.live(),
+        parent.live(),
+        reference.holds(("c", "p")),
+        parent.changes(),
+        parent.same_key(("p", "g")),
+        child.same_key(("c", "s")),
+        parent.changes(),
+        parent.same_key(("n", "g")),
     )
 }

@@ -1,9 +1,9 @@
-//! What is switched, set or swept beside the rows: triggers, sequences, rows that would lie.
+//! What is switched or set beside the rows: triggers and sequences.
 
 use super::Apply;
-use crate::model::{STALE_AFTER_RESTORE, SequenceValue};
+use crate::model::{SequenceValue, Table, Trigger};
 use crate::postgres::error::{DatabaseError, While};
-use crate::postgres::{Site, TableTrigger, sql};
+use crate::postgres::{TableTrigger, sql};
 
 impl Apply<'_> {
     /// Switches the user triggers off that would fire, or back to what they were, each on its own
@@ -23,8 +23,27 @@ impl Apply<'_> {
             let (table, name) = (&trigger.table, sql::name(&trigger.name));
             statements += &format!("ALTER TABLE ONLY {table} {switch} TRIGGER {name};");
         }
+        if statements.is_empty() {
+            return Ok(());
+        }
         let done = self.session.run(statements).await;
         done.trying("switch the triggers").map(|_| ())
+    }
+
+    /// The same for the triggers of one table.
+    pub(super) async fn switch_triggers_of(
+        &mut self,
+        table: &Table,
+        on: bool,
+    ) -> Result<(), DatabaseError> {
+        let own = |trigger: &Trigger| TableTrigger {
+            table: sql::table(table),
+            name: trigger.name.clone(),
+            enabled: trigger.enabled,
+            runs_after: false,
+        };
+        let triggers: Vec<_> = table.triggers.iter().map(own).collect();
+        self.switch_triggers(&triggers, on).await
     }
 
     /// Sets the sequences that stand elsewhere. `setval` alone would survive a rollback; after
@@ -54,27 +73,6 @@ impl Apply<'_> {
                 );
                 self.run("set a sequence", set).await?;
             }
-        }
-        Ok(())
-    }
-
-    /// Removes rows of other tables that tell of what is undone: those made after the snapshot.
-    pub(super) async fn remove_stale(
-        &mut self,
-        site: &Site,
-        made_after: &str,
-    ) -> Result<(), DatabaseError> {
-        for stale in &STALE_AFTER_RESTORE {
-            let Some(table) = site.stale.iter().find(|table| table.name == stale.table) else {
-                continue;
-            };
-            let delete = format!(
-                "DELETE FROM {} WHERE {} > {}::timestamptz",
-                table.table(),
-                sql::name(stale.made_at),
-                sql::literal(made_after)
-            );
-            self.run(&format!("remove newer rows of {}", stale.table), delete).await?;
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
-//! The statements that write: set-wise, one of each kind for a table.
+//! The statements that write: set-wise, one of each kind for a table, unless rows must wait.
 
 use super::Apply;
-use super::stage::{doomed, staging};
-use crate::model::Table;
+use super::stage::Stage;
 use crate::postgres::error::DatabaseError;
 use crate::postgres::sql;
 
@@ -14,74 +13,107 @@ const IN_KEY_ORDER: &str = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_me
 const IN_ANY_ORDER: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
 impl Apply<'_> {
-    /// Deletes children first, then inserts and updates parents first. References of a table to
-    /// itself are checked at the end of each statement, deferrable ones at the end of all: only
-    /// these can run in circles. The triggers are switched after that, which needs every check done.
-    pub(super) async fn write_rows(&mut self) -> Result<(), DatabaseError> {
-        let tables = self.schema.parents_first();
-        self.run("defer the constraints", "SET CONSTRAINTS ALL DEFERRED".into()).await?;
-        for table in tables.iter().rev() {
-            self.run(&format!("delete rows of {}", table.name), delete(table)).await?;
+    /// Deletes children first, then inserts and updates parents first, in so many waves for each
+    /// table. References of a table to itself are checked at the end of each statement, deferrable ones
+    /// at the end of all; tables that refer to each other in a circle are written by one statement.
+    /// The triggers are switched after that, which needs every check done.
+    pub(super) async fn write_rows(&mut self, waves: &[u32]) -> Result<(), DatabaseError> {
+        let mut groups = self.rules.parents_first();
+        for group in &mut groups {
+            group.retain(|number| self.staged.contains(number));
         }
-        for table in tables {
-            self.run("tell new rows from changed ones", tell_apart(table)).await?;
-            self.run(&format!("insert rows of {}", table.name), insert(table)).await?;
-            if let Some(update) = update(table) {
-                self.run(&format!("update rows of {}", table.name), update).await?;
+        groups.retain(|group| !group.is_empty());
+        self.run("defer the constraints", "SET CONSTRAINTS ALL DEFERRED".into()).await?;
+        for group in groups.iter().rev() {
+            let stages: Vec<_> = group.iter().map(|number| self.stage_of(*number)).collect();
+            let what = format!("delete rows of {}", names(&stages));
+            self.run(&what, together(stages.iter().map(delete))).await?;
+        }
+        for group in &groups {
+            let stages: Vec<_> = group.iter().map(|number| self.stage_of(*number)).collect();
+            let last = group.iter().map(|number| waves[*number]).max().unwrap_or(0);
+            for wave in 0..=last {
+                self.write_wave(&stages, wave).await?;
             }
         }
         let check = "SET CONSTRAINTS ALL IMMEDIATE".into();
         self.run("meet the deferred constraints", check).await?;
         Ok(())
     }
+
+    /// Rows that wait are inserted after those that are updated then: they may hold the same values.
+    async fn write_wave(&mut self, stages: &[Stage<'_>], wave: u32) -> Result<(), DatabaseError> {
+        if stages.len() > 1 {
+            let updates = stages.iter().flat_map(|stage| updates(stage, wave));
+            let all = together(stages.iter().map(|stage| insert(stage, wave)).chain(updates));
+            self.run(&format!("write rows of {}", names(stages)), all).await?;
+            return Ok(());
+        }
+        for stage in stages {
+            let table = &stage.table.name;
+            self.run(&format!("insert rows of {table}"), insert(stage, wave)).await?;
+            for update in updates(stage, wave) {
+                let update = format!("{IN_KEY_ORDER}; {update}; {IN_ANY_ORDER}");
+                self.run(&format!("update rows of {table}"), update).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn delete(table: &Table) -> String {
+fn names(stages: &[Stage<'_>]) -> String {
+    let names: Vec<_> = stages.iter().map(|stage| stage.table.name.as_str()).collect();
+    names.join(" and ")
+}
+
+/// These statements as one, at whose end the references are checked.
+fn together(statements: impl Iterator<Item = String>) -> String {
+    let mut statements: Vec<_> = statements.collect();
+    let last = statements.pop().unwrap_or_default();
+    if statements.is_empty() {
+        return last;
+    }
+    let with = |(place, statement): (usize, &String)| format!("w{place} AS ({statement})");
+    let with: Vec<_> = statements.iter().enumerate().map(with).collect();
+    format!("WITH {} {last}", with.join(", "))
+}
+
+fn delete(stage: &Stage<'_>) -> String {
     format!(
         "DELETE FROM {} t USING {} d WHERE {}",
-        sql::table(table),
-        doomed(table),
-        sql::same_key(table, ("t", "d"))
+        stage.live(),
+        stage.leaving(),
+        stage.same_key(("t", "d"))
     )
 }
 
-/// Makes `i` and `u` say what is to be done now: a changed row that had to go is new again, and a new
-/// row that is there already came from another part of its table.
-fn tell_apart(table: &Table) -> String {
-    format!(
-        "UPDATE {0} s SET rewind_op = 'i' FROM {1} d WHERE s.rewind_op = 'u' AND {2};
-         UPDATE {0} s SET rewind_op = 'u' FROM {3} t WHERE s.rewind_op = 'i' AND {4}",
-        staging(table),
-        doomed(table),
-        sql::same_key(table, ("s", "d")),
-        sql::table(table),
-        sql::same_key(table, ("s", "t"))
-    )
-}
-
-fn insert(table: &Table) -> String {
+fn insert(stage: &Stage<'_>, wave: u32) -> String {
     format!(
         "INSERT INTO {} ({1}) OVERRIDING SYSTEM VALUE SELECT {1} FROM {2}
-         WHERE rewind_op = 'i'",
-        sql::table(table),
-        sql::names(table.column_names()),
-        staging(table),
+         WHERE rewind_op = 'i' AND rewind_wave = {wave}",
+        stage.live(),
+        sql::names(stage.table.written()),
+        stage.changes(),
     )
 }
 
-/// None for a table whose rows are nothing but keys.
-fn update(table: &Table) -> Option<String> {
-    let set = |column: &str| format!("{0} = s.{0}", sql::name(column));
-    let settings: Vec<_> = table.settable().map(set).collect();
-    (!settings.is_empty()).then(|| {
-        format!(
-            "{IN_KEY_ORDER};
-             UPDATE {} t SET {} FROM {} s WHERE s.rewind_op = 'u' AND {};
-             {IN_ANY_ORDER}",
-            sql::table(table),
-            settings.join(", "),
-            staging(table),
-            sql::same_key(table, ("t", "s"))
-        )
-    })
+/// The update of changed rows, if their table has more than keys, and that of rows whose key gets
+/// another text.
+fn updates(stage: &Stage<'_>, wave: u32) -> Vec<String> {
+    let settable: Vec<_> = stage.table.settable().collect();
+    let keys: Vec<_> = stage.table.settable_key().chain(settable.iter().copied()).collect();
+    let kinds = [("u", settable), ("k", keys)];
+    let filled = kinds.into_iter().filter(|(_, columns)| !columns.is_empty());
+    filled.map(|(op, columns)| update(stage, wave, op, &columns)).collect()
+}
+
+fn update(stage: &Stage<'_>, wave: u32, op: &str, columns: &[&str]) -> String {
+    let set = |column: &&str| format!("{0} = s.{0}", sql::name(column));
+    format!(
+        "UPDATE {} t SET {} FROM {} s WHERE s.rewind_op = '{op}' AND s.rewind_wave = {wave} AND {}",
+        stage.live(),
+        columns.iter().map(set).collect::<Vec<_>>().join(", "),
+        stage.changes(),
+        stage.same_key(("t", "s"))
+    )
 }

@@ -11,7 +11,7 @@ use crate::tree::{ChunkSource, Entry, Node};
 
 /// Reads every node of these backups, and notes their leaves as to be read.
 pub fn find_nodes(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), StoreError> {
-    for part in manifests.iter().flat_map(|manifest| &manifest.parts) {
+    for part in manifests.iter().flat_map(Manifest::trees) {
         descend(findings, part.root, None)?;
     }
     Ok(())
@@ -57,7 +57,7 @@ type Known = HashMap<(ChunkId, Vec<usize>), Below>;
 pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), StoreError> {
     let mut known = Known::new();
     for manifest in manifests {
-        for part in &manifest.parts {
+        for part in manifest.trees() {
             let who = (manifest.backup_id.clone(), part.dataset);
             let table = manifest.schema.table(&part.table);
             let groups = table.map(|table| table.groups.iter().map(Vec::len).collect());

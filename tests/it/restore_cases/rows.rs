@@ -114,6 +114,7 @@ async fn idempotency_records_newer_than_the_backup_go_and_older_ones_stay() {
     cycle.sql(&old).await;
     let id = cycle.backup().await;
     cycle.sql(&record("new", "now()")).await;
+    cycle.sql("UPDATE vrf SET description = 'changed' WHERE vrf_id = 'lab'").await;
     cycle.restore(&id).await;
     let left = "SELECT string_agg(request_id, ' ' ORDER BY request_id) FROM idempotency_record";
     assert_eq!(cycle.database.value(left).await, "old timeless");

@@ -34,6 +34,7 @@ pub fn table() -> Table {
         type_name: "text".into(),
         position: i16::try_from(place).expect("few") + 1,
         identity: None,
+        generated: false,
     };
     Table {
         name: "vrf".into(),
@@ -151,6 +152,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         number: None,
         imported: false,
         store: None,
+        removed: Vec::new(),
     }
 }
 

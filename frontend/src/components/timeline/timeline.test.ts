@@ -48,7 +48,7 @@ describe('the bar of the last restore', () => {
     await useBackups().refresh();
     const restore = job('u1', { kind: 'restore', target: '20250919_143022', state: 'succeeded', started_at: at(3000), finished_at: at(1000) });
     const rows = { inserted: 0, updated: 0, deleted: 2, unchanged: 9 };
-    vi.spyOn(api, 'job').mockResolvedValue({ ...restore, result: { restore_results: { vrfs: rows, safety_backup: safety.backup_id, proven: true } } as never });
+    vi.spyOn(api, 'job').mockResolvedValue({ ...restore, result: { restore_results: { vrfs: rows, other_rows: [], safety_backup: safety.backup_id, proven: true } } as never });
     useJobs().take(restore);
     const bar = mount(UndoBar, { global });
     await flushPromises();
