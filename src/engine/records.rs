@@ -42,6 +42,7 @@ impl OtherRows {
 pub(super) fn since(manifest: &Manifest, live: &SnapshotInfo) -> Since {
     let then = &manifest.snapshot;
     let same = then.system_identifier.is_some()
+        && !then.visible.is_empty()
         && (&then.system_identifier, &then.database) == (&live.system_identifier, &live.database);
     Since { taken_at: then.taken_at.clone(), visible: same.then(|| then.visible.clone()) }
 }

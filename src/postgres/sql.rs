@@ -63,7 +63,7 @@ pub fn names_of<'n>(alias: &str, identifiers: impl IntoIterator<Item = &'n str>)
 /// A value as COPY shows it, before it is escaped: a cast to text is another form for some types. It
 /// compares by its bytes.
 pub fn text_of(expression: &str) -> String {
-    format!("format('%s', {expression}) COLLATE \"C\"")
+    format!("pg_catalog.format('%s', {expression}) COLLATE \"C\"")
 }
 
 /// The `ORDER BY` whose order [`crate::tree::Layout`] computes itself.

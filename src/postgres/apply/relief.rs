@@ -21,7 +21,7 @@ pub struct Relief {
 /// Plain indexes that nothing else stands on, if they can be made anew to the letter: that of a
 /// constraint, an index with a comment, in a tablespace or with statistics of its own stays.
 const INDEXES: &str = "
-    SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
+    SELECT pg_catalog.format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE c.relkind = 'i' AND NOT c.relispartition AND c.reltablespace = 0
     AND i.indisvalid AND NOT (i.indisunique OR i.indisexclusion)
@@ -35,8 +35,8 @@ const INDEXES: &str = "
 
 /// References that hold now, between plain tables of which both are relieved.
 const REFERENCES: &str = "
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
-        format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname,
+    SELECT pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
+        pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.conrelid::regclass, c.conname,
                pg_get_constraintdef(c.oid))
     FROM pg_constraint c
     JOIN pg_class child ON child.oid = c.conrelid JOIN pg_class parent ON parent.oid = c.confrelid

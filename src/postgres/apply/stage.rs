@@ -275,7 +275,7 @@ mod tests {
             triggers: vec![],
             sequences: vec![],
         };
-        Schema { tables: vec![table] }
+        Schema { tables: vec![table], missing: vec![] }
     }
 
     #[test]

@@ -99,14 +99,14 @@ impl Session {
                  coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
                  coalesce(pg_get_expr(i.indpred, i.indrelid), ''),
                  ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) {each}),
-                 ARRAY(SELECT (SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                 ARRAY(SELECT (SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
                                FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
                                WHERE o.oid = coalesce(x.conexclop[k], (
                                    SELECT m.amopopr FROM pg_opclass p JOIN pg_amop m
                                    ON m.amopfamily = p.opcfamily AND m.amoplefttype = p.opcintype
                                    AND m.amoprighttype = p.opcintype AND m.amopstrategy = 3
                                    WHERE p.oid = i.indclass[k - 1]))) {each}),
-                 ARRAY(SELECT coalesce((SELECT format(' COLLATE %I.%I', n.nspname, o.collname)
+                 ARRAY(SELECT coalesce((SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, o.collname)
                                FROM pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace
                                WHERE o.oid = i.indcollation[k - 1]), '') {each}),
                  ARRAY(SELECT a.attname::text FROM pg_attribute a
@@ -167,12 +167,12 @@ impl Session {
         };
         let query = format!(
             "SELECT c.conname::text, c.conrelid::regclass::text, coalesce(k.number, 0), t.number, {}, {},
-                 ARRAY(SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+                 ARRAY(SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname)
                        FROM unnest(c.conpfeqop) WITH ORDINALITY AS e (operator, place)
                        JOIN pg_operator o ON o.oid = e.operator
                        JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY e.place),
                  ARRAY(SELECT CASE WHEN f.attcollation = p.attcollation OR o.oid IS NULL THEN ''
-                                   ELSE format(' COLLATE %I.%I', n.nspname, o.collname) END
+                                   ELSE pg_catalog.format(' COLLATE %I.%I', n.nspname, o.collname) END
                        FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS e (here, there, place)
                        JOIN pg_attribute f ON f.attrelid = c.conrelid AND f.attnum = e.here
                        JOIN pg_attribute p ON p.attrelid = c.confrelid AND p.attnum = e.there
