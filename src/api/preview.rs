@@ -27,6 +27,10 @@ pub struct Asked {
     /// Only what belongs to this VRF, and what its rows need.
     #[param(max_length = 200)]
     vrf: Option<String>,
+    /// As in the restore.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    allow_schema_drift: bool,
     /// Changed rows of each dataset to list.
     #[param(default = 100, maximum = 1000)]
     limit: Option<usize>,
@@ -48,7 +52,8 @@ pub async fn preview(
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let selection = selection(asked.dataset.as_deref(), asked.vrf)?;
-    let options = RestoreOptions { selection, ..RestoreOptions::default() };
+    let allow_schema_drift = asked.allow_schema_drift;
+    let options = RestoreOptions { selection, allow_schema_drift, ..RestoreOptions::default() };
     let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
     refuse_unknown(&service, &id).await?;
     carry_out(&service, caller.order(Work::Preview(id, options, limit)), prefer).await

@@ -33,6 +33,11 @@ pub struct Asked {
     #[serde(default)]
     #[param(required = false, default = false)]
     into_other_database: bool,
+    /// Restore although columns were added since the backup: rows that come back get null or the default
+    /// in them, the others keep what they have.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    allow_schema_drift: bool,
 }
 
 fn yes() -> bool {
@@ -71,6 +76,7 @@ pub async fn restore(
         safety_backup: asked.safety_backup,
         into_other_database: asked.into_other_database,
         created_by: caller.author(),
+        allow_schema_drift: asked.allow_schema_drift,
         lock_patience: service.engine().lock_timeout(),
     };
     refuse_unknown(&service, &id).await?;

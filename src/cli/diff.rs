@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::export::to_standard_output;
 use super::output::{count, numbers, plain, table};
 use crate::engine::{CellChange, ChangeKind, DiffReport, Formulas, Point, RowChange, RowForm};
+use crate::model::RowCounts;
 
 /// Show the rows that differ between two backups, or a backup and the live database
 #[derive(Debug, Args)]
@@ -78,6 +79,11 @@ fn text(report: &DiffReport) -> String {
     if report.identical {
         return format!("Nothing differs {between}.{lacks}");
     }
+    let left_out: String =
+        report.left_out.iter().map(|it| format!("\nNot compared: {}", plain(it))).collect();
+    if report.datasets.values().all(RowCounts::is_zero) {
+        return format!("No row differs in what both have {between}.{left_out}{lacks}");
+    }
     let mut summary = table(&["Dataset", "Added", "Changed", "of these touched", "Removed"]);
     for (dataset, counts) in &report.datasets {
         summary.add_row([
@@ -90,7 +96,7 @@ fn text(report: &DiffReport) -> String {
     }
     numbers(&mut summary, 1..=4);
     let more = if report.truncated { "\n… and more: --limit N shows them." } else { "" };
-    format!("Changes {between}:\n{summary}\n\n{}{more}{lacks}", rows(&report.changes))
+    format!("Changes {between}:\n{summary}{left_out}\n\n{}{more}{lacks}", rows(&report.changes))
 }
 
 /// Changed rows, one line each, and one more for each changed cell.

@@ -43,6 +43,10 @@ pub struct Arguments {
     /// Restore although the backup was taken from another database or cluster
     #[arg(long)]
     into_other_database: bool,
+    /// Restore although columns were added since the backup: rows that come back get null or the default
+    /// in them, the others keep what they have
+    #[arg(long)]
+    allow_schema_drift: bool,
     /// Do not keep the current state as a backup: there is no undo then
     #[arg(long)]
     no_safety_backup: bool,
@@ -85,6 +89,7 @@ impl Arguments {
             selection: Selection { datasets: datasets?, vrf: self.vrf.clone() },
             safety_backup: !self.no_safety_backup,
             into_other_database: self.into_other_database,
+            allow_schema_drift: self.allow_schema_drift,
             ..RestoreOptions::default()
         })
     }
@@ -124,10 +129,13 @@ fn others(rows: &[OtherRows], [removed, inserted]: [&str; 2], kept: bool) -> Str
     text
 }
 
+fn notes(of: &[String]) -> String {
+    of.iter().map(|note| format!("\nNote: {}", plain(note))).collect()
+}
+
 fn text_of_preview(preview: &Preview, kept: bool) -> String {
     let lacks = lacking(&preview.missing_tables);
-    let notes: String =
-        preview.notes.iter().map(|note| format!("\nNote: {}", plain(note))).collect();
+    let notes = notes(&preview.notes);
     let (source, target) = (plain(&preview.source.to_string()), plain(&preview.target.to_string()));
     let other = preview.other_database.as_deref().map(|why| format!("\nAnother database: {why}"));
     let other = other.unwrap_or_default();
@@ -141,7 +149,8 @@ fn changes_of(preview: &Preview, kept: bool) -> String {
     if preview.is_empty() {
         let what = if preview.partial { "Of what was selected, nothing" } else { "Nothing" };
         let id = &preview.backup_id;
-        return format!("{what} differs from backup {id}: a restore would change no row.");
+        let drift = notes(&preview.schema_drift);
+        return format!("{what} differs from backup {id}: a restore would change no row.{drift}");
     }
     let head = ["Dataset", "Insert", "Update", "Delete", "Leave"];
     let mut text =
@@ -152,6 +161,7 @@ fn changes_of(preview: &Preview, kept: bool) -> String {
         let touched = plural(preview.touched, "update");
         text += &format!("\n{touched} of a time stamp alone");
     }
+    text += &notes(&preview.schema_drift);
     text += &format!("\n\n{}", rows(&preview.changes));
     if preview.truncated {
         let id = &preview.backup_id;
@@ -174,8 +184,7 @@ fn text(restored: &Restored) -> String {
     } else {
         "the rows read back before the commit were those of the backup"
     };
-    let notes: String =
-        restored.notes.iter().map(|note| format!("\nNote: {}", plain(note))).collect();
+    let notes = notes(&report.schema_drift) + &notes(&restored.notes);
     format!(
         "{} into {}\n{}{}\nProven: {proven}.\n{undo}{notes}",
         restored.message,

@@ -137,7 +137,9 @@ impl<'s> Reading<'s> {
         drop(full);
         let sorted = sorting.await.expect("sorting does not panic");
         // A broken stream also ends the rows early; then the stream's error is the one to tell.
-        read?;
+        if let Err(error) = read {
+            return Err(session.name_unreadable(error, self.table).await.into());
+        }
         let unknown = || EngineError::OutsideDatasets(self.table.name.clone());
         sorted?.ok_or_else(unknown)
     }

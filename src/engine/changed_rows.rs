@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::compare::for_each_change;
-use super::diff::Compared;
+use super::diff::{Compared, Pair};
 use super::download::{Download, Out};
 use super::{CellChange, ChangeKind, Engine, EngineError, Phase, Point, RowChange, Run};
 use crate::model::is_hidden;
@@ -67,7 +67,7 @@ impl Engine {
         form: RowForm,
         run: &Run,
     ) -> Result<Download, EngineError> {
-        let (old, new) = self.both(from, to, run).await?;
+        let Pair { old, new, .. } = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
         let meter = run.meter();
         let name = format!("changes-{from}-{to}.{}", form.ending());

@@ -6,11 +6,9 @@ use std::sync::Mutex;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::compare::Side;
-use super::diff::collect;
+use super::diff::{Compared, Pair, collect};
 use super::{Engine, EngineError};
 use crate::model::{BackupId, Dataset, Hash, Manifest, RowCounts};
-use crate::store::Reader;
 use crate::threads::locked;
 
 /// How many rows of each dataset differ.
@@ -62,20 +60,6 @@ fn key(old: &Manifest, new: &Manifest) -> Hash {
     Hash::of(&text)
 }
 
-/// How many rows differ from one backup to another. Reads only what is not the same.
-///
-/// # Errors
-/// [`EngineError::Misfit`] if their tables differ; if a chunk on the way is damaged.
-pub async fn count(old: &Manifest, new: &Manifest, reader: &Reader) -> Result<Counts, EngineError> {
-    let differences = old.schema.misfits(&new.schema);
-    if !differences.is_empty() {
-        let (from, to) = (old.backup_id.to_string(), new.backup_id.to_string());
-        return Err(EngineError::Misfit { from, to, differences });
-    }
-    let side = |manifest: &Manifest| Side { reader: reader.clone(), parts: manifest.parts.clone() };
-    Ok(collect(new.schema.clone(), side(old), side(new), 0).await?.datasets)
-}
-
 fn all_added(manifest: &Manifest) -> Counts {
     let added = |added| RowCounts { added, ..RowCounts::default() };
     manifest.datasets.iter().map(|(dataset, summary)| (*dataset, added(summary.rows))).collect()
@@ -85,7 +69,7 @@ impl Engine {
     /// What a backup changed against the backup before it. Quick when asked again.
     ///
     /// # Errors
-    /// If there is none with this id; [`EngineError::Misfit`] if the tables of the two differ; if a chunk
+    /// If there is none with this id; [`EngineError::Misfit`] if a table of the two has another key; if a chunk
     /// on the way is damaged.
     pub async fn changes(&self, id: &BackupId) -> Result<Changes, EngineError> {
         let new = self.store.manifest(id).await?;
@@ -103,7 +87,11 @@ impl Engine {
         if let Some(counts) = self.counted.get(&key) {
             return Ok(counts);
         }
-        let counts = count(old, new, &self.store.reader().await?).await?;
+        let reader = self.store.reader().await?;
+        let point = |manifest: &Manifest| Compared::backup(manifest.clone(), reader.clone());
+        let ids = (&old.backup_id, &new.backup_id);
+        let Pair { old, new, .. } = self.in_common(point(old), point(new), ids).await?;
+        let counts = collect(old.schema, old.side, new.side, 0).await?.datasets;
         self.counted.keep(key, counts.clone());
         Ok(counts)
     }

@@ -13,7 +13,7 @@ use super::compare::{Piece, Side, pieces};
 use super::live::Passing;
 use super::rows::Collected;
 use super::{Counts, Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Dataset, Manifest, MissingTable, RowCounts, Schema};
+use crate::model::{BackupId, Common, Dataset, Manifest, MissingTable, RowCounts, Schema};
 use crate::store::Reader;
 use crate::threads;
 use crate::tree::Layout;
@@ -53,8 +53,13 @@ pub struct DiffReport {
     pub from: String,
     /// The second point.
     pub to: String,
-    /// Whether nothing differs.
+    /// Whether nothing differs, and nothing is left out.
     pub identical: bool,
+    /// Tables and columns that only one of the two has, or whose type differs, which are not compared; one
+    /// sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub left_out: Vec<String>,
     /// How many rows differ, by dataset.
     #[schema(value_type = BTreeMap<Dataset, RowCounts>)]
     pub datasets: Counts,
@@ -64,6 +69,13 @@ pub struct DiffReport {
     pub truncated: bool,
     /// The tables of which this says nothing: neither side has them.
     pub missing_tables: Vec<MissingTable>,
+}
+
+/// Two snapshots with the same tables and columns, and what they have besides.
+pub(super) struct Pair {
+    pub(super) old: Compared,
+    pub(super) new: Compared,
+    pub(super) left_out: Vec<String>,
 }
 
 /// A snapshot that can be compared.
@@ -84,7 +96,7 @@ impl Engine {
         limit: usize,
         run: &Run,
     ) -> Result<DiffReport, EngineError> {
-        let (old, new) = self.both(from, to, run).await?;
+        let Pair { old, new, left_out } = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
         let missing_tables = new.schema.lacking();
         let found = collect(old.schema, old.side, new.side, limit).await?;
@@ -93,7 +105,8 @@ impl Engine {
             status: "success",
             from: from.to_string(),
             to: to.to_string(),
-            identical: found.datasets.values().all(RowCounts::is_zero),
+            identical: left_out.is_empty() && found.datasets.values().all(RowCounts::is_zero),
+            left_out,
             datasets: found.datasets,
             changes: found.changes,
             truncated: found.truncated,
@@ -101,23 +114,37 @@ impl Engine {
         })
     }
 
-    /// Both points, whose tables are the same.
+    /// Both points, with the tables and columns that both have.
     pub(super) async fn both(
         &self,
         from: &Point,
         to: &Point,
         run: &Run,
-    ) -> Result<(Compared, Compared), EngineError> {
+    ) -> Result<Pair, EngineError> {
         // One for both sides: what one side has read, the other need not.
         let reader = self.store.reader().await?;
         let old = self.compared(from, &reader, run).await?;
         let new = self.compared(to, &reader, run).await?;
-        let differences = old.schema.misfits(&new.schema);
-        if !differences.is_empty() {
-            let (from, to) = (from.to_string(), to.to_string());
-            return Err(EngineError::Misfit { from, to, differences });
-        }
-        Ok((old, new))
+        self.in_common(old, new, (from, to)).await
+    }
+
+    /// The same, with the tables and columns that both have.
+    pub(super) async fn in_common(
+        &self,
+        old: Compared,
+        new: Compared,
+        (from, to): (&impl fmt::Display, &impl fmt::Display),
+    ) -> Result<Pair, EngineError> {
+        let Common { schema, left_out } =
+            old.schema.common(&new.schema).map_err(|differences| {
+                let (from, to) = (from.to_string(), to.to_string());
+                EngineError::Misfit { from, to, differences, allowable: false }
+            })?;
+        let project = async |point: Compared| {
+            let side = self.project(&point.side, &point.schema, &schema).await?;
+            Ok::<_, EngineError>(Compared { side, schema: schema.clone() })
+        };
+        Ok(Pair { old: project(old).await?, new: project(new).await?, left_out })
     }
 
     async fn compared(

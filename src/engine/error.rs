@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{BackupId, MalformedId, MissingTable, Part, UnknownDataset};
+use crate::model::{BackupId, MalformedId, MissingTable, Part, Schema, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
-use crate::tree::BuildError;
+use crate::tree::{BuildError, MAX_ROW};
 
 /// A use case failed; nothing is half-done.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,8 @@ pub enum EngineError {
         to: String,
         /// One sentence for each difference.
         differences: Vec<String>,
+        /// Whether they are columns alone that a row need not have a value for.
+        allowable: bool,
     },
     /// The backup is not one of this database.
     #[error("backup {id} is not of this database: {why}")]
@@ -91,6 +93,22 @@ pub enum EngineError {
         part: &'static str,
         /// What is wrong with its rows.
         why: String,
+    },
+    /// A row is larger than the store takes.
+    #[error(
+        "the row {key} of {table} has {bytes} bytes, most of them in its column {column}; the store takes \
+         rows of up to {} bytes: shorten the value",
+        MAX_ROW
+    )]
+    RowTooLong {
+        /// The table.
+        table: String,
+        /// Its key.
+        key: String,
+        /// Its bytes as COPY text.
+        bytes: usize,
+        /// Its longest column.
+        column: String,
     },
     /// A row of a backed-up table is none of those that a dataset holds.
     #[error(
@@ -256,6 +274,7 @@ impl EngineError {
             Self::Interrupted => Kind::Interrupted,
             Self::Snapshot { .. }
             | Self::OutsideDatasets(_)
+            | Self::RowTooLong { .. }
             | Self::ProofFailed(_)
             | Self::Io { .. } => Kind::Failed,
         }
@@ -270,6 +289,12 @@ impl EngineError {
             Self::Database(error) => malformed(error),
             _ => false,
         }
+    }
+
+    /// Whether the database does not take a row of the backup.
+    fn is_about_a_row(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        matches!(error.trouble, Trouble::Forbidden(_) | Trouble::Value(_))
     }
 
     /// The error and what it came from, outermost first, each in its own words.
@@ -296,6 +321,14 @@ impl EngineError {
                 "if it is gone for good, tell one backup so: `ipam-rewind backup \
                  --allow-missing-tables`, or ?allow_missing_tables=true"
             }
+            Kind::SchemaMismatch if matches!(self, Self::Misfit { allowable: true, .. }) => {
+                "restore with --allow-schema-drift (allow_schema_drift=true): rows that come back get null \
+                 or the default in the new columns; or restore the datasets that have none of these \
+                 tables"
+            }
+            Kind::SchemaMismatch if matches!(self, Self::Misfit { .. }) => {
+                "restore the datasets that have none of these tables, or alter the tables back"
+            }
             Kind::Damaged if matches!(self, Self::Store(StoreError::PacksMissing(_))) => {
                 "bring the folder `packs` back; or delete these backups; or use another store"
             }
@@ -309,6 +342,10 @@ impl EngineError {
             Kind::OtherDatabase => {
                 "if the rows of this database are to be replaced by those: --into-other-database, or \
                  ?into_other_database=true"
+            }
+            Kind::InTheWay if self.is_about_a_row() => {
+                "alter the rule or the type that is named so that it takes the row, restore, and alter it \
+                 back (a constraint as NOT VALID); or restore a part that does not need the row"
             }
             Kind::OutcomeUnknown => {
                 "`ipam-rewind diff ID live` tells whether the rows are those of a backup"
@@ -333,10 +370,24 @@ impl EngineError {
         Problem { problems, hint, ..self.kind().problem(self.chain().join(": ")) }
     }
 
+    /// The same, with the name of a column that is known by its number.
+    pub(super) fn with_names(self, schema: &Schema) -> Self {
+        let Self::RowTooLong { table, key, bytes, column } = self else { return self };
+        let place = column.strip_prefix("number ").and_then(|text| text.parse::<usize>().ok());
+        let named = schema.table(&table).zip(place);
+        let named = named.and_then(|(table, place)| table.columns.get(place - 1));
+        let column = named.map_or(column, |column| column.name.clone());
+        Self::RowTooLong { table, key, bytes, column }
+    }
+
     /// A tree could not be made from the rows of a part.
     pub(super) fn building(part: &'static str, error: BuildError<StoreError>) -> Self {
         match error {
             BuildError::Sink(error) => Self::Store(error),
+            BuildError::TooLong { key, bytes, column } => {
+                let table = Part::named(part).map_or(part, |part| part.table).to_owned();
+                Self::RowTooLong { table, key, bytes, column: format!("number {}", column + 1) }
+            }
             other => Self::Snapshot { part, why: other.to_string() },
         }
     }
@@ -363,7 +414,10 @@ fn kind_of_trouble(trouble: &Trouble) -> Kind {
         Trouble::NotPermitted(_) | Trouble::RowsHidden(_) => Kind::NotPermitted,
         Trouble::Address(_) => Kind::MalformedRequest,
         Trouble::Unsuitable(_) => Kind::SchemaMismatch,
-        Trouble::ReferredTo(_) | Trouble::Forbidden(_) | Trouble::SetsOff(_) => Kind::InTheWay,
+        Trouble::ReferredTo(_)
+        | Trouble::Forbidden(_)
+        | Trouble::Value(_)
+        | Trouble::SetsOff(_) => Kind::InTheWay,
         Trouble::Blocked(_) | Trouble::LockTimeout(_) => Kind::Busy,
         Trouble::CommitUnknown(_) => Kind::OutcomeUnknown,
         Trouble::Refused(_) => Kind::Failed,

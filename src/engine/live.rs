@@ -185,7 +185,8 @@ impl Engine {
     ) -> Result<Captured, EngineError> {
         let taken = self.now();
         let snapshot = sessions[0].snapshot_info(schema.fingerprint()).await?;
-        let parts = capture(sessions, &schema, splitter(&self.store), sinks, run).await?;
+        let parts = capture(sessions, &schema, splitter(&self.store), sinks, run).await;
+        let parts = parts.map_err(|error| error.with_names(&schema))?;
         let sequences = sessions[0].sequence_values(&schema).await?;
         Ok(Captured { taken, schema, parts, sequences, snapshot, removed: Vec::new() })
     }

@@ -51,6 +51,10 @@ pub struct Preview {
     /// What would not follow the rows by itself, and what cannot be told, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Columns that were added or altered since the backup, and what becomes of them; one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub schema_drift: Vec<String>,
 }
 
 impl Preview {
@@ -96,8 +100,8 @@ impl Engine {
         } else {
             session.begin_scratch_snapshot(&site).await?;
         }
-        let schema = self.fitting_schema(session, &site, &manifest).await?;
-        self.refuse_unknown_vrf(session, &schema, &manifest, &options.selection).await?;
+        let fit = self.fit(session, &site, &manifest, options).await?;
+        self.refuse_unknown_vrf(session, &fit.live, &manifest, &options.selection).await?;
         let mut notes = session.surroundings(&site).await?.notes();
         let (source, here) = (Source::from(&manifest.snapshot), session.source().await?);
         let other_database = match source.compare(&here) {
@@ -109,16 +113,19 @@ impl Engine {
         };
         let mut second = self.share_snapshot(session, &site, run).await?;
         let mut readers: Vec<_> = std::iter::once(&mut *session).chain(&mut second).collect();
-        let passing = self.capture_aside(&mut readers, schema.clone(), &store, run).await?;
+        let passing = self.capture_aside(&mut readers, fit.live.clone(), &store, run).await?;
         if let Some(second) = second {
             second.close().await?;
         }
-        let missing_tables = schema.lacking();
+        let missing_tables = fit.live.lacking();
         let since = since(&manifest, &passing.captured.snapshot);
         let live = Compared::from(passing).side;
-        let target = Side { reader: store, parts: manifest.parts.clone() };
+        let kept = manifest.parts.iter().filter(|part| fit.restored.table(&part.table).is_some());
+        let target = Side { reader: store, parts: kept.cloned().collect() };
         run.begin(Phase::Comparing, None);
         let unchanged = RestoreResults::unchanged(&live.parts);
+        let live = self.project(&live, &fit.live, &fit.restored).await?;
+        let schema = fit.restored;
         let (rules, records) = (session.write_rules(&schema).await?, session.records(&site).await?);
         let mut apply = Apply::new(session, &schema, &rules);
         let all = options.selection.is_all();
@@ -153,6 +160,7 @@ impl Engine {
             target: here,
             other_database,
             notes,
+            schema_drift: fit.drift,
         })
     }
 }

@@ -2,7 +2,9 @@
 
 use super::capture::capture;
 use super::compare::{Side, for_each_change, same_parts};
+use super::fit::Fit;
 use super::live::splitter;
+use super::project::Projection;
 use super::sink::{IntoStore, Nowhere};
 use super::{Engine, EngineError, Run};
 use crate::model::{Manifest, Part, Schema};
@@ -12,8 +14,7 @@ use crate::threads;
 use crate::tree::{Layout, lookup};
 
 impl Engine {
-    /// Everything was restored: each tree must have the root that the manifest has, and each
-    /// sequence that it knows stand where it says.
+    /// Everything was restored: each tree must have the root that the manifest has.
     pub(super) async fn prove_all(
         &self,
         session: &mut Session,
@@ -36,15 +37,6 @@ impl Engine {
                 )));
             }
         }
-        for found in session.sequence_values(schema).await? {
-            let promised = manifest.sequences.iter().find(|it| it.name == found.name);
-            if promised.is_some_and(|promised| promised.next != found.next) {
-                return Err(EngineError::ProofFailed(format!(
-                    "the sequence {} stands elsewhere",
-                    found.name
-                )));
-            }
-        }
         Ok(())
     }
 
@@ -55,7 +47,7 @@ impl Engine {
         session: &mut Session,
         before: &Side,
         target: &Side,
-        schema: &Schema,
+        fit: &Fit,
         selected: &Staged,
         run: &Run,
     ) -> Result<(), EngineError> {
@@ -63,13 +55,13 @@ impl Engine {
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, schema, splitter(&self.store), &sinks, run).await?;
+        let parts = capture(sessions, &fit.live, splitter(&self.store), &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;
-        same_parts(&target.parts, &parts)?;
+        same_parts(&before.parts, &parts)?;
         let after = Side { reader, parts };
-        let (before, target, schema) = (before.clone(), target.clone(), schema.clone());
-        let check = move || count_towards(&schema, &before, &after, &target);
+        let (before, target, fit) = (before.clone(), target.clone(), fit.clone());
+        let check = move || count_towards(&fit, &before, &after, &target);
         let changed = threads::spawn(check).await.expect("comparing does not panic")?;
         if changed == *selected {
             return Ok(());
@@ -78,19 +70,47 @@ impl Engine {
     }
 }
 
-/// Counts the changes from `before` to `after`; each must bring its row to what `target` has.
-fn count_towards(
+/// Each sequence that the manifest knows must stand where it says.
+pub(super) async fn prove_sequences(
+    session: &mut Session,
     schema: &Schema,
+    manifest: &Manifest,
+) -> Result<(), EngineError> {
+    for found in session.sequence_values(schema).await? {
+        let promised = manifest.sequences.iter().find(|it| it.name == found.name);
+        if promised.is_some_and(|promised| promised.next != found.next) {
+            let text = format!("the sequence {} stands elsewhere", found.name);
+            return Err(EngineError::ProofFailed(text));
+        }
+    }
+    Ok(())
+}
+
+/// Counts the changes from `before` to `after`; each must bring its row to what `target` has, and leave
+/// what the target has no columns for.
+fn count_towards(
+    fit: &Fit,
     before: &Side,
     after: &Side,
     target: &Side,
 ) -> Result<Staged, EngineError> {
     let mut counts = Staged::new();
-    for_each_change(schema, before, after, &mut |part, _, layout, change| {
-        let wanted = wanted_row(target, part, layout, &change.key)?;
-        if wanted != change.new {
+    for_each_change(&fit.live, before, after, &mut |part, table, layout, change| {
+        let other = || {
             let key = change.key.escape_ascii();
-            return Err(EngineError::ProofFailed(format!("{} {key} is another row", part.name)));
+            EngineError::ProofFailed(format!("{} {key} is another row", part.name))
+        };
+        let restored = fit.restored.table(&table.name).ok_or_else(other)?;
+        let projection = Projection::new(table, restored);
+        let wanted = wanted_row(target, part, &Layout::from(restored), &change.key)?;
+        let found = change.new.as_deref().map(|row| projection.row(row));
+        if wanted != found {
+            return Err(other());
+        }
+        if let (Some(old), Some(new)) = (&change.old, &change.new)
+            && projection.rest(old) != projection.rest(new)
+        {
+            return Err(other());
         }
         *counts.entry(part.name).or_default() += change.counts(layout);
         Ok(())

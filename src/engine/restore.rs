@@ -10,13 +10,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::compare::Side;
+use super::fit::Fit;
 use super::live::{Captured, Labelled, Passing, named_if_blocked};
+use super::prove::prove_sequences;
 use super::records::{Exchange, OtherRows};
 use super::results::{RestoreResults, by_dataset};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Sameness, Schema,
-    SequenceValue, SnapshotInfo, Source, rfc3339,
+    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Sameness, SequenceValue,
+    SnapshotInfo, Source, rfc3339,
 };
 use crate::postgres::{Apply, Selection, Session, Site, Staged};
 use crate::store::{Lock, Mode, Written};
@@ -41,6 +43,9 @@ pub struct RestoreOptions {
     pub lock_patience: Duration,
     /// Whether the backup may be one of another database.
     pub into_other_database: bool,
+    /// Whether columns that were added since the backup may get null or their default in the rows that
+    /// come back.
+    pub allow_schema_drift: bool,
 }
 
 impl Default for RestoreOptions {
@@ -51,6 +56,7 @@ impl Default for RestoreOptions {
             created_by: None,
             lock_patience: TABLES_PATIENCE,
             into_other_database: false,
+            allow_schema_drift: false,
         }
     }
 }
@@ -72,6 +78,10 @@ pub struct Report {
     pub partial: bool,
     /// The database whose rows were replaced.
     pub target: Source,
+    /// Columns that were added or altered since the backup, and what became of them; one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub schema_drift: Vec<String>,
 }
 
 /// The documented answer.
@@ -116,8 +126,10 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
 
 /// The live state under lock: what the restore starts from.
 struct Replaced {
-    schema: Schema,
+    fit: Fit,
     side: Side,
+    /// The same as far as it is restored: the columns of the backup.
+    restored: Side,
     /// What identifies the snapshot.
     snapshot: SnapshotInfo,
     /// What is in the store and is to be a backup, if one is wanted.
@@ -176,19 +188,22 @@ impl Engine {
             tracing::debug!("an index of an earlier restore stays: {error}");
         }
         session.begin_exclusive(&site, options.lock_patience).await?;
-        // Again, now that nobody can alter the tables any more.
-        let surroundings = session.surroundings(&site).await?;
+        // Again, now that nobody can alter the tables any more. A table that is left alone counts as one
+        // outside.
         let mut live = self.keep(session, &site, manifest, options, run).await?;
+        let written = site.only(&live.fit.tables());
+        let surroundings = session.surroundings(&written).await?;
 
         run.begin(Phase::Comparing, None);
         // Both are read with one reader: what it has of one side, it need not read for the other.
-        let reader = live.side.reader.clone();
-        let target = Side { reader, parts: manifest.parts.clone() };
         let captured = live.captured.take();
-        let rules = session.write_rules(&live.schema).await?;
+        let Replaced { fit, restored, .. } = &live;
+        let kept = manifest.parts.iter().filter(|part| fit.restored.table(&part.table).is_some());
+        let target = Side { reader: live.side.reader.clone(), parts: kept.cloned().collect() };
+        let rules = session.write_rules(&fit.restored).await?;
         let records = session.records(&site).await?;
-        let mut apply = Apply::new(session, &live.schema, &rules);
-        self.stage_changes(&mut apply, (&live.schema, &rules), &live.side, &target).await?;
+        let mut apply = Apply::new(session, &fit.restored, &rules).keeping(&fit.added);
+        self.stage_changes(&mut apply, (&fit.restored, &rules), restored, &target).await?;
 
         run.begin(Phase::Applying, None);
         if !options.selection.is_all() {
@@ -202,18 +217,21 @@ impl Engine {
         let safety =
             self.publish_safety(&mut apply, captured, &exchange, manifest, options).await?;
         let covered = |sequence: &&SequenceValue| {
-            options.selection.covers_sequence(&sequence.name, &live.schema)
+            options.selection.covers_sequence(&sequence.name, &fit.restored)
         };
         let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
-        let nearly_empty = nearly_empty(&live.side.parts, &staged);
-        apply.write(&site, &surroundings, &nearly_empty, &sequences).await?;
+        let nearly_empty = nearly_empty(&restored.parts, &staged);
+        apply.write(&written, &surroundings, &nearly_empty, &sequences).await?;
         let other_rows = exchange.carry_out(&mut apply).await?;
 
         run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
-        if options.selection.is_all() {
-            self.prove_all(session, &live.schema, manifest, run).await?;
+        if options.selection.is_all() && fit.is_exact() {
+            self.prove_all(session, &fit.live, manifest, run).await?;
         } else {
-            self.prove_selected(session, &live.side, &target, &live.schema, &staged, run).await?;
+            self.prove_selected(session, &live.side, &target, fit, &staged, run).await?;
+        }
+        if options.selection.is_all() {
+            prove_sequences(session, &fit.restored, manifest).await?;
         }
         run.begin(Phase::Committing, None);
         session.commit().await?;
@@ -222,7 +240,7 @@ impl Engine {
         }
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
         let changed = much_changed(&live.side.parts, &staged);
-        if let Err(error) = session.analyze(&live.schema, &changed).await {
+        if let Err(error) = session.analyze(&live.fit.live, &changed).await {
             tracing::warn!("could not analyze the tables: {error}");
         }
         let unchanged = RestoreResults::unchanged(&live.side.parts);
@@ -233,6 +251,7 @@ impl Engine {
             proven: true,
             partial: !options.selection.is_all(),
             target: Source::from(&live.snapshot),
+            schema_drift: live.fit.drift,
         };
         Ok((report, surroundings.notes().into_iter().chain(remark).collect()))
     }
@@ -246,13 +265,13 @@ impl Engine {
         options: &RestoreOptions,
         run: &Run,
     ) -> Result<Replaced, EngineError> {
-        let schema = self.fitting_schema(session, site, manifest).await?;
+        let fit = self.fit(session, site, manifest, options).await?;
         let Some(mut beside) = session.beside(site).await else {
-            return self.keep_as_read(&mut [session], schema, options, run).await;
+            return self.keep_as_read(&mut [session], fit, options, run).await;
         };
         run.register(&beside);
         let both = &mut [session, &mut beside];
-        let kept = self.keep_as_read(both, schema, options, run).await?;
+        let kept = self.keep_as_read(both, fit, options, run).await?;
         beside.rollback().await?;
         Ok(kept)
     }
@@ -261,22 +280,24 @@ impl Engine {
     async fn keep_as_read(
         &self,
         sessions: &mut [&mut Session],
-        schema: Schema,
+        fit: Fit,
         options: &RestoreOptions,
         run: &Run,
     ) -> Result<Replaced, EngineError> {
-        if !options.safety_backup {
+        let schema = fit.live.clone();
+        let (side, snapshot, captured) = if options.safety_backup {
+            let (captured, writer) = self.capture_into_store(sessions, schema, run).await?;
+            let written = writer.finish().await?;
+            let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
+            (side, captured.snapshot.clone(), Some((captured, written)))
+        } else {
             let store = self.store.reader().await?;
             let Passing { captured, reader } =
-                self.capture_aside(sessions, schema.clone(), &store, run).await?;
-            let side = Side { reader, parts: captured.parts };
-            return Ok(Replaced { schema, side, snapshot: captured.snapshot, captured: None });
-        }
-        let (captured, writer) = self.capture_into_store(sessions, schema.clone(), run).await?;
-        let written = writer.finish().await?;
-        let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
-        let snapshot = captured.snapshot.clone();
-        Ok(Replaced { schema, side, snapshot, captured: Some((captured, written)) })
+                self.capture_aside(sessions, schema, &store, run).await?;
+            (Side { reader, parts: captured.parts }, captured.snapshot, None)
+        };
+        let restored = self.project(&side, &fit.live, &fit.restored).await?;
+        Ok(Replaced { fit, side, restored, snapshot, captured })
     }
 
     /// Publishes the backup of what is about to be replaced, with the records that go.
@@ -320,27 +341,11 @@ impl Engine {
             }
         };
         let site = session.site().await?;
-        let schema = self.fitting_schema(session, &site, manifest).await?;
-        self.refuse_unknown_vrf(session, &schema, manifest, &options.selection).await?;
+        let fit = self.fit(session, &site, manifest, options).await?;
+        self.refuse_unknown_vrf(session, &fit.live, manifest, &options.selection).await?;
         session.surroundings(&site).await?;
         session.rollback().await?;
         Ok((site, remark))
-    }
-
-    /// The live tables, if the backup's rows fit into them.
-    pub(super) async fn fitting_schema(
-        &self,
-        session: &mut Session,
-        site: &Site,
-        manifest: &Manifest,
-    ) -> Result<Schema, EngineError> {
-        let schema = session.schema(site).await?;
-        let differences = manifest.schema.misfits(&schema);
-        if differences.is_empty() {
-            return Ok(schema);
-        }
-        let from = format!("backup {}", manifest.backup_id);
-        Err(EngineError::Misfit { from, to: "the live database".into(), differences })
     }
 
     /// Notes in the backup's state that it was restored; a sentence if that cannot be.

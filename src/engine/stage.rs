@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::compare::{Side, changes, differing};
-use super::{Engine, EngineError};
-use crate::model::Schema;
-use crate::postgres::{Apply, Rules, Staging};
+use super::{Engine, EngineError, RowChange};
+use crate::model::{Part, Schema, Table};
+use crate::postgres::{Apply, DatabaseError, Rules, Staging};
 use crate::threads;
 use crate::tree::Layout;
 
@@ -49,8 +49,35 @@ impl Engine {
             });
             let staged = apply.stage(part, lines).await;
             comparing.await.expect("comparing does not panic")?;
-            staged?;
+            if let Err(error) = staged {
+                return Err(name_row(error, part, table, (live, target)).await);
+            }
         }
         Ok(apply.analyze_staging().await?)
+    }
+}
+
+/// The error, with the row and the column that the server could not take.
+async fn name_row(
+    error: DatabaseError,
+    part: &'static Part,
+    table: &Table,
+    (live, target): (&Side, &Side),
+) -> EngineError {
+    let Some((line, column)) = error.copied_cell() else {
+        return error.into();
+    };
+    let (sides, table) = ((live.clone(), target.clone()), table.clone());
+    let find = move || -> Result<String, EngineError> {
+        let layout = Layout::from(&table);
+        let staged = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+        let change = changes(part, &layout, &sides.0, &sides.1)?.nth(staged).transpose()?;
+        let key = change.map_or_else(String::new, |it| RowChange::new(part, &table, &it).key);
+        let column = column.map_or_else(String::new, |name| format!(", column {name}"));
+        Ok(format!("write the row {key} of {}{column}", table.name))
+    };
+    match threads::spawn(find).await.expect("looking a row up does not panic") {
+        Ok(what) => DatabaseError { what, trouble: error.trouble }.into(),
+        Err(_) => error.into(),
     }
 }

@@ -5,6 +5,7 @@ mod annotation;
 mod check;
 mod counts;
 mod dataset;
+mod drift;
 mod hash;
 mod id;
 mod ids;
@@ -21,6 +22,7 @@ pub use counts::RowCounts;
 pub use dataset::{
     Dataset, PARTS, Part, RECORD_MADE_AT, RECORDS, UnknownDataset, VOLATILE_COLUMNS,
 };
+pub use drift::Common;
 pub use hash::{ChunkId, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
 pub use ids::{Claimed, Ids, Unrecorded};

@@ -181,7 +181,8 @@ impl Table {
 
     /// What rows of this table must have to be exchangeable with rows of `live`, one sentence for
     /// each difference.
-    fn misfits(&self, live: &Self) -> Vec<String> {
+    #[must_use]
+    pub fn misfits(&self, live: &Self) -> Vec<String> {
         let mut found = Vec::new();
         for column in &self.columns {
             match live.columns.iter().find(|other| other.name == column.name) {
@@ -202,16 +203,36 @@ impl Table {
         if self.key != live.key {
             found.push(format!("the primary key of {} is another", self.name));
         }
-        if found.is_empty() && self.groups != live.groups {
-            found.push(format!("the columns of {} are stored in other groups", self.name));
-        }
         found
+    }
+
+    /// This table with the stored columns of another.
+    #[must_use]
+    pub fn with_columns_of(&self, other: &Self) -> Self {
+        let has = |columns: &Vec<String>| columns.iter().all(|name| other.column(name).is_some());
+        // How strictly a column is numbered now is what a write must mind.
+        let column = |column: &Column| {
+            let now = self.columns.iter().find(|now| now.name == column.name);
+            Column { identity: now.and_then(|now| now.identity), ..column.clone() }
+        };
+        Self {
+            columns: other.columns.iter().map(column).collect(),
+            groups: other.groups.clone(),
+            unique: self.unique.iter().filter(|columns| has(columns)).cloned().collect(),
+            foreign_keys: self
+                .foreign_keys
+                .iter()
+                .filter(|key| has(&key.columns))
+                .cloned()
+                .collect(),
+            ..self.clone()
+        }
     }
 }
 
 /// Whether two type names may mean the same type. A name is qualified where the search path does not
 /// lead to the type, which may be so at one time and not at another.
-fn same_type(one: &str, other: &str) -> bool {
+pub(super) fn same_type(one: &str, other: &str) -> bool {
     let ends = |long: &str, short: &str| {
         long.strip_suffix(short).is_some_and(|schema| schema.ends_with('.'))
     };
@@ -243,6 +264,16 @@ impl Schema {
         sorted
     }
 
+    /// The tables without their references to others than these.
+    #[must_use]
+    pub fn closed(mut self) -> Self {
+        let names: Vec<_> = self.tables.iter().map(|table| table.name.clone()).collect();
+        for table in &mut self.tables {
+            table.foreign_keys.retain(|key| names.contains(&key.references));
+        }
+        self
+    }
+
     /// The tables that belong to a backup and are not in this one, with the reason where it is known.
     #[must_use]
     pub fn lacking(&self) -> Vec<MissingTable> {
@@ -255,7 +286,8 @@ impl Schema {
     }
 
     /// That a table is missing, in words.
-    fn without(&self, name: &str) -> String {
+    #[must_use]
+    pub fn without(&self, name: &str) -> String {
         match self.missing.iter().find(|missing| missing.table == name) {
             Some(missing) if missing.reason != NOT_THERE => format!("the table {missing}"),
             _ => format!("the table {name} is missing"),
@@ -274,24 +306,5 @@ impl Schema {
             }
         }
         Hash::of(&serde_json::to_vec(&plain).expect("a schema is plain data"))
-    }
-
-    /// Why rows of this schema do not fit into `live`; empty if they do.
-    #[must_use]
-    pub fn misfits(&self, live: &Self) -> Vec<String> {
-        let mut found = Vec::new();
-        for table in &self.tables {
-            match live.table(&table.name) {
-                None => found.push(live.without(&table.name)),
-                Some(other) => found.extend(table.misfits(other)),
-            }
-        }
-        let added = live.tables.iter().filter(|table| self.table(&table.name).is_none());
-        found.extend(
-            added.map(|table| {
-                format!("the table {} is new: the backup has no rows of it", table.name)
-            }),
-        );
-        found
     }
 }

@@ -58,6 +58,9 @@ pub enum Trouble {
     /// What was to be written breaks a rule that the database has for its rows.
     #[error("a constraint of the database forbids it")]
     Forbidden(#[source] sqlx::Error),
+    /// A value that was to be written is none of its column's type any more.
+    #[error("the database does not take this value any more")]
+    Value(#[source] sqlx::Error),
     /// Any other answer of the server.
     #[error("the server refused")]
     Refused(#[source] sqlx::Error),
@@ -96,7 +99,38 @@ impl From<sqlx::Error> for Trouble {
     }
 }
 
+impl DatabaseError {
+    /// Which line and which column of a COPY the server could not take.
+    #[must_use]
+    pub fn copied_cell(&self) -> Option<(u64, Option<String>)> {
+        match &self.trouble {
+            Trouble::Value(error) | Trouble::Forbidden(error) | Trouble::Refused(error) => {
+                copied_cell(error)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Trouble {
+    /// Why a row could not be written.
+    pub(super) fn refused_row(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(DatabaseAnswer::code);
+        // Data exception.
+        if code.is_some_and(|code| code.starts_with("22")) {
+            return Self::Value(error);
+        }
+        Self::from(error)
+    }
+
+    /// Whether a byte cannot be converted to UTF-8.
+    pub(super) fn is_about_encoding(&self) -> bool {
+        let Self::Refused(error) = self else { return false };
+        let code = error.as_database_error().and_then(DatabaseAnswer::code);
+        // Not in the repertoire, or not translatable.
+        matches!(code.as_deref(), Some("22021" | "22P05"))
+    }
+
     /// Whether another attempt, with or without encryption, may do better.
     pub(super) fn is_about_encryption(&self) -> bool {
         match self {
@@ -142,6 +176,19 @@ impl<T, E: Into<Trouble>> While<T> for Result<T, E> {
     }
 }
 
+/// Which line and which column of a COPY the server could not take, by its context
+/// (`COPY table, line 3, column name: "…"`), whose words may be of any language.
+fn copied_cell(error: &sqlx::Error) -> Option<(u64, Option<String>)> {
+    let answer = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    let context = answer.r#where()?.lines().find(|line| line.starts_with("COPY "))?;
+    let mut parts = context.splitn(3, ", ").skip(1);
+    let line = parts.next()?;
+    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+    let column = parts.next().and_then(|part| part.split(' ').nth(1));
+    let column = column.map(|name| name.split(':').next().unwrap_or(name).to_owned());
+    Some((digits.parse().ok()?, column))
+}
+
 /// The server's own words, with its detail and its hint.
 #[must_use]
 pub fn server_words(error: &sqlx::Error) -> String {
@@ -149,6 +196,9 @@ pub fn server_words(error: &sqlx::Error) -> String {
         return error.to_string();
     };
     let answer = answer.downcast_ref::<PgDatabaseError>();
-    let parts = [Some(answer.message()), answer.detail(), answer.hint()];
+    // The function of a CHECK that raised it.
+    let function = answer.r#where().filter(|_| answer.code() == "P0001");
+    let function = function.and_then(|lines| lines.lines().next());
+    let parts = [Some(answer.message()), answer.detail(), function, answer.hint()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

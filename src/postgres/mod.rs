@@ -6,6 +6,8 @@ mod blockers;
 mod catalog;
 mod connect;
 mod copy_out;
+mod drift;
+mod encoding;
 mod error;
 mod locks;
 mod older;
@@ -21,6 +23,7 @@ pub use apply::{Apply, Chosen, Records, Rules, Selection, Since, Staged, Staging
 pub use catalog::OutsideReference;
 pub use connect::LOCK_TIMEOUT;
 pub use copy_out::Pages;
+pub use drift::AddedColumn;
 pub use error::server_words;
 pub use error::{DatabaseError, Trouble};
 pub use older::MadeUp;

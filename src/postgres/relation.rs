@@ -58,6 +58,14 @@ pub struct Site {
 }
 
 impl Site {
+    /// The same with these of its backed-up tables alone.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        let mut site = self.clone();
+        site.tables.retain(|table| names.contains(&table.name));
+        site
+    }
+
     /// The names of the backed-up tables as a list, qualified.
     pub(super) fn names(&self) -> String {
         self.tables.iter().map(Relation::table).collect::<Vec<_>>().join(", ")

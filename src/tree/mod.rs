@@ -37,6 +37,9 @@ pub use walk::{ChunkKind, walk};
 /// The most bytes that a chunk may have. A reader refuses to allocate more.
 pub const MAX_CHUNK: usize = 128 << 20;
 
+/// No row is longer: the heads of the chunks need room beside it.
+pub const MAX_ROW: usize = MAX_CHUNK / 2;
+
 /// A tree: its root node's chunk, and what that node counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Root {

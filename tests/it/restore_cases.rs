@@ -2,6 +2,7 @@
 //! tables' owner, who is no superuser.
 
 mod domains;
+mod drift;
 mod equal_keys;
 mod keys;
 mod locks;
@@ -10,6 +11,7 @@ mod preview;
 mod prop;
 mod records;
 mod refusals;
+mod refused_rows;
 mod relief;
 mod rows;
 mod sequences;

@@ -9,6 +9,7 @@ import ChangeCounts from './common/ChangeCounts.vue';
 import ProblemNote from './common/ProblemNote.vue';
 import ConfirmRestore from './restore/ConfirmRestore.vue';
 import PreviewSentence from './restore/PreviewSentence.vue';
+import RestoreChoice from './restore/RestoreChoice.vue';
 import RestoreRun from './restore/RestoreRun.vue';
 import TokenPrompt from './shell/TokenPrompt.vue';
 import FilterBar from './timeline/FilterBar.vue';
@@ -109,8 +110,22 @@ describe('the preview’s sentence', () => {
     expect(text).toContain('1 record of idempotency_record brought back');
   });
 
+  it('lists the columns that were added since', () => {
+    const drifted = { ...preview, datasets: { vrfs: rows(1, 0, 0) }, schema_drift: ['prefix.note was added since'] };
+    expect(mount(PreviewSentence, { props: { preview: drifted } }).text()).toContain('prefix.note was added since');
+  });
+
   it('says when nothing would change', () => {
     expect(mount(PreviewSentence, { props: { preview: { ...preview, datasets: { vrfs: rows(0, 0, 0) } } } }).text()).toContain('Nothing would change');
+  });
+});
+
+describe('the choice of what is restored', () => {
+  it('offers to restore beside added columns only where the preview asks for it', () => {
+    const choice = { datasets: [], vrf: '', safety: true };
+    const offered = (drifted: boolean) => mount(RestoreChoice, { props: { modelValue: choice, drifted } }).text();
+    expect(offered(true)).toContain('although columns were added');
+    expect(offered(false)).not.toContain('although columns were added');
   });
 });
 

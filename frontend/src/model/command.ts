@@ -13,11 +13,14 @@ export interface RestoreChoice {
   datasets: string[];
   vrf: string;
   safety: boolean;
+  /** Whether columns that were added since may get null or their default. */
+  drift?: boolean;
 }
 
 export function restoreCommand(id: string, choice: RestoreChoice): string {
   const words = [id, ...choice.datasets.flatMap((dataset) => ['--dataset', dataset])];
   if (choice.vrf) words.push('--vrf', choice.vrf);
+  if (choice.drift) words.push('--allow-schema-drift');
   if (!choice.safety) words.push('--no-safety-backup');
   return command('restore', ...words);
 }

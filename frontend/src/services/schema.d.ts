@@ -779,8 +779,13 @@ export interface components {
             from: string;
             /** @description The second point. */
             to: string;
-            /** @description Whether nothing differs. */
+            /** @description Whether nothing differs, and nothing is left out. */
             identical: boolean;
+            /**
+             * @description Tables and columns that only one of the two has, or whose type differs, which are not compared; one
+             *     sentence each.
+             */
+            left_out?: string[];
             /** @description How many rows differ, by dataset. */
             datasets: {
                 [key: string]: components["schemas"]["RowCounts"];
@@ -1130,6 +1135,8 @@ export interface components {
             other_database: string | null;
             /** @description What would not follow the rows by itself, and what cannot be told, a sentence each. */
             notes?: string[];
+            /** @description Columns that were added or altered since the backup, and what becomes of them; one sentence each. */
+            schema_drift?: string[];
         };
         /** @description An error as RFC 9457 has it. */
         Problem: {
@@ -1170,6 +1177,8 @@ export interface components {
             partial: boolean;
             /** @description The database whose rows were replaced. */
             target: components["schemas"]["Source"];
+            /** @description Columns that were added or altered since the backup, and what became of them; one sentence each. */
+            schema_drift?: string[];
         } & {
             [key: string]: components["schemas"]["RestoreResults"];
         };
@@ -3278,6 +3287,11 @@ export interface operations {
                 safety_backup?: boolean;
                 /** @description Restore although the backup was taken from another database or cluster. */
                 into_other_database?: boolean;
+                /**
+                 * @description Restore although columns were added since the backup: rows that come back get null or the default
+                 *     in them, the others keep what they have.
+                 */
+                allow_schema_drift?: boolean;
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */
@@ -3402,6 +3416,8 @@ export interface operations {
                 dataset?: string;
                 /** @description Only what belongs to this VRF, and what its rows need. */
                 vrf?: string;
+                /** @description As in the restore. */
+                allow_schema_drift?: boolean;
                 /** @description Changed rows of each dataset to list. */
                 limit?: number;
             };

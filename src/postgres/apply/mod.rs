@@ -13,10 +13,12 @@
 //!
 //! [`rules`] is what the catalog says about all this.
 
+mod added;
 mod collide;
 mod order;
 mod prop;
 mod records;
+mod refused;
 mod relief;
 mod rules;
 mod select;
@@ -51,13 +53,20 @@ pub struct Apply<'a> {
     rules: &'a Rules,
     /// The tables of the schema that have staging tables, by their place.
     staged: BTreeSet<usize>,
+    added: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 impl<'a> Apply<'a> {
     /// Works in the transaction that this session is in.
     #[must_use]
     pub fn new(session: &'a mut Session, schema: &'a Schema, rules: &'a Rules) -> Self {
-        Self { session, schema, rules, staged: BTreeSet::new() }
+        Self { session, schema, rules, staged: BTreeSet::new(), added: None }
+    }
+
+    /// Keeps what stands in these columns of live rows that are deleted and made anew; by table.
+    #[must_use]
+    pub fn keeping(self, added: &'a BTreeMap<String, Vec<String>>) -> Self {
+        Self { added: Some(added), ..self }
     }
 
     async fn run(&mut self, what: &str, statements: String) -> Result<u64, DatabaseError> {
@@ -143,7 +152,9 @@ impl<'a> Apply<'a> {
             self.refuse_if_referred_to().await?;
             let relief = self.relieve(nearly_empty).await?;
             self.prop_up().await?;
+            self.keep_added().await?;
             self.write_rows(&waves).await?;
+            self.bring_added_back().await?;
             self.end_relief(relief).await?;
         }
         self.set_sequences(sequences).await?;

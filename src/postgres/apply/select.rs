@@ -33,6 +33,16 @@ impl Selection {
         self.datasets.is_empty() && self.vrf.is_none()
     }
 
+    /// Whether rows of this table are asked for; others may be needed by these.
+    #[must_use]
+    pub fn asks_for(&self, table: &str) -> bool {
+        let of_dataset = |part: &&crate::model::Part| {
+            self.datasets.is_empty() || self.datasets.contains(&part.dataset)
+        };
+        let asked = PARTS.iter().filter(of_dataset).any(|part| part.table == table);
+        asked && (self.vrf.is_none() || OF_VRF.iter().any(|(name, _)| *name == table))
+    }
+
     /// Whether a sequence is to be set, too: all rows of all tables that draw from it are selected.
     #[must_use]
     pub fn covers_sequence(&self, sequence: &str, schema: &Schema) -> bool {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use super::rules::TableRules;
 use super::{Apply, Rules};
 use crate::model::{Part, Schema, Table};
-use crate::postgres::error::{DatabaseError, While};
+use crate::postgres::error::{DatabaseError, Trouble, While};
 use crate::postgres::sql;
 use crate::tree::{Change, Layout, fields};
 
@@ -230,9 +230,9 @@ impl<'a> Apply<'a> {
         );
         let mut copy = self.session.raw().copy_in_raw(&statement).await.trying(what())?;
         while let Some(block) = lines.recv().await {
-            copy.send(block).await.trying(what())?;
+            copy.send(block).await.map_err(Trouble::refused_row).trying(what())?;
         }
-        copy.finish().await.trying(what())?;
+        copy.finish().await.map_err(Trouble::refused_row).trying(what())?;
         Ok(())
     }
 

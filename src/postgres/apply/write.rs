@@ -26,8 +26,7 @@ impl Apply<'_> {
         self.run("defer the constraints", "SET CONSTRAINTS ALL DEFERRED".into()).await?;
         for group in groups.iter().rev() {
             let stages: Vec<_> = group.iter().map(|number| self.stage_of(*number)).collect();
-            let what = format!("delete rows of {}", names(&stages));
-            self.run(&what, together(stages.iter().map(delete))).await?;
+            self.write_named("delete", &stages, together(stages.iter().map(delete))).await?;
         }
         for group in &groups {
             let stages: Vec<_> = group.iter().map(|number| self.stage_of(*number)).collect();
@@ -46,22 +45,20 @@ impl Apply<'_> {
         if stages.len() > 1 {
             let updates = stages.iter().flat_map(|stage| updates(stage, wave));
             let all = together(stages.iter().map(|stage| insert(stage, wave)).chain(updates));
-            self.run(&format!("write rows of {}", names(stages)), all).await?;
-            return Ok(());
+            return self.write_named("write", stages, all).await;
         }
         for stage in stages {
-            let table = &stage.table.name;
-            self.run(&format!("insert rows of {table}"), insert(stage, wave)).await?;
+            self.write_named("insert", &[*stage], insert(stage, wave)).await?;
             for update in updates(stage, wave) {
                 let update = format!("{IN_KEY_ORDER}; {update}; {IN_ANY_ORDER}");
-                self.run(&format!("update rows of {table}"), update).await?;
+                self.write_named("update", &[*stage], update).await?;
             }
         }
         Ok(())
     }
 }
 
-fn names(stages: &[Stage<'_>]) -> String {
+pub(super) fn names(stages: &[Stage<'_>]) -> String {
     let names: Vec<_> = stages.iter().map(|stage| stage.table.name.as_str()).collect();
     names.join(" and ")
 }

@@ -38,10 +38,15 @@ async fn a_backup_is_counted_against_the_one_before_it() {
 }
 
 #[tokio::test]
-async fn backups_of_other_tables_cannot_be_counted_against_each_other() {
+async fn backups_with_another_key_cannot_be_counted_against_each_other() {
     let cycle = Cycle::new(database().await).await;
     cycle.backup().await;
-    cycle.sql("ALTER TABLE vrf ADD owner text").await;
+    cycle
+        .sql(
+            "ALTER TABLE vpc_prefix_association DROP CONSTRAINT vpc_prefix_association_pkey;
+             ALTER TABLE vpc_prefix_association ADD PRIMARY KEY (vpc_id, vpc_prefix_cidr)",
+        )
+        .await;
     let second = cycle.backup().await;
     let error = cycle.engine.changes(&second).await.expect_err("a misfit");
     assert_eq!(error.kind(), Kind::SchemaMismatch);

@@ -63,6 +63,21 @@ pub fn drop_database(name: &str) {
     apart(async move { admin(statement).await });
 }
 
+/// Creates a database with the empty plan in the encoding that checks no bytes.
+pub async fn sql_ascii() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("ascii_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    admin(format!(
+        "CREATE DATABASE {name} TEMPLATE template0 OWNER {PLAN_OWNER} ENCODING 'SQL_ASCII' LOCALE 'C'"
+    ))
+    .await;
+    let mut owner =
+        PgConnection::connect(&postgres().url(&name, PLAN_OWNER)).await.expect("it connects");
+    apply_schema(&mut owner).await.expect("the owner may create the schema");
+    owner.close().await.expect("the connection ends in order");
+    name
+}
+
 /// Alters a test's database.
 pub fn alter_database(name: &str, how: &str) {
     let statement = format!("ALTER DATABASE {name} {how}");

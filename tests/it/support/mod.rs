@@ -39,6 +39,13 @@ pub async fn sample_database() -> TestDatabase {
     TestDatabase::copy_of(cluster::Template::Sample).await
 }
 
+/// A database with the empty plan that checks no bytes.
+pub async fn sql_ascii_database() -> TestDatabase {
+    let name = cluster::sql_ascii().await;
+    let owner = ipam_rewind::embedded::PLAN_OWNER;
+    TestDatabase { url: postgres().url(&name, owner), name }
+}
+
 /// The private PostgreSQL of this test process.
 pub fn postgres() -> &'static ipam_rewind::embedded::PrivatePostgres {
     cluster::postgres()
