@@ -71,6 +71,14 @@ if [ ! -x "$rclone" ]; then
     rm -r "$folder"
 fi
 
+# Another one, which honours conditions on writes as AWS does.
+moto=target/tools/moto
+version=5.2.5
+if ! "$moto/bin/pip" show moto 2>/dev/null | grep -qxF "Version: $version"; then
+    python3 -m venv --clear "$moto"
+    "$moto/bin/pip" install --quiet --disable-pip-version-check "moto[s3,server]==$version"
+fi
+
 # Plays all calls of docs/openapi.json against the running service.
 schemathesis=target/tools/schemathesis
 version=4.32.5

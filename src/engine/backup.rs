@@ -13,7 +13,7 @@ use crate::model::{
     timestamp,
 };
 use crate::postgres::Session;
-use crate::store::{Lock, Mode, StoreError, Writer, Written};
+use crate::store::{Held, Lock, Mode, StoreError, Writer, Written};
 
 /// How long a backup waits for a sweep to end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -70,9 +70,9 @@ impl Engine {
         let allow_missing = request.allow_missing_tables;
         let label = request.label()?;
         let held = self.store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
-        let manifest = match self.try_backup(&label, allow_missing, run).await {
+        let manifest = match self.try_backup(&held, &label, allow_missing, run).await {
             Err(EngineError::Store(StoreError::SweptMeanwhile(_))) => {
-                self.try_backup(&label, allow_missing, run).await?
+                self.try_backup(&held, &label, allow_missing, run).await?
             }
             done => done?,
         };
@@ -89,6 +89,7 @@ impl Engine {
 
     async fn try_backup(
         &self,
+        held: &Held,
         label: &Labelled,
         allow_missing: bool,
         run: &Run,
@@ -104,7 +105,7 @@ impl Engine {
         for mut session in sessions {
             session.rollback().await?;
         }
-        self.publish(&captured, &writer.finish().await?, label).await
+        self.publish(held, &captured, &writer.finish().await?, label).await
     }
 
     /// Refuses to leave out what the newest backup has.
@@ -140,19 +141,21 @@ impl Engine {
     /// Publishes a backup that was taken just now: the newest from now on.
     pub(super) async fn publish(
         &self,
+        held: &Held,
         captured: &Captured,
         written: &Written,
         label: &Labelled,
     ) -> Result<Manifest, EngineError> {
         let id = BackupId::at(captured.taken);
         let manifest = captured.manifest(id, label, written.stored_bytes);
-        self.publish_manifest(manifest, written, &State::default(), false).await
+        self.publish_manifest(held, manifest, written, &State::default(), false).await
     }
 
     /// Publishes a backup under its id or, if that was ever used, the first after it that was not.
     /// One that was `imported` takes its place in time.
     pub(super) async fn publish_manifest(
         &self,
+        held: &Held,
         mut manifest: Manifest,
         written: &Written,
         state: &State,
@@ -164,7 +167,7 @@ impl Engine {
         loop {
             let claimed = self.store.claim(&manifest, imported).await?;
             manifest.name(claimed);
-            match self.store.publish(&manifest, state).await {
+            match self.store.publish_held(held, written, &manifest, state).await {
                 Ok(()) => return Ok(manifest),
                 Err(StoreError::IdTaken(_)) => {}
                 Err(error) => return Err(error.into()),

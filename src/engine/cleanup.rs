@@ -80,6 +80,7 @@ impl Engine {
         let what = format!("deletion of {id}");
         let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
         let alone = alone.await?;
+        alone.check().await?;
         self.store.unlink(id).await?;
         let freed = self.sweep(&what, run).await?;
         alone.release().await;
@@ -121,6 +122,7 @@ impl Engine {
         let (mut kept, judged) = self.judge(policy).await?;
         let mut deleted = Vec::new();
         for mut backup in judged {
+            alone.check().await?;
             match self.store.unlink_unpinned(&backup.backup_id).await {
                 // Somebody has pinned it since.
                 Ok(false) => {

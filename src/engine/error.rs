@@ -347,6 +347,9 @@ impl EngineError {
                 "alter the rule or the type that is named so that it takes the row, restore, and alter it \
                  back (a constraint as NOT VALID); or restore a part that does not need the row"
             }
+            Kind::OutcomeUnknown if matches!(self, Self::Store(_)) => {
+                "`ipam-rewind list` shows the backup if it is there"
+            }
             Kind::OutcomeUnknown => {
                 "`ipam-rewind diff ID live` tells whether the rows are those of a backup"
             }
@@ -398,6 +401,7 @@ fn kind_of_store(error: &StoreError) -> Kind {
         StoreError::MalformedLocation(_) => Kind::MalformedRequest,
         StoreError::NoSuchBackup(_) => Kind::NoSuchBackup,
         StoreError::Busy { .. } => Kind::Busy,
+        StoreError::PublishUnknown { .. } => Kind::OutcomeUnknown,
         StoreError::PacksMissing(_)
         | StoreError::ManifestDamaged { .. }
         | StoreError::StateDamaged { .. }

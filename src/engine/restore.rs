@@ -21,7 +21,7 @@ use crate::model::{
     SnapshotInfo, Source, rfc3339,
 };
 use crate::postgres::{Apply, Selection, Session, Site, Staged};
-use crate::store::{Lock, Mode, Written};
+use crate::store::{Held, Lock, Mode, StoreError, Written};
 
 /// How long a restore waits for a sweep to end.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
@@ -124,6 +124,24 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
     filled.map(|(table, _)| table).collect()
 }
 
+/// What a restore holds of the store.
+struct Locks {
+    alone: Held,
+    shared: Held,
+}
+
+impl Locks {
+    async fn check(&self) -> Result<(), StoreError> {
+        self.alone.check().await?;
+        self.shared.check().await
+    }
+
+    async fn release(self) {
+        self.shared.release().await;
+        self.alone.release().await;
+    }
+}
+
 /// The live state under lock: what the restore starts from.
 struct Replaced {
     fit: Fit,
@@ -156,12 +174,12 @@ impl Engine {
         self.refuse_damaged(&manifest, run).await?;
 
         let mut session = self.connect(run).await?;
-        let done = self.rewind(&mut session, &manifest, options, run).await;
+        let locks = Locks { alone, shared };
+        let done = self.rewind(&mut session, &manifest, options, &locks, run).await;
         let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
         notes.extend(self.note_restore(&manifest).await.err());
-        shared.release().await;
-        alone.release().await;
+        locks.release().await;
         run.begin(Phase::Done, None);
         Ok(Restored {
             status: "success",
@@ -179,6 +197,7 @@ impl Engine {
         session: &mut Session,
         manifest: &Manifest,
         options: &RestoreOptions,
+        locks: &Locks,
         run: &Run,
     ) -> Result<(Report, Vec<String>), EngineError> {
         run.begin(Phase::Locking, None);
@@ -214,8 +233,9 @@ impl Engine {
         let before = (manifest, &live.snapshot, &live.side.reader);
         let exchange = self.exchange(&mut apply, records, before, &staged, all).await?;
         // What goes must be in the backup of what is replaced, before anything is written.
-        let safety =
-            self.publish_safety(&mut apply, captured, &exchange, manifest, options).await?;
+        let safety = self
+            .publish_safety(&mut apply, captured, &exchange, (manifest, options), locks)
+            .await?;
         let covered = |sequence: &&SequenceValue| {
             options.selection.covers_sequence(&sequence.name, &fit.restored)
         };
@@ -233,6 +253,8 @@ impl Engine {
         if options.selection.is_all() {
             prove_sequences(session, &fit.restored, manifest).await?;
         }
+        // Without them another restore may run, or a cleanup that knows nothing of the safety backup.
+        locks.check().await?;
         run.begin(Phase::Committing, None);
         session.commit().await?;
         if let Err(error) = session.take_back_indexes(&site).await {
@@ -306,8 +328,8 @@ impl Engine {
         apply: &mut Apply<'_>,
         captured: Option<(Captured, Written)>,
         exchange: &Exchange<'_>,
-        manifest: &Manifest,
-        options: &RestoreOptions,
+        (manifest, options): (&Manifest, &RestoreOptions),
+        locks: &Locks,
     ) -> Result<Option<BackupId>, EngineError> {
         let Some((mut captured, mut written)) = captured else { return Ok(None) };
         if let Some(records) = exchange.records.as_ref().filter(|_| exchange.chosen > 0) {
@@ -320,7 +342,7 @@ impl Engine {
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
         };
-        Ok(Some(self.publish(&captured, &written, &label).await?.backup_id))
+        Ok(Some(self.publish(&locks.shared, &captured, &written, &label).await?.backup_id))
     }
 
     /// The live tables, if all that can be told before they are locked is in order, and a remark on

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::load::Listing;
-use super::{Store, StoreError, layout};
-use crate::model::PackId;
+use super::{Held, Store, StoreError, layout};
+use crate::model::{BackupId, Manifest, PackId, State};
+
+/// How often a manifest is sent again, each time after a look whether it is there.
+const TRIES: usize = 2;
 
 /// What a writer did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,8 +42,8 @@ impl Written {
 impl Store {
     /// Checks that every pack which a new backup relies on is still there, and that no sweep has
     /// marked it to go. The locks keep a sweep away from a backup; this is for one that did not
-    /// honour them, or whose lease ran out. A marked pack lives for the time of grace, and is kept
-    /// if the backup is published by then.
+    /// honour them, or whose lease ran out. What a backup needs of a pack that is marked later is
+    /// copied into another if the backup is published within the time of grace.
     ///
     /// # Errors
     /// [`StoreError::SweptMeanwhile`]: the backup must be made again.
@@ -53,5 +58,68 @@ impl Store {
         let folders: BTreeSet<_> = written.relied.iter().map(layout::pack_folder).collect();
         let all = (!folders.is_empty()).then(|| [layout::PACKS.to_owned(), String::new()]);
         self.objects().settle(folders.into_iter().chain(all.into_iter().flatten())).await
+    }
+
+    /// [Publishes](Self::publish) a backup that was [confirmed](Self::confirm), if `held`, the shared
+    /// [`super::Lock::Objects`], is still held directly before.
+    ///
+    /// # Errors
+    /// As [`Self::publish`]; [`StoreError::LeaseLost`] and [`StoreError::SweptMeanwhile`]: then there is
+    /// no such backup.
+    pub async fn publish_held(
+        &self,
+        held: &Held,
+        written: &Written,
+        manifest: &Manifest,
+        state: &State,
+    ) -> Result<(), StoreError> {
+        if let Err(error) = self.honours_conditions().await {
+            tracing::debug!(%error, "whether conditions on writes are honoured was not answered");
+        }
+        held.check().await?;
+        self.publish(manifest, state).await?;
+        if held.check().await.is_ok() {
+            return Ok(());
+        }
+        // The request took longer than the lock was held. Whatever was removed meanwhile was marked.
+        match self.confirm(written).await {
+            Err(swept @ StoreError::SweptMeanwhile(_)) => {
+                self.unlink(&manifest.backup_id).await?;
+                Err(swept)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds out what became of a manifest whose creation failed: the request may have taken effect
+    /// although its answer was lost. Sends it again if the manifest is not there.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub(super) async fn publish_again(
+        &self,
+        id: &BackupId,
+        text: &Bytes,
+        mut error: StoreError,
+    ) -> Result<(), StoreError> {
+        if self.has_late_requests() {
+            let path = layout::manifest(id);
+            for attempt in 0..=TRIES {
+                match self.objects().find(&path).await {
+                    Ok(Some(there)) if there == *text => return Ok(()),
+                    Ok(Some(_)) => return Err(StoreError::IdTaken(id.clone())),
+                    Ok(None) | Err(_) if attempt == TRIES => break,
+                    Ok(None) | Err(_) => {}
+                }
+                match self.objects().create(&path, text.clone()).await {
+                    Ok(()) => return Ok(()),
+                    Err(again) => error = again,
+                }
+            }
+            if error.may_have_worked() {
+                return Err(StoreError::PublishUnknown { id: id.clone(), source: Box::new(error) });
+            }
+        }
+        Err(error)
     }
 }

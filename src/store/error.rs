@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::model::{BackupId, ChunkId, PackId};
 use crate::tree::Malformed;
 
-use super::lock::Holder;
+use super::lock::{Holder, Lost};
 
 /// Errors that are about one file, and not about the disk, the process or the machine.
 const OF_ONE_FILE: [Errno; 10] = [
@@ -100,11 +100,22 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A lease ran out, for example because the machine was suspended.
-    #[error("the lock {0:?} was lost: its lease ran out")]
-    LeaseLost(&'static str),
+    #[error("{0}")]
+    LeaseLost(Lost),
     /// A pack that the new backup relies on was removed, or is about to be.
     #[error("pack {0} was swept while the backup ran")]
     SweptMeanwhile(PackId),
+    /// Whether a backup was published cannot be told: the object store does not answer.
+    #[error(
+        "backup {id} was sent to be published, but the store does not say whether it is there; `list` \
+         shows it if it is, and it is whole then"
+    )]
+    PublishUnknown {
+        /// The backup.
+        id: BackupId,
+        /// Why there was no answer.
+        source: Box<StoreError>,
+    },
     /// The chunk is larger than the format allows.
     #[error("a chunk of {0} bytes is larger than a store takes")]
     TooLarge(usize),
@@ -173,6 +184,26 @@ impl StoreError {
     /// Whether it says that an object is not there.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })
+    }
+
+    /// Whether a request that failed like this may have taken effect: there was no answer, or none that
+    /// can be relied on.
+    pub(super) fn may_have_worked(&self) -> bool {
+        matches!(
+            self,
+            Self::Object {
+                source: object_store::Error::Generic { .. }
+                    | object_store::Error::AlreadyExists { .. }
+                    | object_store::Error::Precondition { .. },
+                ..
+            }
+        )
+    }
+
+    /// Whether the object store knows no such request.
+    pub(super) fn is_not_implemented(&self) -> bool {
+        use object_store::Error::{NotImplemented, NotSupported};
+        matches!(self, Self::Object { source: NotImplemented { .. } | NotSupported { .. }, .. })
     }
 
     /// Whether it says that an object that was to be created is there already.

@@ -58,7 +58,7 @@ fn example() -> String {
     for (_, chunk, _) in &kept.0 {
         pack.push(chunk);
     }
-    let pack = pack.finish();
+    let pack = pack.finish_with(*b"sixteen random b");
     let mut out = String::new();
     for row in rows {
         let key = layout.key_of(row).expect("a key");

@@ -9,7 +9,7 @@ use hashbrown::hash_table::Entry as Slot;
 use super::frame::{Codec, HEADER, MAX_DEPTH};
 use super::index_file::PackEntries;
 use super::marks::{Damaged, Doomed};
-use super::pack::Entry;
+use super::pack::{Entry, NONCE};
 use crate::model::{ChunkId, PackId};
 
 /// A chunk's place.
@@ -37,6 +37,12 @@ impl Spot {
     pub fn range(&self) -> std::ops::Range<u64> {
         let start = u64::from(self.offset);
         start..start + self.frame_len()
+    }
+
+    /// Whether it may be the chunk that makes its pack's name unique, which nothing needs.
+    #[must_use]
+    pub fn is_like_nonce(&self) -> bool {
+        self.codec == Codec::Raw && self.raw_len as usize == NONCE
     }
 
     /// Bytes of the whole frame.

@@ -4,14 +4,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, RetryConfig};
 
 use super::StoreError;
 use super::files::Files;
+
+/// How long a request is sent again: less than a lease is valid.
+const RESEND: Duration = Duration::from_mins(1);
 
 /// The place of a store. Holds no secret: credentials come from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +74,9 @@ impl Location {
             }
             Self::S3 { bucket, prefix } => {
                 let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+                // What is sent again after this could arrive when its sender has lost its lease.
+                let retry = RetryConfig { retry_timeout: RESEND, ..RetryConfig::default() };
+                let builder = builder.with_retry(retry);
                 let s3 = builder.build().map_err(failed)?;
                 Ok(Arc::new(PrefixStore::new(s3, prefix.as_str())))
             }

@@ -130,7 +130,8 @@ impl Store {
                     .filter(|there| *there == text)
                     .ok_or_else(|| StoreError::IdTaken(id.clone()))?;
             }
-            created => created?,
+            Err(error) => self.publish_again(id, &text, error).await?,
+            Ok(()) => {}
         }
         if *state == State::default() {
             return Ok(());

@@ -114,16 +114,3 @@ pub async fn save<T: Serialize + Default + PartialEq>(
     }
     objects.put(&name.into(), seal(note).into()).await
 }
-
-/// Takes packs that were just written off both notes: they are whole now, and in use. (The same
-/// chunks make the same pack, so a new one can have the name of one that is noted.)
-pub async fn renew(objects: &Objects, written: &[PackId]) -> Result<(), StoreError> {
-    let before: Damaged = load(objects, layout::DAMAGED).await?;
-    let mut damaged = before.clone();
-    damaged.packs.retain(|pack, _| !written.contains(pack));
-    save(objects, layout::DAMAGED, &before, &damaged).await?;
-    let before: Doomed = load(objects, layout::DOOMED).await?;
-    let mut doomed = before.clone();
-    doomed.packs.retain(|pack, _| !written.contains(pack));
-    save(objects, layout::DOOMED, &before, &doomed).await
-}

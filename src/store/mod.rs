@@ -7,6 +7,7 @@
 
 mod cache;
 mod check;
+mod conditions;
 mod confirm;
 mod encode;
 mod error;
@@ -31,6 +32,7 @@ pub mod parse;
 mod reach;
 mod read;
 mod repack;
+mod retire;
 mod scratch;
 mod stats;
 mod survey;
@@ -49,7 +51,7 @@ pub use confirm::Written;
 pub use error::StoreError;
 pub use index::{Index, PackInfo, Spot};
 pub use location::Location;
-pub use lock::{Held, Holder, Lock, LockKind, Mode};
+pub use lock::{Held, Holder, Lock, LockKind, Lost, Mode};
 pub use read::Reader;
 pub use stats::Totals;
 pub use sweep::Swept;
@@ -74,6 +76,8 @@ struct Inner {
     known: Mutex<Option<Known>>,
     /// Held while a small object is read, changed and written.
     states: tokio::sync::Mutex<()>,
+    /// Whether the object store honours conditions on writes, once that was asked.
+    conditions: tokio::sync::OnceCell<bool>,
     /// The order of these backups, where no record of it was found.
     rebuilt: Mutex<Option<(BTreeSet<BackupId>, Ids)>>,
     runtime: tokio::runtime::Handle,
@@ -108,6 +112,12 @@ impl Store {
         let path = object_store::path::Path::from(layout::TRIAL);
         self.objects().put(&path, "may be removed\n".into()).await?;
         self.objects().remove(&path).await
+    }
+
+    /// Whether a request that was sent may take effect long afterwards, when its sender has lost its
+    /// lock: what goes over a network may be held up on its way.
+    fn has_late_requests(&self) -> bool {
+        matches!(self.0.locks, LockKind::Lease(_))
     }
 
     fn objects(&self) -> &Objects {

@@ -124,6 +124,14 @@ impl Objects {
             };
             return Err(failed(format!("creating {path}"))(source));
         }
+        match self.put_if_none(path, bytes.clone()).await {
+            Err(error) if error.is_not_implemented() => self.put(path, bytes).await,
+            put => put,
+        }
+    }
+
+    /// Writes an object if the object store finds none there: its answer alone counts.
+    pub async fn put_if_none(&self, path: &Path, bytes: Bytes) -> Result<(), StoreError> {
         let put = self.inner.put_opts(path, bytes.into(), PutMode::Create.into()).await;
         put.map(drop).map_err(failed(format!("creating {path}")))
     }

@@ -101,6 +101,7 @@ impl Store {
             parameters,
             known: Mutex::default(),
             states: tokio::sync::Mutex::default(),
+            conditions: tokio::sync::OnceCell::new(),
             rebuilt: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             _scratch: scratch,

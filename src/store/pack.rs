@@ -4,7 +4,9 @@
 //! "IPRWPK01"  frames…  table  entry count u32  SHA-256 of table and count  "IPRWEND1"
 //! ```
 //!
-//! The file's name is the SHA-256 of all of it. An entry of the table is
+//! The file's name is the SHA-256 of all of it. Its last frame is a chunk of random bytes that no
+//! tree refers to: so no two packs have the same name, and a request to remove one, however late it
+//! arrives, never meets another with the same chunks. An entry of the table is
 //! `id 32 | offset u64 | raw length u32 | stored length u32 | codec u8 | depth u8 | base id 32`
 //! (zeros without a base); the offset is that of the frame's header. If the footer is damaged, the
 //! frames are still found from the front: they end where a header has no known codec, as the table
@@ -18,6 +20,10 @@ use super::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH, take};
 use crate::model::{ChunkId, Hash, PackId};
 
 const START: &[u8; 8] = b"IPRWPK01";
+/// The first byte of the chunk that makes a pack's name unique.
+const NONCE_TAG: u8 = b'U';
+/// Bytes of that chunk.
+pub const NONCE: usize = 17;
 const END: &[u8; 8] = b"IPRWEND1";
 /// So many times the bytes of a pack are at most tried to find frames again.
 const EFFORT: usize = 16;
@@ -160,9 +166,19 @@ impl PackBuilder {
         self.entries.is_empty()
     }
 
-    /// Adds the footer and names the pack.
+    /// Adds a chunk of random bytes and the footer, and names the pack.
     #[must_use]
-    pub fn finish(mut self) -> Pack {
+    pub fn finish(self) -> Pack {
+        self.finish_with(uuid::Uuid::new_v4().into_bytes())
+    }
+
+    /// As [`Self::finish`], with these bytes for random ones.
+    pub(super) fn finish_with(mut self, random: [u8; NONCE - 1]) -> Pack {
+        let chunk = [&[NONCE_TAG][..], &random].concat();
+        let id = Hash::of(&chunk);
+        let raw_len = u32::try_from(NONCE).expect("small");
+        let payload = chunk;
+        self.push(&Encoded { id, codec: Codec::Raw, raw_len, depth: 0, base: None, payload });
         let table = self.bytes.len();
         for entry in &self.entries {
             entry.write(&mut self.bytes);
@@ -297,6 +313,7 @@ mod tests {
             let pack = pack(&chunks);
             prop_assert_eq!(scan(&pack.bytes), pack.entries.clone());
             prop_assert_eq!(footer(&pack.bytes), Ok(Footer::Whole(pack.entries.clone())));
+            prop_assert_eq!(pack.entries.len(), chunks.len() + 1);
             for (entry, chunk) in pack.entries.iter().zip(&chunks) {
                 let (frame, _) = Frame::parse(&pack.bytes[entry.offset as usize..]).expect("a frame");
                 prop_assert_eq!(&frame.decode(None).expect("right"), chunk);
@@ -308,7 +325,7 @@ mod tests {
             let chunks: Vec<_> = (0..chunks).map(|n| n.to_le_bytes().to_vec()).collect();
             let pack = pack(&chunks);
             let size = pack.bytes.len();
-            let length = chunks.len() * ENTRY + TAIL;
+            let length = pack.entries.len() * ENTRY + TAIL;
             prop_assert!(is_tail_of(&pack.bytes[size - TAIL..], &pack.entries));
             prop_assert!(!is_tail_of(&pack.bytes[size - TAIL..], &pack.entries[1..]));
             let read = parse_footer(&pack.bytes[size - given.min(size)..], size as u64);
@@ -325,7 +342,7 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_in_a_footer_is_found(at in 0_usize..(3 * ENTRY + TAIL), bit in 0_u8..8) {
+        fn a_flipped_bit_in_a_footer_is_found(at in 0_usize..(4 * ENTRY + TAIL), bit in 0_u8..8) {
             let pack = pack(&[b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]);
             let mut bytes = pack.bytes.to_vec();
             let at = bytes.len() - 1 - at;
@@ -374,7 +391,13 @@ mod tests {
                 cases += 1;
             }
         }
-        assert_eq!(cases, 12 * 9 * 8);
+        assert_eq!(cases, 13 * 9 * 8);
+    }
+
+    #[test]
+    fn the_same_chunks_make_packs_of_different_names() {
+        let names: std::collections::BTreeSet<_> = (0..50).map(|_| mixed().id).collect();
+        assert_eq!(names.len(), 50);
     }
 
     #[test]
@@ -409,7 +432,7 @@ mod tests {
     fn the_footer_never_looks_like_a_frame() {
         for count in [1, 2, 300] {
             let pack = pack(&vec![b"same".to_vec(); count]);
-            assert_eq!(scan(&pack.bytes).len(), count);
+            assert_eq!(scan(&pack.bytes).len(), count + 1);
         }
     }
 }

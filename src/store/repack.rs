@@ -25,12 +25,8 @@ impl Sweep<'_> {
             let packs: Vec<PackId> = group.iter().map(|(pack, _)| *pack).collect();
             let living: Living = group.into_iter().flat_map(|(_, living)| living).collect();
             match self.copy(living).await {
-                Ok((copied, bytes)) => {
-                    // The same frames make the same pack again.
-                    self.renewed.insert(copied);
-                    for pack in packs.iter().filter(|pack| **pack != copied) {
-                        self.drop_pack(pack).await?;
-                    }
+                Ok(bytes) => {
+                    self.retire(&packs).await?;
                     self.swept.packs_rewritten += packs.len() as u64;
                     self.swept.bytes_freed = self.swept.bytes_freed.saturating_sub(bytes);
                 }
@@ -65,8 +61,8 @@ impl Sweep<'_> {
         groups
     }
 
-    /// Stores these frames in a new pack; gives its name and its size.
-    async fn copy(&self, living: Living) -> Result<(PackId, u64), StoreError> {
+    /// Stores these frames in a new pack; gives its size.
+    async fn copy(&self, living: Living) -> Result<u64, StoreError> {
         let reader = self.store.reader().await?;
         let index = self.index.clone();
         let pack: Pack = self
@@ -87,6 +83,6 @@ impl Sweep<'_> {
         let entries = PackEntries { pack: copied, size, entries: pack.entries.into() };
         let (id, bytes) = index_file::encode(&[entries]);
         objects.put(&layout::index(&id), bytes.into()).await?;
-        Ok((copied, size))
+        Ok(size)
     }
 }

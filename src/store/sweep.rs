@@ -45,7 +45,8 @@ impl Swept {
 struct Census {
     /// Nothing needs them.
     dead: Vec<PackId>,
-    /// More than half of what they hold is needed by nothing, or a damaged copy that has been replaced.
+    /// More than half of what they hold is needed by nothing, or a damaged copy that has been replaced;
+    /// or they are to go.
     wasteful: Vec<PackId>,
 }
 
@@ -58,6 +59,7 @@ impl Store {
     /// If a manifest or a node cannot be read: then nothing was removed. [`StoreError::LeaseLost`]
     /// if the lock was lost; what was removed by then was not needed.
     pub async fn sweep(&self, held: &Held, grace: Duration) -> Result<Swept, StoreError> {
+        let now = held.now().await?;
         let backups = self.backups().await?;
         let mut manifests = Vec::new();
         for id in &backups {
@@ -66,10 +68,12 @@ impl Store {
         let Survey { index, needed, damaged } = self.survey(&manifests).await?;
         let census = census(&index, &needed);
         self.settle_removals(&backups).await?;
-        let mut sweep = Sweep::begin(self, held, &index, grace, damaged).await?;
-        for pack in &census.dead {
-            sweep.drop_pack(pack).await?;
-        }
+        let doomed = marks::load(self.objects(), layout::DOOMED).await?;
+        let sizes = index.packs().iter().map(|pack| (pack.id, pack.size)).collect();
+        let (store, index, swept) = (self, &index, Swept::default());
+        let mut sweep =
+            Sweep { store, held, index, backups, sizes, grace, now, doomed, damaged, swept };
+        sweep.retire(&census.dead).await?;
         sweep.rewrite(&census.wasteful, &needed).await?;
         sweep.finish().await
     }
@@ -114,7 +118,7 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
     }
     // Measured by frames alone: the table of a small pack is larger than what it lists.
     let mut held = vec![0_u64; index.packs().len()];
-    for (_, spot) in index.frames() {
+    for (_, spot) in index.frames().filter(|(_, spot)| !spot.is_like_nonce()) {
         held[spot.pack as usize] += spot.frame_len();
     }
     let missing = needed.iter().any(|id| index.get(id).is_none());
@@ -136,7 +140,9 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
         match living[place] {
             _ if kept => {}
             0 => census.dead.push(pack.id),
-            living if healed[place] || living < held[place] / 2 => census.wasteful.push(pack.id),
+            living if pack.doomed || healed[place] || living < held[place] / 2 => {
+                census.wasteful.push(pack.id);
+            }
             _ => {}
         }
     }
@@ -146,83 +152,45 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
 /// A sweep under way.
 pub(super) struct Sweep<'s> {
     pub store: &'s Store,
-    held: &'s Held,
+    pub held: &'s Held,
     pub index: &'s Arc<Index>,
+    /// The backups whose chunks it keeps.
+    pub backups: Vec<BackupId>,
     sizes: BTreeMap<PackId, u64>,
-    grace: Duration,
-    now: DateTime<Utc>,
-    /// The note as it was found.
-    doomed: Doomed,
-    /// The note as it is to be.
-    pending: Doomed,
+    pub grace: Duration,
+    /// When it began, by the clock that all hosts share.
+    pub now: DateTime<Utc>,
+    /// Packs that are to go, and since when that is known.
+    pub doomed: Doomed,
     damaged: Damaged,
-    /// Packs that were put again under their names.
-    pub renewed: HashSet<PackId>,
     pub swept: Swept,
 }
 
-impl<'s> Sweep<'s> {
-    async fn begin(
-        store: &'s Store,
-        held: &'s Held,
-        index: &'s Arc<Index>,
-        grace: Duration,
-        damaged: Damaged,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            store,
-            held,
-            index,
-            sizes: index.packs().iter().map(|pack| (pack.id, pack.size)).collect(),
-            grace,
-            now: Utc::now(),
-            doomed: marks::load(store.objects(), layout::DOOMED).await?,
-            pending: Doomed::default(),
-            damaged,
-            renewed: HashSet::new(),
-            swept: Swept::default(),
-        })
-    }
-
-    /// Removes a pack, or marks it if it has not been marked for long enough.
-    pub async fn drop_pack(&mut self, pack: &PackId) -> Result<(), StoreError> {
-        let size = self.sizes.get(pack).copied().unwrap_or(0);
-        let since = self.doomed.packs.get(pack).copied().unwrap_or(self.now).min(self.now);
-        let age = (self.now - since).to_std().unwrap_or_default();
-        if age < self.grace {
-            self.pending.packs.insert(*pack, since);
-            self.swept.bytes_pending += size;
-            return Ok(());
-        }
-        self.held.check().await?;
-        match self.store.objects().discard(&layout::pack(pack)).await {
-            Ok(()) => {
-                self.swept.packs_removed += 1;
-                self.swept.bytes_freed += size;
-            }
-            error => self.swept.report(error),
-        }
-        Ok(())
+impl Sweep<'_> {
+    /// Bytes of a pack's file.
+    pub fn size(&self, pack: &PackId) -> u64 {
+        self.sizes.get(pack).copied().unwrap_or(0)
     }
 
     /// What makes no room comes last.
     async fn finish(mut self) -> Result<Swept, StoreError> {
         self.held.check().await?;
-        let objects = self.store.objects();
-        let noted = marks::save(objects, layout::DOOMED, &self.doomed, &self.pending).await;
+        let noted = self.note_for_next().await;
         self.swept.report(noted);
         let forgotten = self.forget_damage().await;
         self.swept.report(forgotten);
         let merged = tidy::merge_indexes(self.store).await;
         self.swept.report(merged);
-        match tidy::remove_orphans(self.store).await {
-            Ok(count) => self.swept.orphans_removed += count,
-            Err(error) => self.swept.report(Err(error)),
+        for removed in [tidy::remove_orphans(self.store).await, self.held.tidy(self.now).await] {
+            match removed {
+                Ok(count) => self.swept.orphans_removed += count,
+                Err(error) => self.swept.report(Err(error)),
+            }
         }
         Ok(self.swept)
     }
 
-    /// Damage in packs that are gone, or were put again, is of no interest.
+    /// Damage in packs that are gone is of no interest.
     async fn forget_damage(&self) -> Result<(), StoreError> {
         let objects = self.store.objects();
         let before: Damaged = marks::load(objects, layout::DAMAGED).await?;
@@ -233,7 +201,7 @@ impl<'s> Sweep<'s> {
         let listed = objects.list(layout::PACKS).await?;
         let there: HashSet<_> =
             listed.iter().filter_map(|meta| layout::pack_id(&meta.location)).collect();
-        after.packs.retain(|pack, _| there.contains(pack) && !self.renewed.contains(pack));
+        after.packs.retain(|pack, _| there.contains(pack));
         marks::save(objects, layout::DAMAGED, &before, &after).await
     }
 }

@@ -79,7 +79,7 @@ impl Uploader {
 async fn store(objects: &Objects, pack: Pack) -> Result<PackEntries, StoreError> {
     let Pack { id, bytes, entries } = pack;
     let size = bytes.len() as u64;
-    // In place of one of this name: it has the same bytes, or is damaged.
+    // Nobody else writes a pack of this name, and nobody has removed one.
     objects.put(&layout::pack(&id), bytes).await?;
     Ok(PackEntries { pack: id, size, entries: entries.into() })
 }

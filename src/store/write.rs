@@ -10,7 +10,7 @@ use super::frame::MAX_DEPTH;
 use super::index::Index;
 use super::pack::{Pack, PackBuilder};
 use super::upload::Uploader;
-use super::{Store, StoreError, index_file, layout, marks};
+use super::{Store, StoreError, index_file, layout};
 use crate::model::{ChunkId, PackId};
 use crate::threads::locked;
 use crate::tree::{ChunkSink, MAX_CHUNK, Place};
@@ -174,7 +174,8 @@ impl Writer {
         let last: Option<Pack> = (!open.is_empty()).then(|| open.finish());
         let packs = uploader.finish(last).await?;
         let written = Written {
-            new_chunks: packs.iter().map(|pack| pack.entries.len() as u64).sum(),
+            // All but the one that makes the pack's name unique.
+            new_chunks: packs.iter().map(|pack| pack.entries.len() as u64 - 1).sum(),
             new_raw_bytes: self.shared.raw_bytes.load(Ordering::Relaxed),
             stored_bytes: packs.iter().map(|pack| pack.size).sum(),
             packs: packs.iter().map(|pack| pack.pack).collect(),
@@ -183,7 +184,6 @@ impl Writer {
         if !packs.is_empty() {
             let (id, bytes) = index_file::encode(&packs);
             store.objects().put(&layout::index(&id), bytes.into()).await?;
-            marks::renew(store.objects(), &written.packs).await?;
         }
         Ok(written)
     }

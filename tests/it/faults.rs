@@ -11,5 +11,6 @@ mod killed;
 mod refused;
 pub mod relay;
 pub mod running;
+mod suspended;
 mod together;
 mod verifying;

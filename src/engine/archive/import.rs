@@ -23,7 +23,7 @@ use crate::engine::run::Meter;
 use crate::engine::sink::IntoStore;
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, PartManifest, RemovedRows, State, check_label};
-use crate::store::{Lock, Mode, Reader, Writer, Written};
+use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
 use crate::threads;
 use crate::tree::split::Splitter;
 
@@ -124,7 +124,7 @@ impl Engine {
         let work = threads::spawn(move || workshop.archive(incoming));
         feed(archive, sender).await;
         let proven = work.await.expect("an import does not panic")?;
-        let imported = self.publish_imported(author, proven, run).await?;
+        let imported = self.publish_imported(author, proven, &held, run).await?;
         held.release().await;
         Ok(imported)
     }
@@ -137,7 +137,7 @@ impl Engine {
     pub async fn import_folder(&self, folder: &Path, run: &Run) -> Result<Imported, EngineError> {
         let held = self.store.lock(Lock::Objects, Mode::Shared, "import", PATIENCE).await?;
         if let Some(older) = OlderBackup::find(folder)? {
-            let imported = self.import_older(older, run).await?;
+            let imported = self.import_older(older, &held, run).await?;
             held.release().await;
             return Ok(imported);
         }
@@ -146,7 +146,7 @@ impl Engine {
         let folder = folder.to_owned();
         let work = threads::spawn(move || workshop.folder(&folder));
         let proven = work.await.expect("an import does not panic")?;
-        let imported = self.publish_imported(None, proven, run).await?;
+        let imported = self.publish_imported(None, proven, &held, run).await?;
         held.release().await;
         Ok(imported)
     }
@@ -167,6 +167,7 @@ impl Engine {
         &self,
         author: Option<&str>,
         proven: Proven,
+        held: &Held,
         run: &Run,
     ) -> Result<Imported, EngineError> {
         let Proven { described, mut parts, writer } = proven;
@@ -195,13 +196,14 @@ impl Engine {
             state,
             notes: Vec::new(),
         };
-        self.publish_as(new, run).await
+        self.publish_as(new, held, run).await
     }
 
     /// Publishes an imported backup under its own id, or the next that is free.
     pub(super) async fn publish_as(
         &self,
         new: NewBackup,
+        held: &Held,
         run: &Run,
     ) -> Result<Imported, EngineError> {
         let NewBackup { id, captured, written, label, state, mut notes } = new;
@@ -209,7 +211,7 @@ impl Engine {
             return Err(malformed(format!("backup {id} is from the future")));
         }
         let manifest = captured.manifest(id.clone(), &label, written.stored_bytes);
-        let manifest = self.publish_manifest(manifest, &written, &state, true).await?;
+        let manifest = self.publish_manifest(held, manifest, &written, &state, true).await?;
         if manifest.backup_id != id {
             let same = self.store.manifest(&id).await;
             let same = same.is_ok_and(|other| other.datasets == manifest.datasets);

@@ -13,6 +13,7 @@ use super::rebuild::malformed;
 use crate::engine::live::Labelled;
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupKind, State, rfc3339};
+use crate::store::Held;
 use crate::threads;
 
 /// A block of rows is sent once it has so many bytes.
@@ -23,6 +24,7 @@ impl Engine {
     pub(super) async fn import_older(
         &self,
         older: OlderBackup,
+        held: &Held,
         run: &Run,
     ) -> Result<Imported, EngineError> {
         run.begin(Phase::Importing, None);
@@ -77,7 +79,7 @@ impl Engine {
         let mut state = State::default();
         note_author(&mut state, &older.created_by, SYSTEM);
         let new = NewBackup { id: older.id, captured, written, label, state, notes };
-        self.publish_as(new, run).await
+        self.publish_as(new, held, run).await
     }
 }
 

@@ -3,18 +3,26 @@
 //! Taking one: write mine, list all; if another that is valid conflicts, remove mine and be told
 //! who. Two that come at once may both give way, but never both stay. Whether a lease is valid is
 //! judged by the object store's own clock: by how much older it is than the one just written.
-//! Whoever finds one that ran out removes it first, so its holder sees that it is gone.
+//!
+//! Whoever finds one that ran out ends it: first with a mark, which stays, then by removing the
+//! lease. A request of its holder that arrives late may write the lease again, but not take the mark
+//! away, so an ended lease stays ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use tokio::task::AbortHandle;
+use uuid::Uuid;
 
 use super::{Holder, Mode};
 use crate::store::objects::Objects;
 use crate::store::{StoreError, layout};
+
+/// Marks of ended leases are kept for so long: longer than any request of their holders is accepted.
+const MARK_AGE: Duration = Duration::from_hours(24);
 
 /// A lease that is renewed in the background.
 #[derive(Debug)]
@@ -28,26 +36,46 @@ struct Own {
     name: &'static str,
     objects: Objects,
     path: Path,
+    /// Where others leave the mark that ends it.
+    mark: Path,
     text: Vec<u8>,
-    /// The object was found gone.
+    /// It was found ended.
     lost: Arc<AtomicBool>,
 }
 
+/// The folder of the marks: beside that of the leases, where nobody takes them for leases.
+fn marks(name: &str) -> String {
+    format!("{}/{name}.ended", layout::LOCKS)
+}
+
 impl Own {
+    fn new(objects: &Objects, name: &'static str, holder: &Holder) -> Self {
+        let file = format!("{}.json", Uuid::new_v4());
+        Self {
+            name,
+            objects: objects.clone(),
+            path: Path::from(format!("{}/{name}/{file}", layout::LOCKS)),
+            mark: Path::from(format!("{}/{file}", marks(name))),
+            text: holder.text(),
+            lost: Arc::default(),
+        }
+    }
+
     async fn put(&self) -> Result<(), StoreError> {
         self.objects.put(&self.path, self.text.clone().into()).await
     }
 
-    async fn is_there(&self) -> Result<bool, StoreError> {
-        let there = self.objects.meta(&self.path).await?.is_some();
-        self.lost.fetch_or(!there, Ordering::AcqRel);
+    async fn is_ours(&self) -> Result<bool, StoreError> {
+        let (there, ended) =
+            futures::try_join!(self.objects.meta(&self.path), self.objects.meta(&self.mark))?;
+        self.lost.fetch_or(there.is_none() || ended.is_some(), Ordering::AcqRel);
         Ok(!self.lost.load(Ordering::Acquire))
     }
 
     async fn renew(self, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
-            match self.is_there().await {
+            match self.is_ours().await {
                 Ok(true) => {}
                 // Writing it again would take back what another may hold by now.
                 Ok(false) => return,
@@ -57,6 +85,36 @@ impl Own {
                 tracing::warn!(%error, "a lock could not be renewed");
             }
         }
+    }
+
+    async fn is_lost(&self) -> StoreError {
+        let by = self.objects.find(&self.mark).await.ok().flatten();
+        let by = by.and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
+        StoreError::LeaseLost(Lost { lock: self.name, by: by.map(Box::new) })
+    }
+}
+
+/// A lease that ran out, and who ended it.
+#[derive(Debug)]
+pub struct Lost {
+    /// The lock's name.
+    pub lock: &'static str,
+    /// Who found that it had run out, if that is known.
+    pub by: Option<Box<Holder>>,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the lock {:?} was lost: its lease was not renewed in time, as happens to a process ",
+            self.lock
+        )?;
+        f.write_str("that was suspended or could not reach the store; ")?;
+        if let Some(by) = &self.by {
+            write!(f, "it was ended by {by}; ")?;
+        }
+        f.write_str("what was published before is whole, so run the command again")
     }
 }
 
@@ -68,9 +126,7 @@ impl Lease {
         holder: &Holder,
         expiry: Duration,
     ) -> Result<Self, StoreError> {
-        let path = Path::from(format!("{}/{name}/{}.json", layout::LOCKS, uuid::Uuid::new_v4()));
-        let lost = Arc::default();
-        let own = Own { name, objects: objects.clone(), path, text: holder.text(), lost };
+        let own = Own::new(objects, name, holder);
         own.put().await?;
         match conflict(&own, holder.mode, expiry).await {
             Ok(None) => {
@@ -91,7 +147,30 @@ impl Lease {
 
     /// Fails if the lease ran out and was taken over.
     pub async fn check(&self) -> Result<(), StoreError> {
-        if self.own.is_there().await? { Ok(()) } else { Err(StoreError::LeaseLost(self.own.name)) }
+        if self.own.is_ours().await? { Ok(()) } else { Err(self.own.is_lost().await) }
+    }
+
+    /// The time by the object store's clock, which all hosts share. Renews the lease.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.check().await?;
+        self.own.put().await?;
+        match self.own.objects.meta(&self.own.path).await? {
+            Some(meta) => Ok(meta.last_modified),
+            None => Err(self.own.is_lost().await),
+        }
+    }
+
+    /// Removes the marks of leases that were ended long ago; says how many.
+    pub async fn tidy_marks(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for mark in self.own.objects.list(&marks(self.own.name)).await? {
+            let age = now - mark.last_modified;
+            if age.to_std().is_ok_and(|age| age > MARK_AGE) {
+                self.own.objects.remove(&mark.location).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// Gives the lock back now.
@@ -111,15 +190,24 @@ impl Drop for Lease {
     }
 }
 
-/// Another lease that is valid and does not go with mine; those that ran out are removed.
+/// Another lease that is valid and does not go with mine; those that ran out are ended.
 async fn conflict(own: &Own, mode: Mode, expiry: Duration) -> Result<Option<Holder>, StoreError> {
-    let leases = own.objects.list(&format!("{}/{}", layout::LOCKS, own.name)).await?;
+    let (leases, ended) = (format!("{}/{}", layout::LOCKS, own.name), marks(own.name));
+    let (leases, ended) = futures::try_join!(own.objects.list(&leases), own.objects.list(&ended))?;
     let Some(mine) = leases.iter().find(|lease| lease.location == own.path) else {
-        return Err(StoreError::LeaseLost(own.name));
+        return Err(own.is_lost().await);
     };
     for lease in leases.iter().filter(|lease| lease.location != own.path) {
+        let file = lease.location.filename().unwrap_or_default();
         let age = mine.last_modified - lease.last_modified;
+        if ended.iter().any(|mark| mark.location.filename() == Some(file)) {
+            // Written again by a request that arrived late.
+            own.objects.remove(&lease.location).await?;
+            continue;
+        }
         if age.to_std().is_ok_and(|age| age > expiry) {
+            let mark = Path::from(format!("{}/{file}", marks(own.name)));
+            own.objects.put(&mark, own.text.clone().into()).await?;
             own.objects.remove(&lease.location).await?;
             continue;
         }
@@ -172,15 +260,52 @@ mod tests {
         alone.check().await.expect("still held");
     }
 
+    /// A lease whose holder no longer renews it, once it has run out and another has the lock.
+    async fn lost(objects: &Objects) -> (Lease, Lease) {
+        let short = Duration::from_millis(40);
+        let suspended = hold(objects, Mode::Exclusive, short).await.expect("free");
+        suspended.renewal.abort();
+        loop {
+            match hold(objects, Mode::Exclusive, short).await {
+                Ok(other) => return (suspended, other),
+                Err(StoreError::Busy { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_suspended_holder_finds_that_its_lease_was_taken_over() {
-        let (objects, short) = (memory(), Duration::from_millis(40));
-        let suspended = hold(&objects, Mode::Exclusive, short).await.expect("free");
-        suspended.renewal.abort();
-        tokio::time::sleep(short * 3).await;
-        let other = hold(&objects, Mode::Exclusive, short).await.expect("it ran out");
+        let objects = memory();
+        let (suspended, other) = lost(&objects).await;
         let checked = suspended.check().await;
         assert!(matches!(checked, Err(StoreError::LeaseLost(_))), "{checked:?}");
+        let message = checked.expect_err("lost").to_string();
+        assert!(message.contains("it was ended by test (process "), "{message}");
         other.check().await.expect("held");
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_a_late_request_writes_again_stays_ended() {
+        let objects = memory();
+        let (suspended, other) = lost(&objects).await;
+        // As when a renewal was on its way while another host took the lock.
+        suspended.own.put().await.expect("written");
+        let checked = suspended.check().await;
+        assert!(matches!(checked, Err(StoreError::LeaseLost(_))), "{checked:?}");
+        other.release().await;
+        let next = hold(&objects, Mode::Exclusive, Duration::from_mins(1)).await;
+        next.expect("an ended lease bars nobody").check().await.expect("held");
+    }
+
+    #[tokio::test]
+    async fn marks_of_ended_leases_are_removed_after_a_day() {
+        let objects = memory();
+        let (suspended, other) = lost(&objects).await;
+        let now = other.now().await.expect("a time");
+        assert_eq!(other.tidy_marks(now).await.expect("tidied"), 0);
+        assert!(suspended.check().await.is_err());
+        let later = now + chrono::Duration::days(2);
+        assert_eq!(other.tidy_marks(later).await.expect("tidied"), 1);
     }
 }

@@ -7,9 +7,11 @@ mod lease;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use folder::{make_files, open_lock, tidy_notes};
+pub use lease::Lost;
 
 use super::StoreError;
 use super::objects::Objects;
@@ -117,6 +119,26 @@ impl Held {
         match &self.0 {
             Kind::Folder(_) => Ok(()),
             Kind::Lease(lease) => lease.check().await,
+        }
+    }
+
+    /// The time by the clock that all who use the store share: the object store's where there are
+    /// leases, this machine's for a folder.
+    ///
+    /// # Errors
+    /// As [`Self::check`]; if the object store fails.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        match &self.0 {
+            Kind::Folder(_) => Ok(Utc::now()),
+            Kind::Lease(lease) => lease.now().await,
+        }
+    }
+
+    /// Removes what ended leases left long ago; says how many objects.
+    pub(super) async fn tidy(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        match &self.0 {
+            Kind::Folder(_) => Ok(0),
+            Kind::Lease(lease) => lease.tidy_marks(now).await,
         }
     }
 

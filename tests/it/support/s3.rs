@@ -1,11 +1,26 @@
-//! A real S3 server, `rclone serve s3`, on a port of its own.
+//! Real S3 servers, each on a port of its own: `rclone serve s3`, which ignores conditions on
+//! writes, and `moto`, which honours them.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{ClientOptions, RetryConfig};
+
+/// The two servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Ignores `If-None-Match` and `If-Match` of a PUT.
+    Rclone,
+    /// Refuses what they forbid, as AWS does.
+    Moto,
+}
+
+/// Both of them.
+pub const KINDS: [Kind; 2] = [Kind::Rclone, Kind::Moto];
 
 /// A server that ends with this value.
 pub struct S3Server {
@@ -14,31 +29,47 @@ pub struct S3Server {
     _folder: tempfile::TempDir,
 }
 
-fn rclone() -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/rclone");
-    let path = std::env::var_os("IPAM_REWIND_RCLONE").map_or(tools, PathBuf::from);
+fn tool(variable: &str, path: &str) -> PathBuf {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools").join(path);
+    let path = std::env::var_os(variable).map_or(tools, PathBuf::from);
     assert!(path.is_file(), "{} is missing: run scripts/setup.sh", path.display());
     path
 }
 
+fn command(kind: Kind, port: u16, folder: &Path) -> Command {
+    match kind {
+        Kind::Rclone => {
+            let mut rclone = Command::new(tool("IPAM_REWIND_RCLONE", "rclone"));
+            rclone.args(["serve", "s3", "--auth-key", "key,secret", "--config", "/dev/null"]);
+            rclone.args(["--addr", &format!("127.0.0.1:{port}")]).arg(folder);
+            rclone
+        }
+        Kind::Moto => {
+            let mut moto = Command::new(tool("IPAM_REWIND_MOTO", "moto/bin/moto_server"));
+            moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            moto
+        }
+    }
+}
+
 impl S3Server {
-    /// Starts it with an empty bucket, `bucket`.
+    /// Starts rclone with an empty bucket, `bucket`.
     pub async fn start() -> Self {
+        Self::start_as(Kind::Rclone).await
+    }
+
+    /// Starts a server of this kind with an empty bucket, `bucket`.
+    pub async fn start_as(kind: Kind) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("bucket")).expect("made");
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
-        let process = Command::new(rclone())
-            .args(["serve", "s3", "--auth-key", "key,secret", "--config", "/dev/null"])
-            .args(["--addr", &format!("127.0.0.1:{port}")])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("rclone starts");
-        let server = Self { process, port, _folder: folder };
-        for _ in 0..200 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        let mut command = command(kind, port, folder.path());
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let server = Self { process: process.expect("it starts"), port, _folder: folder };
+        for _ in 0..4800 {
+            if make_bucket(port).is_ok() {
                 return server;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -46,28 +77,61 @@ impl S3Server {
         panic!("the server does not answer");
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What the program must find in its environment.
     pub fn environment(&self) -> [(&'static str, String); 5] {
-        [
-            ("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
-            ("AWS_ALLOW_HTTP", "true".into()),
-            ("AWS_REGION", "us-east-1".into()),
-            ("AWS_ACCESS_KEY_ID", "key".into()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".into()),
-        ]
+        environment(self.port)
     }
 
     /// A client of its bucket.
     pub fn bucket(&self) -> AmazonS3 {
-        AmazonS3Builder::new()
-            .with_bucket_name("bucket")
-            .with_endpoint(format!("http://127.0.0.1:{}", self.port))
-            .with_allow_http(true)
-            .with_region("us-east-1")
-            .with_access_key_id("key")
-            .with_secret_access_key("secret")
-            .build()
-            .expect("a client")
+        builder(self.port).with_allow_http(true).build().expect("a client")
+    }
+}
+
+/// What the program must find in its environment to reach a server at this port.
+pub fn environment(port: u16) -> [(&'static str, String); 5] {
+    [
+        ("AWS_ENDPOINT", format!("http://127.0.0.1:{port}")),
+        ("AWS_ALLOW_HTTP", "true".into()),
+        ("AWS_REGION", "us-east-1".into()),
+        ("AWS_ACCESS_KEY_ID", "key".into()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".into()),
+    ]
+}
+
+/// A client that waits so long for an answer, and sends nothing twice.
+pub fn impatient(port: u16, timeout: Duration) -> AmazonS3 {
+    let options = ClientOptions::new().with_allow_http(true).with_timeout(timeout);
+    let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+    builder(port).with_client_options(options).with_retry(retry).build().expect("a client")
+}
+
+fn builder(port: u16) -> AmazonS3Builder {
+    AmazonS3Builder::new()
+        .with_bucket_name("bucket")
+        .with_endpoint(format!("http://127.0.0.1:{port}"))
+        .with_region("us-east-1")
+        .with_access_key_id("key")
+        .with_secret_access_key("secret")
+}
+
+/// A bucket that is there already is fine; so is a refusal for want of a signature.
+fn make_bucket(port: u16) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(("127.0.0.1", port))?;
+    let request =
+        "PUT /bucket HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    server.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    server.read_to_string(&mut answer)?;
+    if answer.starts_with("HTTP/1.1 ") {
+        Ok(())
+    } else {
+        Err(std::io::ErrorKind::InvalidData.into())
     }
 }
 
