@@ -38,6 +38,7 @@ export function backupAt(date: Date, next: () => number, rows: number): Backup {
     backup_id: id,
     timestamp: date.toISOString().replace('Z', '123'),
     created_at: date.toISOString().replace('Z', '123Z'),
+    number: null,
     description: safety ? `Before restore of ${idOf(new Date(date.getTime() - 7 * HOUR))}` : described,
     created_by: scheduled ? 'schedule' : (WHO[Math.floor(next() * WHO.length)] ?? 'system'),
     backup_type: safety ? 'pre-restore' : 'full',
@@ -87,7 +88,7 @@ export function counts(seed: number): Record<Dataset, Counts> {
     const roll = () => (next() < 0.5 ? 0 : Math.floor(next() ** 4 * most));
     return { added: roll(), changed: roll(), touched: 0, removed: roll() };
   };
-  return { vrfs: one(4), prefixes: one(900), vpcs: one(300), public_ips: one(60) };
+  return { vrfs: one(4), prefixes: one(900), vpcs: one(300), public_ips: one(60), idempotency_records: { added: 0, changed: 0, touched: 0, removed: 0 } };
 }
 
 function tags(next: () => number, owner: string): string {

@@ -27,6 +27,7 @@ const SHOWN_AS_JSON: usize = 100;
 /// that differ, reads everything back and compares it with the backup, and commits only if all is
 /// equal. Whatever fails, the database is as it was.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
     /// The backup's id, as `list` shows it
     id: String,

@@ -160,7 +160,7 @@ impl Engine {
             descriptions.push(given_later.unwrap_or_else(|| manifest.description.clone()));
         }
         self.look_at_newest_good(&manifests, &mut candidates).await?;
-        let decisions = policy.decide(candidates, self.now());
+        let decisions = policy.decide(&candidates, self.now());
         refuse_to_leave_none(policy, &decisions)?;
         let judged = decisions.into_iter().zip(descriptions).enumerate();
         let judged = judged.map(|(place, (Decision { id, reasons }, description))| Judged {

@@ -175,7 +175,8 @@ impl Engine {
 
         let mut session = self.connect(run).await?;
         let locks = Locks { alone, shared };
-        let done = self.rewind(&mut session, &manifest, options, &locks, run).await;
+        // On the heap: the future is large, and callers hold this one within theirs.
+        let done = Box::pin(self.rewind(&mut session, &manifest, options, &locks, run)).await;
         let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
         notes.extend(self.note_restore(&manifest).await.err());

@@ -64,13 +64,13 @@ async fn name_row(
     table: &Table,
     (live, target): (&Side, &Side),
 ) -> EngineError {
-    let Some((line, column)) = error.copied_cell() else {
+    let Some((number, column)) = error.copied_cell() else {
         return error.into();
     };
     let (sides, table) = ((live.clone(), target.clone()), table.clone());
     let find = move || -> Result<String, EngineError> {
         let layout = Layout::from(&table);
-        let staged = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+        let staged = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
         let change = changes(part, &layout, &sides.0, &sides.1)?.nth(staged).transpose()?;
         let key = change.map_or_else(String::new, |it| RowChange::new(part, &table, &it).key);
         let column = column.map_or_else(String::new, |name| format!(", column {name}"));

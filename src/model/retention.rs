@@ -173,8 +173,8 @@ impl Policy {
     /// Decides about each candidate; they come in the order of creation, newest first, and so do the
     /// decisions.
     #[must_use]
-    pub fn decide(&self, candidates: Vec<Candidate>, now: DateTime<Utc>) -> Vec<Decision> {
-        let times = Times::of(&candidates, now);
+    pub fn decide(&self, candidates: &[Candidate], now: DateTime<Utc>) -> Vec<Decision> {
+        let times = Times::of(candidates, now);
         let mut periods = self.periods().map(|(left, format, reason)| Kept {
             left,
             format,
@@ -206,7 +206,7 @@ impl Policy {
         };
         let mut decisions: Vec<_> = candidates.iter().enumerate().map(decide).collect();
         if !self.allow_empty {
-            for at in newest_good(&candidates) {
+            for at in newest_good(candidates) {
                 decisions[at].reasons.push(Reason::NewestGood);
             }
         }
@@ -279,7 +279,7 @@ mod tests {
         ids.iter().rev().map(candidate).collect()
     }
 
-    fn kept(policy: &Policy, candidates: Vec<Candidate>) -> Vec<String> {
+    fn kept(policy: &Policy, candidates: &[Candidate]) -> Vec<String> {
         let now = "2025-02-01T00:00:00Z".parse().expect("a time");
         let decisions = policy.decide(candidates, now).into_iter();
         decisions.filter(|d| !d.reasons.is_empty()).map(|d| d.id.to_string()).collect()
@@ -289,7 +289,7 @@ mod tests {
     fn the_newest_are_kept_and_the_pinned_beside_them() {
         let mut all = candidates(&["20250101_000000", "20250102_000000", "20250103_000000"]);
         all[2].pin = Pin::Pinned;
-        assert_eq!(kept(&Policy::last(1), all), ["20250103_000000", "20250101_000000"]);
+        assert_eq!(kept(&Policy::last(1), &all), ["20250103_000000", "20250101_000000"]);
     }
 
     #[test]
@@ -302,23 +302,23 @@ mod tests {
             "20250109_000000",
         ]);
         let policy = Policy { daily: 2, ..Policy::default() };
-        assert_eq!(kept(&policy, all), ["20250109_000000", "20250103_020000"]);
+        assert_eq!(kept(&policy, &all), ["20250109_000000", "20250103_020000"]);
     }
 
     #[test]
     fn the_age_counts_from_the_newest_so_a_stopped_clock_loses_nothing() {
         let all = candidates(&["20250101_000000", "20250101_120000", "20250102_000000"]);
         let policy = Policy { within: "12h".parse().ok(), ..Policy::default() };
-        assert_eq!(kept(&policy, all), ["20250102_000000", "20250101_120000"]);
+        assert_eq!(kept(&policy, &all), ["20250102_000000", "20250101_120000"]);
     }
 
     #[test]
     fn a_backup_of_a_clock_that_ran_ahead_makes_no_other_old() {
         let all = candidates(&["20250101_000000", "20250101_120000", "20350101_000000"]);
         let policy = Policy { within: "12h".parse().ok(), ..Policy::default() };
-        assert_eq!(kept(&policy, all).len(), 3);
+        assert_eq!(kept(&policy, &all).len(), 3);
         let ahead = candidates(&["20350101_000000", "20350102_000000"]);
-        assert_eq!(kept(&policy, ahead), ["20350102_000000"]);
+        assert_eq!(kept(&policy, &ahead), ["20350102_000000"]);
     }
 
     #[test]
@@ -335,24 +335,24 @@ mod tests {
         }
         let policy = Policy { pre_restore_within: Age::days(2), ..Policy::last(2) };
         let kept_now = ["20250105_000000", "20250104_000000", "20250103_000000"];
-        assert_eq!(kept(&policy, all.clone()), kept_now);
+        assert_eq!(kept(&policy, &all), kept_now);
         all[3].pin = Pin::Pinned;
-        assert_eq!(kept(&policy, all.clone()).len(), 4);
-        assert_eq!(kept(&Policy::last(2), all).len(), 4, "thirty days by default");
+        assert_eq!(kept(&policy, &all).len(), 4);
+        assert_eq!(kept(&Policy::last(2), &all).len(), 4, "thirty days by default");
     }
 
     #[test]
     fn newest_good_backup_stays_whatever_the_rules_say() {
         let ids = ["20250101_000000", "20250102_000000", "20250103_000000"];
         let mut all = candidates(&ids);
-        assert_eq!(kept(&Policy::default(), all.clone()), ["20250103_000000"]);
+        assert_eq!(kept(&Policy::default(), &all), ["20250103_000000"]);
         all[0].good = false;
-        assert_eq!(kept(&Policy::default(), all.clone()), ["20250102_000000"]);
+        assert_eq!(kept(&Policy::default(), &all), ["20250102_000000"]);
         all[1].kind = BackupKind::PreRestore;
         let none = Policy { pre_restore_within: Age::days(0), ..Policy::default() };
         let both = ["20250102_000000", "20250101_000000"];
-        assert_eq!(kept(&none, all.clone()), both, "the newest, and the newest asked for");
-        assert!(kept(&Policy { allow_empty: true, ..none }, all).is_empty());
+        assert_eq!(kept(&none, &all), both, "the newest, and the newest asked for");
+        assert!(kept(&Policy { allow_empty: true, ..none }, &all).is_empty());
     }
 
     #[test]
@@ -361,28 +361,28 @@ mod tests {
         let mut all = candidates(&ids);
         all[0].good = false;
         all[2].good = false;
-        assert_eq!(kept(&Policy::last(1), all.clone()), ["20250103_120000", "20250103_000000"]);
-        assert_eq!(kept(&Policy::last(2), all.clone()).len(), 4);
+        assert_eq!(kept(&Policy::last(1), &all), ["20250103_120000", "20250103_000000"]);
+        assert_eq!(kept(&Policy::last(2), &all).len(), 4);
         let daily = Policy { daily: 1, ..Policy::default() };
-        assert_eq!(kept(&daily, all), ["20250103_120000", "20250103_000000"]);
+        assert_eq!(kept(&daily, &all), ["20250103_120000", "20250103_000000"]);
     }
 
     #[test]
     fn unreadable_state_counts_as_pinned() {
         let mut all = candidates(&["20250101_000000", "20250102_000000"]);
         all[1].pin = Pin::Unknown;
-        assert_eq!(kept(&Policy::last(1), all).len(), 2);
+        assert_eq!(kept(&Policy::last(1), &all).len(), 2);
     }
 
     #[test]
     fn backup_of_a_clock_set_back_is_as_old_as_its_neighbours() {
         // Created in this order.
         let all = candidates(&["20250101_000000", "19700101_000000", "20250102_000000"]);
-        assert_eq!(kept(&Policy::last(2), all.clone()), ["20250102_000000", "19700101_000000"]);
+        assert_eq!(kept(&Policy::last(2), &all), ["20250102_000000", "19700101_000000"]);
         let within = Policy { within: Some(Age::days(3)), ..Policy::default() };
-        assert_eq!(kept(&within, all).len(), 3);
+        assert_eq!(kept(&within, &all).len(), 3);
         let newest = candidates(&["20250101_000000", "20250102_000000", "20200101_000000"]);
-        assert_eq!(kept(&Policy::last(1), newest.clone()), ["20200101_000000"]);
-        assert_eq!(kept(&within, newest).len(), 3);
+        assert_eq!(kept(&Policy::last(1), &newest), ["20200101_000000"]);
+        assert_eq!(kept(&within, &newest).len(), 3);
     }
 }

@@ -191,7 +191,7 @@ impl Table {
                     found.push(format!(
                         "{}.{} is {}, but was {}",
                         self.name, column.name, other.type_name, column.type_name
-                    ))
+                    ));
                 }
                 Some(_) => {}
             }

@@ -167,7 +167,7 @@ describe('a restore', () => {
   });
 
   it('says which rows it put back', () => {
-    const restored = (datasets: object) => ({ restore_results: { ...datasets, other_rows: [], safety_backup: null, proven: true } }) as Restored;
+    const restored = (datasets: object) => ({ restore_results: { ...datasets, other_rows: [], safety_backup: null, proven: true } }) as unknown as Restored;
     const rows = (inserted: number, deleted: number) => ({ inserted, updated: 0, deleted, unchanged: 5 });
     expect(putBack(restored({ vrfs: rows(0, 1), prefixes: rows(60, 40), vpcs: rows(0, 0) }))).toBe('101 rows of VRFs and Prefixes');
     expect(putBack(restored({ vrfs: rows(0, 0) }))).toBe('no row differed');

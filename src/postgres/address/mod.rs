@@ -129,7 +129,7 @@ impl Address {
             }
         };
         let hosts = hosts(given)?;
-        let hosts = hosts.into_iter().map(|(name, port)| host(given, name, port));
+        let hosts = hosts.iter().map(|(name, port)| host(given, name.as_deref(), *port));
         Ok(Self { hosts: hosts.collect::<Result<_, _>>()?, connect_timeout, target })
     }
 }
@@ -172,12 +172,12 @@ fn hosts(given: &Options) -> Result<Vec<(Option<String>, u16)>, AddressError> {
     hosts.collect()
 }
 
-fn host(given: &Options, name: Option<String>, port: u16) -> Result<Host, AddressError> {
-    if name.as_ref().is_some_and(|name| name.starts_with('@')) {
+fn host(given: &Options, name: Option<&str>, port: u16) -> Result<Host, AddressError> {
+    if name.is_some_and(|name| name.starts_with('@')) {
         return Err(AddressError::new("a socket in the abstract namespace is not supported"));
     }
     let mut options = PgConnectOptions::new_without_pgpass().port(port);
-    options = match name.as_deref() {
+    options = match name {
         Some(folder) if folder.starts_with('/') => options.socket(folder),
         Some(name) => options.host(name),
         // The usual folders of the socket, or this machine.
@@ -189,7 +189,7 @@ fn host(given: &Options, name: Option<String>, port: u16) -> Result<Host, Addres
     }
     let database = get("dbname").cloned().unwrap_or_else(|| options.get_username().to_owned());
     options = options.database(&database);
-    let shown = name.clone().unwrap_or_else(|| options.get_host().to_owned());
+    let shown = name.map_or_else(|| options.get_host().to_owned(), str::to_owned);
     if let Some(password) = get("password") {
         options = options.password(password);
     } else if let Some(password) = passfile::password(

@@ -57,8 +57,9 @@ struct Graph<'r> {
 pub fn order(waits: &BTreeSet<Wait>, rows: &Rows) -> Order {
     let mut graph = Graph::new(waits.iter(), rows);
     if !rows.inserts_wait {
-        let inserted: Vec<_> = rows.inserted.iter().copied().collect();
-        inserted.into_iter().for_each(|row| graph.free_holders_of(row, false));
+        for row in rows.inserted.iter().copied() {
+            graph.free_holders_of(row, false);
+        }
     }
     graph.settle();
     // What is left waits in circles, or for rows that do.

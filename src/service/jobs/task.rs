@@ -21,7 +21,8 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How the work ended: with a result, with a panic, or because somebody wanted it to.
 enum End {
-    Done(Result<Outcome, EngineError>),
+    Succeeded(Box<Outcome>),
+    Failed(Box<EngineError>),
     Panicked,
     Stopped(JobState, oneshot::Sender<bool>),
 }
@@ -53,7 +54,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
     }
     let run = Run::new();
     match follow(jobs, begun, &run).await {
-        End::Done(Ok(outcome)) => {
+        End::Succeeded(outcome) => {
             tracing::info!("succeeded");
             let mut body = serde_json::to_value(outcome).expect("bodies are plain data");
             if let Some(folder) = jobs.0.engine.store().folder() {
@@ -61,7 +62,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
             }
             (Ended::Well(body), None)
         }
-        End::Done(Err(error)) => {
+        End::Failed(error) => {
             tracing::warn!("failed: {}", error.chain().join(": "));
             (Ended::Badly(JobState::Failed, public_problem(&error)), None)
         }
@@ -91,7 +92,11 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
             done = &mut work => {
                 let now = *progress.borrow();
                 note(jobs, job.job_id, &meter.read(&now), false);
-                return done.map_or(End::Panicked, End::Done);
+                return match done {
+                    Ok(Ok(outcome)) => End::Succeeded(Box::new(outcome)),
+                    Ok(Err(error)) => End::Failed(Box::new(error)),
+                    Err(_) => End::Panicked,
+                };
             }
             Some(Stop { state, answer }) = stops.recv() => {
                 // The work is not polled meanwhile, so this stays true until it is dropped.

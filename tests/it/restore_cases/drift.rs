@@ -211,7 +211,7 @@ async fn backups_are_compared_over_the_columns_that_both_have() {
         assert!(!report.identical);
         // The time of the last touch is set by a trigger of prefix.
         let changed: Vec<_> =
-            report.datasets.iter().map(|(_, counts)| counts.changed - counts.touched).collect();
+            report.datasets.values().map(|counts| counts.changed - counts.touched).collect();
         assert_eq!(changed.iter().sum::<u64>(), 1, "{:?}", report.datasets);
         let other_way = cycle.diff(to, Point::Backup(first.clone())).await;
         assert_eq!(other_way.left_out.len(), 3);

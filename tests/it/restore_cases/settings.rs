@@ -122,8 +122,12 @@ async fn tablespaces_of_a_role_are_not_used() {
     let cycle = site(SENSITIVE).await;
     let folder = crate::support::postgres().socket_dir().join("fast");
     std::fs::create_dir_all(&folder).expect("made");
-    std::os::unix::fs::chown(&folder, owner_of(crate::support::postgres().socket_dir()), None)
-        .expect("handed over");
+    std::os::unix::fs::chown(
+        &folder,
+        Some(owner_of(crate::support::postgres().socket_dir())),
+        None,
+    )
+    .expect("handed over");
     let create = format!("CREATE TABLESPACE fast LOCATION '{}'", folder.display());
     cycle.database.sql_as_superuser(&create).await;
     for setting in ["default_tablespace = 'fast'", "temp_tablespaces = 'fast'"] {
@@ -132,9 +136,9 @@ async fn tablespaces_of_a_role_are_not_used() {
     }
 }
 
-fn owner_of(folder: &std::path::Path) -> Option<u32> {
+fn owner_of(folder: &std::path::Path) -> u32 {
     use std::os::unix::fs::MetadataExt;
-    Some(std::fs::metadata(folder).expect("it is there").uid())
+    std::fs::metadata(folder).expect("it is there").uid()
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::plan;
 use crate::support::cycle::{Cycle, words};
 
 /// Longer than any operation may take here.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 fn impatient(cycle: &Cycle) -> Engine {
     cycle.engine.clone().with_lock_timeout(Duration::from_millis(200))
@@ -35,10 +35,10 @@ async fn refusals(cycle: &Cycle, id: &BackupId) -> Vec<EngineError> {
     let part = RestoreOptions { selection, ..options.clone() };
     let old = Point::Backup(id.clone());
     vec![
-        bounded(engine.backup(BackupRequest::default(), &run)).await,
-        bounded(engine.diff(&old, &Point::Live, 1, &run)).await,
-        bounded(engine.preview(id, &options, 1, &run)).await,
-        bounded(engine.preview(id, &part, 1, &run)).await,
+        bounded(Box::pin(engine.backup(BackupRequest::default(), &run))).await,
+        bounded(Box::pin(engine.diff(&old, &Point::Live, 1, &run))).await,
+        bounded(Box::pin(engine.preview(id, &options, 1, &run))).await,
+        bounded(Box::pin(engine.preview(id, &part, 1, &run))).await,
         bounded(engine.restore(id, &options, &run)).await,
     ]
 }

@@ -119,8 +119,8 @@ async fn every_way_that_hands_out_rows_has_an_entry() {
     .await;
     let asked = entries(&serving, &boss, "POST /api/preview/{backup_id}").await;
     assert_eq!((&asked[0]["who"], &asked[0]["target"]), (&"robot".into(), &first.into()));
-    let taken = &entries(&serving, &boss, "GET /api/jobs/{job_id}").await[0];
-    assert_eq!((&taken["who"], &taken["target"]), (&"viewer".into(), &job));
+    let entry = &entries(&serving, &boss, "GET /api/jobs/{job_id}").await[0];
+    assert_eq!((&entry["who"], &entry["target"]), (&"viewer".into(), &job));
     // A call that hands out no rows leaves the log alone.
     ok(serving.get("/api/backups").bearer_auth(&viewer)).await;
     assert!(entries(&serving, &boss, "GET /api/backups").await.is_empty());
