@@ -25,7 +25,7 @@ pub enum Formulas {
     /// They stay as they are: every field is exactly the value.
     #[default]
     Raw,
-    /// They get an apostrophe in front: see [`escape`].
+    /// They get an apostrophe in front: see `escape`.
     Escape,
 }
 

@@ -13,7 +13,7 @@ use crate::model::{Parameters, seal};
 
 impl Store {
     /// Opens the store that is there. If `store.json` is lost or damaged, the manifests say what it
-    /// held; [`Self::check_parameters`] writes it again.
+    /// held; `check_parameters` writes it again.
     ///
     /// # Errors
     /// [`StoreError::NoStore`] if there is none; [`StoreError::Parameters`] if this program is not
