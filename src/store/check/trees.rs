@@ -59,7 +59,7 @@ pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), Stor
     for manifest in manifests {
         for part in manifest.trees() {
             let who = (manifest.backup_id.clone(), part.dataset);
-            let table = manifest.schema.table(&part.table);
+            let table = manifest.table(&part.table);
             let groups = table.map(|table| table.groups.iter().map(Vec::len).collect());
             let groups: Vec<usize> = groups.unwrap_or_default();
             let below = below(findings, &mut known, part.root, &groups)?;

@@ -68,7 +68,8 @@ impl Story {
         self.delete_killed_before_its_sweep().await;
         self.backup_killed_before_its_names_are_durable().await;
         let others: Vec<_> = self.ids().into_iter().filter(|id| *id != first).collect();
-        self.gone(&["cleanup", "0"], &others);
+        let all = ["cleanup", "0", "--keep-pre-restore", "0h", "--allow-empty"];
+        self.gone(&all, &others);
         assert_eq!(self.ids(), [first], "what is pinned stays");
     }
 
