@@ -95,7 +95,8 @@ impl Engine {
         let store = self.store.reader().await?;
         let id = manifest.backup_id.clone();
         let site = self.look(session).await?;
-        if options.selection.is_all() {
+        // Records that come back are staged to be counted.
+        if options.selection.is_all() && manifest.removed.is_empty() {
             session.begin_snapshot(&site).await?;
         } else {
             session.begin_scratch_snapshot(&site).await?;

@@ -77,6 +77,28 @@ impl fmt::Display for Files {
     }
 }
 
+/// An error of the file system, with the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .file.display())]
+struct OfFile {
+    file: PathBuf,
+    source: io::Error,
+}
+
+/// As [`failed`], for a file that cannot be written or removed: its path is told, since the reason is
+/// often the folder's.
+fn failed_at(path: &Path, file: PathBuf, source: io::Error) -> Error {
+    match failed(path, source) {
+        Error::Generic { store, source } => match source.downcast() {
+            Ok(source) => {
+                Error::Generic { store, source: Box::new(OfFile { file, source: *source }) }
+            }
+            Err(source) => Error::Generic { store, source },
+        },
+        known => known,
+    }
+}
+
 /// An error of the file system as an object store tells it.
 fn failed(path: &Path, source: io::Error) -> Error {
     let (path, kind) = (path.to_string(), source.kind());
@@ -162,8 +184,9 @@ impl ObjectStore for Files {
         };
         let to = to.clone();
         self.blocking(move |shared| {
-            let put = shared.put(&shared.file(&to), &bytes, create);
-            put.map_err(|error| failed(&to, error))
+            let file = shared.file(&to);
+            let put = shared.put(&file, &bytes, create);
+            put.map_err(|error| failed_at(&to, file, error))
         })
         .await?;
         Ok(PutResult { e_tag: None, version: None, extensions: opts.extensions })
@@ -214,7 +237,8 @@ impl ObjectStore for Files {
             async move {
                 let path = path?;
                 let removed = files.blocking(move |shared| {
-                    publish::remove(&shared.file(&path)).map_err(|error| failed(&path, error))?;
+                    let file = shared.file(&path);
+                    publish::remove(&file).map_err(|error| failed_at(&path, file, error))?;
                     Ok(path)
                 });
                 removed.await

@@ -243,7 +243,7 @@ pub fn files(folder: &Path) -> Vec<(String, u64)> {
 pub fn recovers(program: &Program, database: &TestDatabase) {
     program.backup();
     let ids = whole(program);
-    program.ok(&["cleanup", "1"]);
+    program.ok(&["cleanup", "1", "--keep-pre-restore", "0h"]);
     assert_eq!(whole(program), ids[..1]);
     let left = files(program.store());
     let temporary = left.iter().find(|(name, _)| name.contains('#'));
