@@ -46,7 +46,9 @@ pub async fn read(objects: &Objects) -> Result<Read, StoreError> {
         Ok(None) => None,
         // It is there, but cannot be read: as good as damaged.
         Err(error) if objects.is_unreadable(&error) => {
-            Some(StoreError::ParametersDamaged(error.cannot_be_read()))
+            let folder = objects.folder.as_deref();
+            let place = folder.map_or_else(String::new, |it| format!(" (in {})", it.display()));
+            Some(StoreError::ParametersDamaged(error.cannot_be_read() + &place))
         }
         Err(error) => return Err(error),
     };

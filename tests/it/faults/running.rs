@@ -181,7 +181,7 @@ impl Changed {
 
     /// The database holds what it held before the restore.
     pub async fn is_as_it_was(&self) {
-        assert!(self.database.dump().await == self.now);
+        crate::support::cycle::assert_same(&self.database.dump().await, &self.now);
     }
 
     /// The database holds what the backup does.
