@@ -33,7 +33,7 @@ pub async fn dump(connection: &mut PgConnection) -> BTreeMap<String, String> {
         WHERE schemaname !~ '^pg_' ORDER BY indexdef COLLATE \"C\"";
     dump.insert("indexes".to_owned(), copy(connection, indexes).await);
     let constraints = "SELECT conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE conrelid <> 0 AND connamespace::regnamespace::text !~ '^pg_|^information'
+        FROM pg_constraint WHERE conrelid <> 0 AND connamespace::regnamespace::text !~ '^\"?(pg_|information)'
         ORDER BY conrelid::regclass::text COLLATE \"C\", conname";
     dump.insert("constraints".to_owned(), copy(connection, constraints).await);
     dump
@@ -57,7 +57,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<(String, String)> {
          LEFT JOIN pg_index ON c.oid = indrelid AND indisprimary
          LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
          WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-         AND relnamespace::regnamespace::text !~ '^pg_|^information'
+         AND relnamespace::regnamespace::text !~ '^\"?(pg_|information)'
          GROUP BY c.oid",
     )
     .fetch_all(connection)
@@ -68,7 +68,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<(String, String)> {
 async fn sequences(connection: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(
         "SELECT oid::regclass::text FROM pg_class
-         WHERE relkind = 'S' AND relnamespace::regnamespace::text !~ '^pg_|^information'",
+         WHERE relkind = 'S' AND relnamespace::regnamespace::text !~ '^\"?(pg_|information)'",
     )
     .fetch_all(connection)
     .await
