@@ -1,7 +1,9 @@
 //! Reads the rules from the catalog.
 
+use std::collections::BTreeSet;
+
 use super::{Compared, Reference, Rules, TableRules, UniqueRule};
-use crate::model::Schema;
+use crate::model::{Schema, Table};
 use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::{Session, sql};
 
@@ -28,6 +30,18 @@ type ReferenceRow = (
 
 const CANNOT: &str = "read the catalog";
 
+impl TableRules {
+    /// Drops the rules over columns that were added since the backup: the staged rows have no values
+    /// for them, so that only the server can tell whether a row collides. It refuses the row then.
+    fn leave_to_server(&mut self, table: &Table) {
+        let stored = |column: &String| table.column(column).is_some();
+        let computed = self.generated.iter().filter(|(.., reads)| reads.iter().all(stored));
+        let computed: BTreeSet<_> = computed.map(|(column, ..)| column.clone()).collect();
+        let known = |column: &String| stored(column) || computed.contains(column);
+        self.unique.retain(|unique| unique.reads.iter().all(known));
+    }
+}
+
 impl Session {
     /// What the catalog says about writing these tables.
     ///
@@ -42,6 +56,9 @@ impl Session {
         rules.tables.resize_with(schema.tables.len(), TableRules::default);
         self.add_column_rules(&tables, &mut rules).await?;
         self.add_indexes(&tables, &mut rules).await?;
+        for (table, rules) in schema.tables.iter().zip(&mut rules.tables) {
+            rules.leave_to_server(table);
+        }
         self.add_references(&tables, &mut rules).await?;
         Ok(rules)
     }
