@@ -13,6 +13,10 @@ use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal
 /// Says what is wrong with it: the checksum, the JSON, or the version.
 pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
     check_seal(text)?;
+    // Unlike other sealed files, a manifest is never written in place: its end is exact.
+    if !text.ends_with(b"}\n") {
+        return Err("its end is not that of a manifest".into());
+    }
     let manifest: Manifest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     manifest.check()?;
     Ok(manifest)
