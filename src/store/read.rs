@@ -100,7 +100,13 @@ impl Reader {
         }
         let bytes = match self.fetch(id, above) {
             Err(error) if self.may_be_elsewhere(&error) && self.refresh()? => {
-                self.fetch(id, above)?
+                match (error, self.fetch(id, above)) {
+                    // The packs tell nothing of it; the index object told in which it should be.
+                    (named @ StoreError::ChunkDamaged { .. }, Err(StoreError::ChunkMissing(_))) => {
+                        return Err(named);
+                    }
+                    (_, fetched) => fetched?,
+                }
             }
             fetched => fetched?,
         };
