@@ -123,7 +123,7 @@ async fn sweep(store: &Store, grace: Duration) -> Result<(), StoreError> {
 impl Operation {
     async fn run(self, store: &Store) -> Result<(), StoreError> {
         match self {
-            Self::Backup => back_up(store, &id(9), &kept()).await.map(drop),
+            Self::Backup => back_up(store, &id(9), &partly_new()).await.map(drop),
             Self::Sweep => sweep(store, Duration::ZERO).await,
             Self::Deletion => {
                 store.unlink(&id(4)).await?;
@@ -136,6 +136,11 @@ impl Operation {
 /// Shares a little with the backup that is gone, so that its pack is mostly waste.
 fn kept() -> Vec<Vec<u8>> {
     [rows(400, "two"), rows(500, "one").split_off(400)].concat()
+}
+
+/// As [`kept`], and rows that no pack has.
+fn partly_new() -> Vec<Vec<u8>> {
+    [rows(300, "nine"), kept().split_off(300)].concat()
 }
 
 /// A dead pack, one of which most is waste, two backups.

@@ -177,7 +177,7 @@ pub async fn back_up(
     let held = store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
     let (part, written) = write(store, rows).await?;
     store.confirm(&written).await?;
-    store.publish(&manifest(id, part), &State::default()).await?;
+    store.publish_held(&held, &written, &manifest(id, part), &State::default()).await?;
     held.release().await;
     Ok(written)
 }
