@@ -40,7 +40,7 @@ impl Apply<'_> {
             Ok(_) => self.session.refused_row(stage, &refusal, self.schema).await.ok().flatten(),
             Err(_) => None,
         };
-        let named = |key| format!("{verb} the row {key} of {}", stage.table.name);
+        let named = |row| format!("{verb} the row {row}");
         Err(DatabaseError { what: found.map_or(what, named), trouble: failed })
     }
 }
@@ -50,12 +50,15 @@ impl Apply<'_> {
 enum Refusal {
     NotNull(String),
     Constraint(String),
+    /// A domain does not take the value.
+    Domain,
 }
 
 impl Refusal {
     fn of(error: &sqlx::Error) -> Option<Self> {
         let answer = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
         match answer.code() {
+            "23502" | "23514" if answer.data_type().is_some() => Some(Self::Domain),
             "23502" => answer.column().map(|column| Self::NotNull(column.to_owned())),
             code if code.starts_with("23") => {
                 answer.constraint().map(|name| Self::Constraint(name.to_owned()))
@@ -66,7 +69,7 @@ impl Refusal {
 }
 
 impl Session {
-    /// The key of a staged row that the rule refuses.
+    /// A staged row that the rule refuses: its key, its table and, of a domain, the column.
     async fn refused_row(
         &mut self,
         stage: &Stage<'_>,
@@ -75,6 +78,7 @@ impl Session {
     ) -> Result<Option<String>, DatabaseError> {
         const WHAT: &str = "look for the row that is refused";
         let condition = match refusal {
+            Refusal::Domain => return self.refused_value(stage).await,
             Refusal::NotNull(column) => format!("s.{} IS NULL", sql::name(column)),
             Refusal::Constraint(name) => {
                 let Some(condition) = self.broken_rule(stage, name, parents).await? else {
@@ -83,14 +87,61 @@ impl Session {
                 condition
             }
         };
-        let key = stage.table.key_names().map(|column| format!("s.{}::text", sql::name(column)));
         let query = format!(
-            "SELECT concat_ws(', ', {}) FROM {} s WHERE s.rewind_op <> 'd' AND {condition} LIMIT 1",
-            key.collect::<Vec<_>>().join(", "),
+            "SELECT {} FROM {} s WHERE s.rewind_op <> 'd' AND {condition} LIMIT 1",
+            key_text(stage),
             stage.changes(),
         );
         let rows: Vec<(String,)> = self.rows(query).await.trying(WHAT)?;
-        Ok(rows.into_iter().next().map(|(key,)| key))
+        Ok(rows.into_iter().next().map(|(key,)| format!("{key} of {}", stage.table.name)))
+    }
+
+    /// The staged row and the column whose value a domain refuses: only casting a value tells, so that
+    /// the rows are halved until one is left.
+    async fn refused_value(&mut self, stage: &Stage<'_>) -> Result<Option<String>, DatabaseError> {
+        const WHAT: &str = "look for the value that is refused";
+        let (table, changes) = (stage.table, stage.changes());
+        let count = format!("SELECT count(*) FROM {changes} WHERE rewind_op <> 'd'");
+        let count: i64 = self.value(count).await.trying(WHAT)?;
+        let domains = stage.rules.domains.iter().filter_map(|(name, _)| table.column(name));
+        for column in domains.map(|place| &table.columns[place]) {
+            let (name, of_type) = (sql::name(&column.name), &column.type_name);
+            let takes = |from: i64, rows: i64| {
+                format!(
+                    "SELECT count(v.{name}::{of_type}) FROM (
+                         SELECT {name} FROM {changes} WHERE rewind_op <> 'd'
+                         ORDER BY ctid OFFSET {from} LIMIT {rows}) v"
+                )
+            };
+            let (mut from, mut rows) = (0, count);
+            if self.takes(takes(from, rows)).await.trying(WHAT)? {
+                continue;
+            }
+            while rows > 1 {
+                let half = rows / 2;
+                if self.takes(takes(from, half)).await.trying(WHAT)? {
+                    (from, rows) = (from + half, rows - half);
+                } else {
+                    rows = half;
+                }
+            }
+            let key = format!(
+                "SELECT {} FROM {changes} s WHERE s.rewind_op <> 'd' ORDER BY s.ctid OFFSET {from} LIMIT 1",
+                key_text(stage)
+            );
+            let key: String = self.value(key).await.trying(WHAT)?;
+            return Ok(Some(format!("{key} of {}, column {}", table.name, column.name)));
+        }
+        Ok(None)
+    }
+
+    /// Whether a query goes through; if not, the transaction is as it was before.
+    async fn takes(&mut self, query: String) -> Result<bool, sqlx::Error> {
+        let taken = self.run(query).await.is_ok();
+        if !taken {
+            self.run(BACK.into()).await?;
+        }
+        Ok(taken)
     }
 
     /// The condition on a staged row `s` that the constraint or unique index with this name refuses.
@@ -141,4 +192,10 @@ impl Session {
             }
         }))
     }
+}
+
+/// The key of the staged row `s`, for people.
+fn key_text(stage: &Stage<'_>) -> String {
+    let key = stage.table.key_names().map(|column| format!("s.{}::text", sql::name(column)));
+    format!("concat_ws(', ', {})", key.collect::<Vec<_>>().join(", "))
 }
