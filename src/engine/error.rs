@@ -329,6 +329,10 @@ impl EngineError {
             Kind::SchemaMismatch if matches!(self, Self::Misfit { .. }) => {
                 "restore the datasets that have none of these tables, or alter the tables back"
             }
+            Kind::Failed if matches!(self, Self::Store(error) if error.is_read_only()) => {
+                "a store that may only be read takes list, details, diff, verify, export, history and \
+                 restore --no-safety-backup"
+            }
             Kind::Damaged if matches!(self, Self::Store(StoreError::PacksMissing(_))) => {
                 "bring the folder `packs` back; or delete these backups; or use another store"
             }

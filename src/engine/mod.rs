@@ -18,6 +18,7 @@ mod fit;
 mod grow;
 mod history;
 mod live;
+mod locks;
 mod preview;
 mod project;
 mod prove;

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::compare::Side;
 use super::fit::Fit;
 use super::live::{Captured, Labelled, Passing, named_if_blocked};
+use super::locks::RestoreLocks;
 use super::prove::prove_sequences;
 use super::records::{Exchange, OtherRows};
 use super::results::{RestoreResults, by_dataset};
@@ -21,10 +22,8 @@ use crate::model::{
     SnapshotInfo, Source, rfc3339,
 };
 use crate::postgres::{Apply, Selection, Session, Site, Staged};
-use crate::store::{Held, Lock, Mode, StoreError, Written};
+use crate::store::Written;
 
-/// How long a restore waits for a sweep to end.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it asks for the tables' locks, unless told otherwise.
 const TABLES_PATIENCE: Duration = Duration::from_secs(20);
 /// Fewer new rows than this are written before indexes could be made anew.
@@ -124,24 +123,6 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
     filled.map(|(table, _)| table).collect()
 }
 
-/// What a restore holds of the store.
-struct Locks {
-    alone: Held,
-    shared: Held,
-}
-
-impl Locks {
-    async fn check(&self) -> Result<(), StoreError> {
-        self.alone.check().await?;
-        self.shared.check().await
-    }
-
-    async fn release(self) {
-        self.shared.release().await;
-        self.alone.release().await;
-    }
-}
-
 /// The live state under lock: what the restore starts from.
 struct Replaced {
     fit: Fit,
@@ -167,19 +148,17 @@ impl Engine {
         run: &Run,
     ) -> Result<Restored, EngineError> {
         let what = format!("restore of {id}");
-        let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
-        let alone = alone.await?;
-        let shared = self.store.lock(Lock::Objects, Mode::Shared, &what, STORE_PATIENCE).await?;
+        let locks = self.lock_for_restore(&what, options.safety_backup).await?;
         let manifest = self.store.manifest(id).await?;
         self.refuse_damaged(&manifest, run).await?;
 
         let mut session = self.connect(run).await?;
-        let locks = Locks { alone, shared };
         // On the heap: the future is large, and callers hold this one within theirs.
         let done = Box::pin(self.rewind(&mut session, &manifest, options, &locks, run)).await;
         let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
         notes.extend(self.note_restore(&manifest).await.err());
+        notes.extend(locks.note.clone());
         locks.release().await;
         run.begin(Phase::Done, None);
         Ok(Restored {
@@ -198,7 +177,7 @@ impl Engine {
         session: &mut Session,
         manifest: &Manifest,
         options: &RestoreOptions,
-        locks: &Locks,
+        locks: &RestoreLocks,
         run: &Run,
     ) -> Result<(Report, Vec<String>), EngineError> {
         run.begin(Phase::Locking, None);
@@ -330,7 +309,7 @@ impl Engine {
         captured: Option<(Captured, Written)>,
         exchange: &Exchange<'_>,
         (manifest, options): (&Manifest, &RestoreOptions),
-        locks: &Locks,
+        locks: &RestoreLocks,
     ) -> Result<Option<BackupId>, EngineError> {
         let Some((mut captured, mut written)) = captured else { return Ok(None) };
         if let Some(records) = exchange.records.as_ref().filter(|_| exchange.chosen > 0) {
@@ -343,7 +322,7 @@ impl Engine {
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
         };
-        Ok(Some(self.publish(&locks.shared, &captured, &written, &label).await?.backup_id))
+        Ok(Some(self.publish(locks.objects(), &captured, &written, &label).await?.backup_id))
     }
 
     /// The live tables, if all that can be told before they are locked is in order, and a remark on

@@ -92,10 +92,10 @@ pub enum StoreError {
         holder: Option<Box<Holder>>,
     },
     /// A lock can neither be made nor opened.
-    #[error("the lock {} cannot be taken: nobody may write to the store from here", .path.display())]
+    #[error("the lock {}/{lock} cannot be opened", super::layout::LOCKS)]
     NotLockable {
-        /// Its file.
-        path: std::path::PathBuf,
+        /// The lock's name.
+        lock: &'static str,
         /// Why it cannot be opened.
         source: std::io::Error,
     },
@@ -167,6 +167,13 @@ impl StoreError {
             Some(errno) => OF_ONE_FILE.contains(&errno),
             None => matches!(system.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData),
         }
+    }
+
+    /// Whether nobody may write to the store from here.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let read_only = |error: &std::io::Error| error.kind() == ErrorKind::ReadOnlyFilesystem;
+        matches!(self, Self::NotLockable { .. }) || self.system().is_some_and(read_only)
     }
 
     /// Says that something cannot be read, and why.

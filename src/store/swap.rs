@@ -61,8 +61,11 @@ impl Store {
         mut change: impl FnMut(Option<Bytes>) -> Result<(Swap, T), StoreError> + Send,
     ) -> Result<T, StoreError> {
         for attempt in 0..TRIES {
-            let found = self.objects().find_version(path).await?;
-            let (bytes, version) = found.unzip();
+            let (bytes, version) = match self.objects().find_version(path).await {
+                // Like one that is damaged: no reader takes an empty text for a whole one.
+                Err(error) if self.objects().is_unreadable(&error) => (Some(Bytes::new()), None),
+                found => found?.unzip(),
+            };
             let (swap, result) = change(bytes)?;
             let Swap::Write(bytes) = swap else { return Ok(result) };
             let written = if self.objects().folder.is_some() {

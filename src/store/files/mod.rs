@@ -30,7 +30,7 @@ use tokio::runtime::Handle;
 pub use listing::is_unfinished;
 pub use modes::Modes;
 pub use open::{open_regular, open_regular_with};
-pub use publish::{make_folders, sync_folder};
+pub use publish::{make_folders, put_aside, sync_folder};
 
 use crate::threads::locked;
 
@@ -128,7 +128,11 @@ impl Shared {
             if self.durable {
                 file.sync_all()?;
             }
-            if create { publish::rename_to_new(&staged, path) } else { fs::rename(&staged, path) }
+            if create {
+                publish::rename_to_new(&staged, path)
+            } else {
+                publish::replace(&staged, path)
+            }
         };
         write().inspect_err(|_| {
             // What stays is removed by the next sweep.

@@ -30,13 +30,18 @@ impl Modes {
         Ok(Self { file: 0o600 | group & 0o060, folder: SETGID | 0o700 | group })
     }
 
+    /// Those of files.
+    pub fn of_files(self) -> Permissions {
+        Permissions::from_mode(self.file)
+    }
+
     /// Creates a file for reading and writing that must not be there yet.
     pub fn create_new(self, path: &Path) -> io::Result<File> {
         let mut options = File::options();
         let file = options.read(true).write(true).create_new(true).mode(self.file).open(path)?;
         // The umask may have taken bits away.
         if file.metadata()?.mode() & 0o777 != self.file {
-            file.set_permissions(Permissions::from_mode(self.file))?;
+            file.set_permissions(self.of_files())?;
         }
         Ok(file)
     }

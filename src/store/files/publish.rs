@@ -16,6 +16,24 @@ fn is_unsupported(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|raw| UNSUPPORTED.contains(&Errno::from_raw(raw)))
 }
 
+/// Gives a file a name, in place of whatever has it. A folder is put aside.
+pub fn replace(staged: &Path, path: &Path) -> io::Result<()> {
+    match fs::rename(staged, path) {
+        Err(error) if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) => {
+            put_aside(path, &error)?;
+            fs::rename(staged, path)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Gives another name to what stands in the place of a file.
+pub fn put_aside(path: &Path, why: &io::Error) -> io::Result<()> {
+    let aside = path.with_extension(format!("aside-{}", uuid::Uuid::new_v4()));
+    tracing::warn!("{} is put aside as {}: {why}", path.display(), aside.display());
+    fs::rename(path, aside)
+}
+
 /// Gives a file a name that must be free.
 ///
 /// The kernel is asked to rename without replacing; where the file system cannot, a hard link does

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Holder, Lock, Mode};
-use crate::store::files::{Modes, make_folders, open_regular, open_regular_with};
+use crate::store::files::{Modes, make_folders, open_regular, open_regular_with, put_aside};
 use crate::store::{StoreError, layout};
 
 /// A lock that ends with this value, or with the process.
@@ -27,9 +27,9 @@ impl Flock {
     pub fn hold(store: &Path, name: &'static str, holder: &Holder) -> Result<Self, StoreError> {
         let folder = store.join(layout::LOCKS);
         let path = folder.join(name);
-        let file = open_lock(store, &path).map_err(|source| match source.kind() {
+        let file = open(store, &path, holder.mode).map_err(|source| match source.kind() {
             ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-                StoreError::NotLockable { path: path.clone(), source }
+                StoreError::NotLockable { lock: name, source }
             }
             _ => StoreError::io(format!("opening the lock {}", path.display()))(source),
         })?;
@@ -76,24 +76,41 @@ impl Drop for Flock {
 }
 
 /// Opens the file that is locked, after making it if it is not there.
+///
+/// # Errors
+/// Those of the file system; [`ErrorKind::ReadOnlyFilesystem`] and [`ErrorKind::PermissionDenied`] where
+/// nobody may write.
 pub fn open_lock(store: &Path, path: &Path) -> io::Result<File> {
+    open(store, path, Mode::Shared)
+}
+
+/// As [`open_lock`], making room on a full disk for who is to lock it alone.
+fn open(store: &Path, path: &Path, mode: Mode) -> io::Result<File> {
     let opened = open_regular_with(path, File::options().read(true).write(true));
     let Err(error) = opened else { return opened };
     match error.kind() {
         ErrorKind::NotFound => match create(store, path) {
-            Err(full)
-                if matches!(full.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
-            {
+            // Who locks it alone deletes something.
+            Err(full) if mode == Mode::Exclusive && is_full(&full) => {
                 make_room(store);
                 create(store, path)
             }
             created => created,
         },
         // It can be locked all the same.
-        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => open_regular(path),
+        ErrorKind::ReadOnlyFilesystem => open_regular(path),
+        ErrorKind::PermissionDenied => open_regular(path).or_else(|_| {
+            // Its owner may have taken the permission away.
+            fs::set_permissions(path, Modes::of(store)?.of_files())?;
+            open_regular_with(path, File::options().read(true).write(true))
+        }),
         ErrorKind::InvalidData => replace(store, path, &error),
         _ => Err(error),
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Makes the file, unless another does at this moment.
@@ -121,9 +138,7 @@ fn replace(store: &Path, path: &Path, found: &io::Error) -> io::Result<File> {
     let folder = File::open(store.join(layout::LOCKS))?;
     folder.lock()?;
     if !path.symlink_metadata()?.is_file() {
-        let aside = path.with_extension(format!("aside-{}", uuid::Uuid::new_v4()));
-        tracing::warn!("{} is put aside as {}: {found}", path.display(), aside.display());
-        fs::rename(path, aside)?;
+        put_aside(path, found)?;
     }
     create(store, path)
 }
@@ -131,7 +146,10 @@ fn replace(store: &Path, path: &Path, found: &io::Error) -> io::Result<File> {
 /// Makes the files of all locks, so that taking one needs no room later. What fails now is told then.
 pub fn make_files(store: &Path) {
     for name in [Lock::Maintenance.name(), Lock::Objects.name(), layout::STATES_LOCK] {
-        let _ = open_lock(store, &store.join(layout::LOCKS).join(name));
+        let path = store.join(layout::LOCKS).join(name);
+        if !path.exists() {
+            let _ = create(store, &path);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The program as its users run it: a process with a store, a database and an exit code.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -88,6 +89,32 @@ pub fn wrap(command: &mut Command, inner: &Command) {
     for (name, value) in inner.get_envs() {
         command.env(name, value.expect("set"));
     }
+}
+
+/// A command that runs another as the account of PostgreSQL, which is not root and may connect. The
+/// store is given to it. Where the tests are run by another account than root, it is that one.
+pub fn as_plain_account(program: &Program, inner: &Command) -> Command {
+    let sockets = super::postgres().url("", "");
+    let sockets = sockets.rsplit_once("host=").expect("a socket").1.replace("%2F", "/");
+    let account = std::fs::metadata(&sockets).expect("its folder");
+    let (user, group) = (account.uid(), account.gid());
+    if !nix::unistd::geteuid().is_root() || user == 0 {
+        let mut command = Command::new("env");
+        wrap(&mut command, inner);
+        return command;
+    }
+    give(program.store(), user, group);
+    let mut command = Command::new("setpriv");
+    command.args([format!("--reuid={user}"), format!("--regid={group}")]).arg("--clear-groups");
+    wrap(&mut command, inner);
+    command
+}
+
+/// Gives a folder and all in it to an account.
+pub fn give(folder: &Path, user: u32, group: u32) {
+    let owner = format!("{user}:{group}");
+    let given = Command::new("chown").arg("-hR").arg(owner).arg(folder).status();
+    assert!(given.expect("chown runs").success());
 }
 
 /// A command that runs another in a namespace of its own, where that is permitted.

@@ -5,7 +5,7 @@
  * RECORDER_LOG    a file that the changes are appended to
  * RECORDER_KILL   the number of changes after which the process is killed
  * RECORDER_FAIL   OPERATION:ERRNO:TEXT, several with ';': each such operation on a path that contains TEXT
- *                 fails. Operations: open, create, read, write, mkdir, link, rename_new, rename, unlink, sync, lock
+ *                 fails. Operations: open, open_write, create, read, write, mkdir, link, rename_new, rename, unlink, sync, lock
  *
  * A change and its record are made under one lock, so that their order is the same.
  */
@@ -110,6 +110,7 @@ static uint64_t inode_at(const char *path) {
 static int recorded_open(int folder, const char *path, int flags, mode_t mode) {
     if (!inside(path)) return syscall(SYS_openat, folder, path, flags, mode);
     FAIL_IF("open", path);
+    if ((flags & O_ACCMODE) != O_RDONLY && !(flags & O_CREAT)) FAIL_IF("open_write", path);
     pthread_mutex_lock(&lock);
     int is_new = (flags & O_CREAT) && !inode_at(path);
     int error = is_new ? fails("create", path) : 0;

@@ -28,7 +28,6 @@ pub fn watch(command: &mut Command, folder: &Path) {
     command.env("LD_PRELOAD", &LIBRARY.1).env("RECORDER_ROOT", folder);
 }
 
-#[expect(dead_code, reason = "the next commit's tests use it")]
 /// Lets operations of a command fail: see `recorder.c` for what they are called.
 pub fn fail(command: &mut Command, folder: &Path, rules: &[(&str, nix::errno::Errno, &str)]) {
     watch(command, folder);
