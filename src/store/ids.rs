@@ -60,7 +60,7 @@ impl Store {
         let is_there = imported && self.is_published(id).await?;
         let alone = self.alone().await?;
         self.swap(&alone, &layout::IDS.into(), |text| {
-            let found = text.and_then(|text| parse(&text).ok());
+            let found = text.and_then(Result::ok).and_then(|text| parse(&text).ok());
             let mut ids = found.unwrap_or_else(|| lost.clone());
             ids.adopt(new.iter().cloned());
             let claimed = if imported {
@@ -81,7 +81,7 @@ impl Store {
         };
         let (alone, path) = (self.alone().await?, layout::IDS.into());
         let written = self.swap(&alone, &path, |text| {
-            let whole = text.is_some_and(|text| parse(&text).is_ok());
+            let whole = text.and_then(Result::ok).is_some_and(|text| parse(&text).is_ok());
             let swap = if whole { Swap::Keep } else { Swap::Write(seal(&ids).into()) };
             Ok((swap, ()))
         });

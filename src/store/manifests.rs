@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::swap::{Alone, Swap};
+use super::swap::{Alone, Read, Swap};
 use super::{Store, StoreError, layout};
 use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal};
 
@@ -171,7 +171,7 @@ impl Store {
             Err(error) if self.objects().is_unreadable(&error) => {
                 Err(damaged(error.cannot_be_read()))
             }
-            found => found?.map_or_else(|| Ok(State::default()), |text| understood(id, &text)),
+            found => found?.map_or_else(|| Ok(State::default()), |text| understood(id, &Ok(text))),
         }
     }
 
@@ -217,9 +217,9 @@ impl Store {
             .swap(&alone, &layout::state(id), |text| {
                 let before = text.as_ref().map_or_else(
                     || Ok(State::default()),
-                    |text| understood(id, text).or_else(|error| anew.cloned().ok_or(error)),
+                    |read| understood(id, read).or_else(|error| anew.cloned().ok_or(error)),
                 )?;
-                let damaged = text.is_some_and(|text| parse_state(&text).is_err());
+                let damaged = text.is_some_and(|read| understood(id, &read).is_err());
                 let mut state = before.clone();
                 change(&mut state);
                 let write = damaged || state != before;
@@ -274,6 +274,7 @@ impl Store {
     }
 }
 
-fn understood(id: &BackupId, text: &[u8]) -> Result<State, StoreError> {
-    parse_state(text).map_err(|what| StoreError::StateDamaged { id: id.clone(), what })
+fn understood(id: &BackupId, read: &Read) -> Result<State, StoreError> {
+    let state = read.clone().and_then(|text| parse_state(&text));
+    state.map_err(|what| StoreError::StateDamaged { id: id.clone(), what })
 }

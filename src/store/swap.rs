@@ -19,6 +19,9 @@ const WAIT: Duration = Duration::from_secs(10);
 /// How often to try again before giving up, where others keep changing the object.
 const TRIES: u32 = 200;
 
+/// What an object holds, or why it cannot be read: it is as good as damaged then.
+pub type Read = Result<Bytes, String>;
+
 /// What becomes of an object.
 pub enum Swap {
     /// It stays as it is.
@@ -58,13 +61,17 @@ impl Store {
         &self,
         _alone: &Alone<'_>,
         path: &Path,
-        mut change: impl FnMut(Option<Bytes>) -> Result<(Swap, T), StoreError> + Send,
+        mut change: impl FnMut(Option<Read>) -> Result<(Swap, T), StoreError> + Send,
     ) -> Result<T, StoreError> {
         for attempt in 0..TRIES {
             let (bytes, version) = match self.objects().find_version(path).await {
-                // Like one that is damaged: no reader takes an empty text for a whole one.
-                Err(error) if self.objects().is_unreadable(&error) => (Some(Bytes::new()), None),
-                found => found?.unzip(),
+                Err(error) if self.objects().is_unreadable(&error) => {
+                    (Some(Err(error.cannot_be_read())), None)
+                }
+                found => {
+                    let (bytes, version) = found?.unzip();
+                    (bytes.map(Ok), version)
+                }
             };
             let (swap, result) = change(bytes)?;
             let Swap::Write(bytes) = swap else { return Ok(result) };

@@ -98,7 +98,7 @@ fn open(store: &Path, path: &Path, mode: Mode) -> io::Result<File> {
             created => created,
         },
         // It can be locked all the same.
-        ErrorKind::ReadOnlyFilesystem => open_regular(path),
+        ErrorKind::ReadOnlyFilesystem => open_regular(path).map_err(|_| error),
         ErrorKind::PermissionDenied => open_regular(path).or_else(|_| {
             // Its owner may have taken the permission away.
             fs::set_permissions(path, Modes::of(store)?.of_files())?;

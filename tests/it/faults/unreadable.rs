@@ -22,16 +22,20 @@ use crate::support::{TestDatabase, database};
 /// Longer than anything takes on a busy machine: what takes longer hangs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// The files of a store, by what they are; those of the first backup where there are several.
+/// The files of a store, by what they are; those of the first backup where there are several, and of
+/// the packs the second backup's: the first one's has what all of them share.
 fn kinds(store: &Path, first: &str) -> Vec<(&'static str, PathBuf)> {
     let all = files(store);
     let one = |start: &str| all.iter().map(|(name, _)| name).find(|name| name.starts_with(start));
     let path = |start: &str| store.join(one(start).unwrap_or_else(|| panic!("no {start}")));
+    let packs = all.iter().filter(|(name, _)| name.starts_with("packs/"));
+    let mut packs: Vec<_> = packs.map(|(name, _)| store.join(name)).collect();
+    packs.sort_by_key(|pack| pack.metadata().and_then(|meta| meta.modified()).expect("a time"));
     vec![
         ("index", path("index/")),
         ("manifest", path(&format!("{first}/manifest.json"))),
         ("state", path(&format!("{first}/state.json"))),
-        ("pack", path("packs/")),
+        ("pack", packs[1].clone()),
         ("maintenance", store.join("locks/maintenance")),
         ("objects", store.join("locks/objects")),
         ("damaged", path("damaged.json")),
