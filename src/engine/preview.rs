@@ -139,6 +139,13 @@ impl Engine {
         };
         let changes = found.datasets.values().any(|counts| !counts.is_zero());
         let other_rows = match &records {
+            Some(records) if !records.readable => {
+                notes.push(format!(
+                    "records of {} that a restore removes are not counted: this role may not read them",
+                    records.table.name
+                ));
+                Vec::new()
+            }
             Some(records) => {
                 let since = Some(since).filter(|_| changes);
                 self.other_rows(&mut apply, records, &manifest, since, all).await?

@@ -24,6 +24,8 @@ const RETURNING: &str = "pg_temp.rewind_returning";
 pub struct Records {
     /// Its shape.
     pub table: Table,
+    /// Whether this role may read them. Who only compares need not.
+    pub readable: bool,
 }
 
 /// The records that go with what is undone.
@@ -55,16 +57,17 @@ impl Session {
             return Ok(None);
         };
         let there = format!(
-            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid
-             AND i.indisprimary WHERE c.oid = {} AND c.relkind IN ('r', 'p'))",
+            "SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_class c
+             JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+             WHERE c.oid = {} AND c.relkind IN ('r', 'p')",
             relation.oid
         );
-        if !self.value::<bool>(there).await.trying("look for the records of requests")? {
-            return Ok(None);
-        }
+        let there: Vec<(bool,)> =
+            self.rows(there).await.trying("look for the records of requests")?;
+        let Some(&(readable,)) = there.first() else { return Ok(None) };
         let site = Site { tables: vec![relation.clone()], stale: Vec::new(), missing: Vec::new() };
         let mut tables = self.schema(&site).await?.tables;
-        Ok(tables.pop().map(|table| Records { table }))
+        Ok(tables.pop().map(|table| Records { table, readable }))
     }
 }
 

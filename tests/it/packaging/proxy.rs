@@ -167,7 +167,8 @@ async fn a_role_that_only_reads_backs_up_and_compares_but_cannot_restore() {
     let id = program.backup();
     database.sql("UPDATE vrf SET description = 'new' WHERE vrf_id = 'prod-vrf'").await;
     assert_eq!(program.json(&["diff", &id])["datasets"]["vrfs"]["changed"], 1);
-    program.ok(&["restore", &id, "--dry-run"]);
+    let preview = program.ok(&["restore", &id, "--dry-run"]);
+    assert!(preview.contains("records of idempotency_record"), "{preview}");
     let before = database.dump().await;
     let refused = program.run(&["restore", &id, "--yes"]);
     assert_eq!(refused.code, 5, "{}", refused.err);
