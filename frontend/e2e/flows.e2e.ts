@@ -202,7 +202,7 @@ describe('a day with the plan', () => {
     await page.keyboard.press('Tab');
     await page.getByText(new RegExp(`would go, ${stay} stay`)).waitFor();
     await page.getByRole('region', { name: 'Each backup and what becomes of it' }).getByText('pinned', { exact: true }).first().waitFor();
-    await page.getByRole('button', { name: /^Delete \d+ backups$/ }).click();
+    await page.getByRole('button', { name: /^Delete \d+ backups?$/ }).click();
     await page.waitForURL((url) => url.pathname === '/');
     const { count } = await service.call<{ count: number }>('GET', '/api/backups');
     expect(count).toBe(stay);

@@ -67,7 +67,7 @@ async fn backup(store: &Store, url: &str) -> (BackupId, BTreeMap<Dataset, Hash>)
 
 async fn restore(store: &Store, url: &str, id: &BackupId) -> Option<BackupId> {
     let engine = Engine::new(store.clone(), Some(url.to_owned()));
-    let options = RestoreOptions { ..RestoreOptions::default() };
+    let options = RestoreOptions { into_other_database: true, ..RestoreOptions::default() };
     let done = engine.restore(id, &options, &Run::new()).await;
     let done = done.unwrap_or_else(|error| panic!("restore of {id}: {}", words(&error)));
     done.restore_results.safety_backup
