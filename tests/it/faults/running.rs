@@ -218,7 +218,7 @@ pub fn whole(program: &Program) -> Vec<String> {
     ids
 }
 
-/// All files below a folder with their sizes, but for the locks'.
+/// All files below a folder with their sizes, but for the locks' and those that go while it looks.
 pub fn files(folder: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -228,9 +228,10 @@ pub fn files(folder: &Path) -> Vec<(String, u64)> {
             let name = path.strip_prefix(folder).expect("below").to_string_lossy();
             if path.is_dir() && name != "locks" {
                 open.push(path);
-            } else if path.is_file() {
-                let size = path.metadata().expect("there").len();
-                found.push((name.into_owned(), size));
+            } else if let Ok(file) = path.metadata()
+                && file.is_file()
+            {
+                found.push((name.into_owned(), file.len()));
             }
         }
     }
