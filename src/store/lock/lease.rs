@@ -299,6 +299,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_lease_with_any_bit_flipped_bars_others_still() {
+        let (objects, long) = (memory(), Duration::from_mins(1));
+        let held = hold(&objects, Mode::Exclusive, long).await.expect("free");
+        let text = objects.find(&held.own.path).await.expect("read").expect("there");
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            objects.put(&held.own.path, flipped.into()).await.expect("written");
+            let other = hold(&objects, Mode::Shared, long).await;
+            assert!(matches!(other, Err(StoreError::Busy { .. })), "bit {bit}: {other:?}");
+        }
+        held.check().await.expect("still held");
+    }
+
+    #[tokio::test]
     async fn marks_of_ended_leases_are_removed_after_a_day() {
         let objects = memory();
         let (suspended, other) = lost(&objects).await;

@@ -1,7 +1,11 @@
 //! What was allowed once ends when the token ends: streams, downloads, uploads, jobs that wait.
 
+use std::fs;
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
+use ipam_rewind::model::{seal, unseal};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -71,6 +75,25 @@ async fn a_stream_of_everybody_ends_when_the_first_token_is_made() {
     let stream = serving.get("/api/events").send().await.expect("it answers");
     token(&program, "v", "viewer");
     timeout(DEADLINE, stream.text()).await.expect("in time").expect("in order");
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_expires() {
+    let program = Program::at(None);
+    let expiring = token(&program, "v", "viewer");
+    let serving = Serving::start(&program, &[]);
+    let stream = follow(&serving, &expiring).await;
+    // No token can be made that expires so soon.
+    let path = program.store().join("service/tokens.json");
+    let text = fs::read(&path).expect("readable");
+    let mut tokens = unseal::<Value>(&text).expect("whole").value;
+    let end = Utc::now() + TimeDelta::seconds(2);
+    tokens["tokens"][0]["expires_at"] = json!(end);
+    fs::write(&path, seal(&tokens)).expect("written");
+    timeout(DEADLINE, stream.text()).await.expect("in time").expect("in order");
+    assert!(Utc::now() >= end);
+    let next = follow(&serving, &expiring).await;
+    assert_eq!(next.status(), 401);
 }
 
 /// A site whose archive is larger than what the system takes off the service's hands.
