@@ -17,7 +17,7 @@ import zstandard
 
 HEADER = struct.Struct("<32sBII")
 ENTRY = struct.Struct("<32sQIIBB32s")
-MAX_CHUNK, MAX_DEPTH = 128 << 20, 8
+MAX_CHUNK, MAX_DEPTH = 2 << 30, 8
 
 
 def sha(data):

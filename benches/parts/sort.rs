@@ -29,7 +29,7 @@ fn scattered(rows: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 fn sorted(rows: &[Vec<u8>], count: usize) -> usize {
     let new = |part: &[Vec<u8>]| {
-        let mut sorter = Sorter::new(&PARTS[0], plan::layout());
+        let mut sorter = Sorter::new(&PARTS[0], plan::layout(), 1 << 20);
         part.iter().try_for_each(|row| sorter.push(row)).map(|()| sorter)
     };
     let sorters: Result<Vec<_>, _> = rows.chunks(rows.len().div_ceil(count)).map(new).collect();

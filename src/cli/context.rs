@@ -50,18 +50,19 @@ impl Context {
 
     /// An engine over a store that is there.
     pub async fn engine(&self) -> Result<Engine, CliError> {
-        let engine = Engine::open(&self.global.store, self.database()?).await?;
-        Ok(engine.with_lock_timeout(self.lock_timeout()))
+        Ok(self.limited(Engine::open(&self.global.store, self.database()?).await?))
     }
 
     /// An engine over a store that is made if it is not there.
     pub async fn engine_for_writing(&self) -> Result<Engine, CliError> {
-        let engine = Engine::open_or_create(&self.global.store, self.database()?).await?;
-        Ok(engine.with_lock_timeout(self.lock_timeout()))
+        Ok(self.limited(Engine::open_or_create(&self.global.store, self.database()?).await?))
     }
 
-    fn lock_timeout(&self) -> Duration {
-        Duration::from_secs(self.global.lock_timeout.into())
+    fn limited(&self, engine: Engine) -> Engine {
+        let lock_timeout = Duration::from_secs(self.global.lock_timeout.into());
+        engine
+            .with_lock_timeout(lock_timeout)
+            .with_max_row((self.global.max_row_size as usize) << 20)
     }
 
     /// Where the store is.

@@ -81,6 +81,10 @@ struct Global {
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     lock_timeout: u32,
+    /// How many MiB a row may have as COPY text. Reading one takes several times as much memory
+    #[arg(long, global = true, value_name = "MIB", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    max_row_size: u32,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
     yes: bool,

@@ -30,6 +30,15 @@ const QUEUE: usize = 4;
 /// A table with so many pages is read by all sessions at once.
 const LARGE: u64 = 1_000;
 
+/// How the rows that are read become trees.
+#[derive(Debug, Clone, Copy)]
+pub struct TreeRules {
+    /// Where leaves and nodes end.
+    pub splitter: Splitter,
+    /// The most bytes that a row may have as COPY text.
+    pub max_row: usize,
+}
+
 /// Makes a sink for each part.
 pub trait Sinks: Sync {
     /// What takes the chunks.
@@ -43,12 +52,12 @@ pub trait Sinks: Sync {
 pub async fn capture<S: Sinks>(
     sessions: &mut [&mut Session],
     schema: &Schema,
-    splitter: Splitter,
+    rules: TreeRules,
     sinks: &S,
     run: &Run,
 ) -> Result<Vec<PartManifest>, EngineError> {
-    let pieces = Mutex::new(plan(sessions, schema).await?);
-    let growing = Mutex::new(Growing::new(splitter));
+    let pieces = Mutex::new(plan(sessions, schema, rules.max_row).await?);
+    let growing = Mutex::new(Growing::new(rules.splitter));
     let read = |session| read_pieces(session, &pieces, &growing, sinks, run);
     try_join_all(sessions.iter_mut().map(|session| read(&mut **session))).await?;
     let growing = growing.into_inner().expect("nothing panics while it holds the trees");
@@ -81,13 +90,14 @@ async fn read_pieces<S: Sinks>(
 async fn plan<'s>(
     sessions: &mut [&mut Session],
     schema: &'s Schema,
+    max_row: usize,
 ) -> Result<VecDeque<Piece<'s>>, EngineError> {
     let pages = sessions[0].pages(schema).await?;
     let mut tables: Vec<_> = pages.into_iter().zip(&schema.tables).collect();
     tables.sort_by_key(|(pages, _)| Reverse(*pages));
     let cut = |(pages, table)| {
         let count = if pages < LARGE { 1 } else { sessions.len() };
-        let reading = Arc::new(Reading::new(table, count));
+        let reading = Arc::new(Reading::new(table, count, max_row));
         Pages::cut(pages, count as u64).map(move |pages| Piece { reading: reading.clone(), pages })
     };
     Ok(tables.into_iter().flat_map(cut).collect())
@@ -104,6 +114,7 @@ struct Reading<'s> {
     table: &'s Table,
     parts: Vec<&'static Part>,
     layout: Layout,
+    max_row: usize,
     sorted: Mutex<Sorted>,
 }
 
@@ -114,11 +125,11 @@ struct Sorted {
 }
 
 impl<'s> Reading<'s> {
-    fn new(table: &'s Table, pieces: usize) -> Self {
+    fn new(table: &'s Table, pieces: usize, max_row: usize) -> Self {
         let parts: Vec<_> = PARTS.iter().filter(|part| part.table == table.name).collect();
         let by_part = parts.iter().map(|_| Vec::new()).collect();
         let sorted = Mutex::new(Sorted { open: pieces, by_part });
-        Self { table, parts, layout: Layout::from(table), sorted }
+        Self { table, parts, layout: Layout::from(table), max_row, sorted }
     }
 
     /// Reads some pages, into a sorter for each part.
@@ -128,7 +139,7 @@ impl<'s> Reading<'s> {
         pages: Pages,
         run: &Run,
     ) -> Result<Vec<Sorter>, EngineError> {
-        let new = |part: &&'static Part| Sorter::new(part, self.layout.clone());
+        let new = |part: &&'static Part| Sorter::new(part, self.layout.clone(), self.max_row);
         let sorters = self.parts.iter().map(new).collect();
         let (full, blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
         let meter = run.meter();

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::model::{BackupId, MalformedId, MissingTable, Part, Schema, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
-use crate::tree::{BuildError, MAX_ROW};
+use crate::tree::BuildError;
 
 /// A use case failed; nothing is half-done.
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +94,10 @@ pub enum EngineError {
         /// What is wrong with its rows.
         why: String,
     },
-    /// A row is larger than the store takes.
+    /// A row is larger than a snapshot takes.
     #[error(
-        "the row {key} of {table} has {bytes} bytes, most of them in its column {column}; the store takes \
-         rows of up to {} bytes: shorten the value",
-        MAX_ROW
+        "the row {key} of {table} has {bytes} bytes, most of them in its column {column}; rows of up to \
+         {limit} bytes are read"
     )]
     RowTooLong {
         /// The table.
@@ -109,6 +108,8 @@ pub enum EngineError {
         bytes: usize,
         /// Its longest column.
         column: String,
+        /// The most bytes that a row may have.
+        limit: usize,
     },
     /// A row of a backed-up table is none of those that a dataset holds.
     #[error(
@@ -347,6 +348,9 @@ impl EngineError {
                 "if the rows of this database are to be replaced by those: --into-other-database, or \
                  ?into_other_database=true"
             }
+            Kind::Failed if matches!(self, Self::RowTooLong { .. }) => {
+                "shorten the value, or raise the limit with --max-row-size, given in MiB"
+            }
             Kind::InTheWay if self.is_about_a_row() => {
                 "alter the rule or the type that is named so that it takes the row, restore, and alter it \
                  back (a constraint as NOT VALID); or restore a part that does not need the row"
@@ -379,22 +383,18 @@ impl EngineError {
 
     /// The same, with the name of a column that is known by its number.
     pub(super) fn with_names(self, schema: &Schema) -> Self {
-        let Self::RowTooLong { table, key, bytes, column } = self else { return self };
+        let Self::RowTooLong { table, key, bytes, column, limit } = self else { return self };
         let place = column.strip_prefix("number ").and_then(|text| text.parse::<usize>().ok());
         let named = schema.table(&table).zip(place);
         let named = named.and_then(|(table, place)| table.columns.get(place - 1));
         let column = named.map_or(column, |column| column.name.clone());
-        Self::RowTooLong { table, key, bytes, column }
+        Self::RowTooLong { table, key, bytes, column, limit }
     }
 
     /// A tree could not be made from the rows of a part.
     pub(super) fn building(part: &'static str, error: BuildError<StoreError>) -> Self {
         match error {
             BuildError::Sink(error) => Self::Store(error),
-            BuildError::TooLong { key, bytes, column } => {
-                let table = Part::named(part).map_or(part, |part| part.table).to_owned();
-                Self::RowTooLong { table, key, bytes, column: format!("number {}", column + 1) }
-            }
             other => Self::Snapshot { part, why: other.to_string() },
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::capture::{Sinks, capture};
+use super::capture::{Sinks, TreeRules, capture};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest,
@@ -175,6 +175,11 @@ impl Engine {
         Ok(second.begin_shared(first, site).await?.then_some(second))
     }
 
+    /// How this engine makes trees of what it reads.
+    pub(super) fn tree_rules(&self) -> TreeRules {
+        TreeRules { splitter: splitter(&self.store), max_row: self.max_row }
+    }
+
     /// Reads the snapshot that these sessions see.
     pub(super) async fn capture<S: Sinks>(
         &self,
@@ -185,7 +190,7 @@ impl Engine {
     ) -> Result<Captured, EngineError> {
         let taken = self.now();
         let snapshot = sessions[0].snapshot_info(schema.fingerprint()).await?;
-        let parts = capture(sessions, &schema, splitter(&self.store), sinks, run).await;
+        let parts = capture(sessions, &schema, self.tree_rules(), sinks, run).await;
         let parts = parts.map_err(|error| error.with_names(&schema))?;
         let sequences = sessions[0].sequence_values(&schema).await?;
         Ok(Captured { taken, schema, parts, sequences, snapshot, removed: Vec::new() })

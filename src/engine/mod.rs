@@ -64,6 +64,10 @@ pub use verify::{VerifiedBackup, VerifyReport};
 use crate::postgres::LOCK_TIMEOUT;
 pub use crate::postgres::Selection;
 use crate::store::Store;
+use crate::tree::MAX_ROW;
+
+/// The most bytes that a row may have as COPY text if nothing else is said.
+pub const DEFAULT_MAX_ROW: usize = 64 << 20;
 
 /// Tells the time; tests freeze it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -75,6 +79,7 @@ pub struct Engine {
     database: Option<String>,
     clock: Clock,
     lock_timeout: Duration,
+    max_row: usize,
     counted: Arc<changes::Counted>,
 }
 
@@ -103,7 +108,8 @@ impl Engine {
     #[must_use]
     pub fn new(store: Store, database: Option<String>) -> Self {
         let (clock, counted) = (Arc::new(Utc::now), Arc::default());
-        Self { store, database, clock, lock_timeout: LOCK_TIMEOUT, counted }
+        let (lock_timeout, max_row) = (LOCK_TIMEOUT, DEFAULT_MAX_ROW);
+        Self { store, database, clock, lock_timeout, max_row, counted }
     }
 
     /// The same engine, whose statements wait this long for a lock.
@@ -116,6 +122,13 @@ impl Engine {
     #[must_use]
     pub fn lock_timeout(&self) -> Duration {
         self.lock_timeout
+    }
+
+    /// The same engine, which reads rows of up to so many bytes as COPY text. A row takes several times
+    /// as much memory.
+    #[must_use]
+    pub fn with_max_row(self, max_row: usize) -> Self {
+        Self { max_row: max_row.min(MAX_ROW), ..self }
     }
 
     /// The same engine with another clock.

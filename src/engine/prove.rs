@@ -3,7 +3,6 @@
 use super::capture::capture;
 use super::compare::{Side, for_each_change, same_parts};
 use super::fit::Fit;
-use super::live::splitter;
 use super::project::Projection;
 use super::sink::{IntoStore, Nowhere};
 use super::{Engine, EngineError, Run};
@@ -23,7 +22,7 @@ impl Engine {
         run: &Run,
     ) -> Result<(), EngineError> {
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, schema, splitter(&self.store), &Nowhere, run).await?;
+        let parts = capture(sessions, schema, self.tree_rules(), &Nowhere, run).await?;
         same_parts(&manifest.parts, &parts)?;
         for (promised, found) in manifest.parts.iter().zip(&parts) {
             if promised.root != found.root {
@@ -55,7 +54,7 @@ impl Engine {
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, &fit.live, splitter(&self.store), &sinks, run).await?;
+        let parts = capture(sessions, &fit.live, self.tree_rules(), &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;
         same_parts(&before.parts, &parts)?;

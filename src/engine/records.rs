@@ -107,9 +107,10 @@ impl Engine {
         let writer = self.store.writer().await?;
         let mut into = writer.clone();
         let (layout, splitter) = (Layout::from(&records.table), splitter(&self.store));
+        let max_row = self.max_row;
         let (sender, mut blocks) = mpsc::channel::<Vec<u8>>(4);
         let making = threads::spawn(move || {
-            let mut sorter = Sorter::new(&RECORDS, layout.clone());
+            let mut sorter = Sorter::new(&RECORDS, layout.clone(), max_row);
             let mut lines = Vec::new();
             while let Some(block) = blocks.blocking_recv() {
                 lines.extend_from_slice(&block);

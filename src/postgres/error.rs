@@ -131,6 +131,19 @@ impl Trouble {
         matches!(code.as_deref(), Some("22021" | "22P05"))
     }
 
+    /// Whether a value or a row is larger than the server can send.
+    pub(super) fn is_about_size(&self) -> bool {
+        let Self::Refused(error) = self else { return false };
+        let Some(answer) = error.as_database_error() else { return false };
+        // A line of COPY that grows too long is "program limit exceeded"; a single value, an error
+        // without a code of its own.
+        match answer.code().as_deref() {
+            Some("54000") => true,
+            Some("XX000") => answer.message().starts_with("invalid memory alloc request size"),
+            _ => false,
+        }
+    }
+
     /// Whether another attempt, with or without encryption, may do better.
     pub(super) fn is_about_encryption(&self) -> bool {
         match self {

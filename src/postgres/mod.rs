@@ -7,7 +7,6 @@ mod catalog;
 mod connect;
 mod copy_out;
 mod drift;
-mod encoding;
 mod error;
 mod locks;
 mod older;
@@ -18,6 +17,7 @@ mod settings;
 mod snapshot;
 mod sql;
 mod surroundings;
+mod unreadable;
 
 pub use apply::{Apply, Chosen, Records, Rules, Selection, Since, Staged, Staging};
 pub use catalog::OutsideReference;

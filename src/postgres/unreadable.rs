@@ -1,4 +1,4 @@
-//! Names the cell that cannot be read as UTF-8. A database in `SQL_ASCII` checks no bytes.
+//! Names the row or the cell of a table that COPY refuses to send.
 
 use std::str::from_utf8;
 
@@ -8,27 +8,26 @@ use memchr::memchr;
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
 use super::sql;
-use crate::model::Table;
+use crate::model::{Column, Table};
 use crate::tree::fields;
 
 impl Session {
-    /// The error, with the first cell that is not UTF-8 if it is that. The session is of no other use
-    /// afterwards.
+    /// The error, with what makes the table unreadable where that is a row of it. The session is of no
+    /// other use afterwards.
     pub async fn name_unreadable(&mut self, error: DatabaseError, table: &Table) -> DatabaseError {
-        if !error.trouble.is_about_encoding() {
-            return error;
-        }
-        let Ok(Some(cell)) = self.unreadable(table).await else {
+        let named = if error.trouble.is_about_encoding() {
+            self.not_utf8(table).await
+        } else if error.trouble.is_about_size() {
+            self.largest(table).await
+        } else {
             return error;
         };
-        let trouble = Trouble::Unsuitable(format!(
-            "{cell} has a byte that is not UTF-8, and the encoding of the database does not say what it \
-             means: correct the value in the database"
-        ));
-        DatabaseError { what: error.what, trouble }
+        let Ok(Some(why)) = named else { return error };
+        DatabaseError { what: error.what, trouble: Trouble::Unsuitable(why) }
     }
 
-    async fn unreadable(&mut self, table: &Table) -> Result<Option<String>, DatabaseError> {
+    /// The first cell that is not UTF-8. A database in `SQL_ASCII` checks no bytes.
+    async fn not_utf8(&mut self, table: &Table) -> Result<Option<String>, DatabaseError> {
         const WHAT: &str = "look for a byte that is not UTF-8";
         self.rollback().await?;
         // Nothing is converted then, and nothing checked.
@@ -44,16 +43,55 @@ impl Session {
             rest.extend_from_slice(&data);
             while let Some(end) = memchr(b'\n', &rest) {
                 let row: Vec<u8> = rest.drain(..=end).collect();
-                if let Some(cell) = unreadable_cell(&row[..end], table) {
-                    return Ok(Some(cell));
+                if let Some(cell) = cell_not_utf8(&row[..end], table) {
+                    return Ok(Some(format!(
+                        "{cell} has a byte that is not UTF-8, and the encoding of the database does not \
+                         say what it means: correct the value in the database"
+                    )));
                 }
             }
         }
         Ok(None)
     }
+
+    /// The largest row, by the bytes that the server stores of it before it compresses text.
+    async fn largest(&mut self, table: &Table) -> Result<Option<String>, DatabaseError> {
+        const WHAT: &str = "look for the largest row";
+        self.rollback().await?;
+        let size = |column: &Column| {
+            let name = sql::name(&column.name);
+            // The length of a text is known without reading it.
+            let size = match column.type_name.as_str() {
+                "text" | "bytea" => format!("octet_length({name})"),
+                other if other.starts_with("character varying") => format!("octet_length({name})"),
+                _ => format!("pg_column_size({name})"),
+            };
+            format!("coalesce({size}, 0)::int8")
+        };
+        let sizes: Vec<_> = table.columns.iter().map(size).collect();
+        let key = table.key.iter().map(|key| format!("{}::text", sql::name(&key.column)));
+        let query = format!(
+            "SELECT concat_ws(', ', {}), ARRAY[{}] FROM {} ORDER BY {} DESC LIMIT 1",
+            key.collect::<Vec<_>>().join(", "),
+            sizes.join(", "),
+            sql::table(table),
+            sizes.join(" + ")
+        );
+        let rows: Vec<(String, Vec<i64>)> = self.rows(query).await.trying(WHAT)?;
+        let named = |(key, sizes): &(String, Vec<i64>)| {
+            let (column, bytes) =
+                table.columns.iter().zip(sizes).max_by_key(|(_, bytes)| **bytes)?;
+            Some(format!(
+                "PostgreSQL sends no row of 1 GiB or more as text. The largest row of {} is {key}, with \
+                 {bytes} bytes in its column {}: shorten the value",
+                table.name, column.name
+            ))
+        };
+        Ok(rows.first().and_then(named))
+    }
 }
 
-fn unreadable_cell(row: &[u8], table: &Table) -> Option<String> {
+fn cell_not_utf8(row: &[u8], table: &Table) -> Option<String> {
     let place = fields(row).position(|field| from_utf8(field).is_err())?;
     let key: Vec<_> = fields(row).take(table.key.len()).map(String::from_utf8_lossy).collect();
     let column = &table.columns.get(place)?.name;

@@ -2,9 +2,9 @@
 
 use super::leaf::LeafBuilder;
 use super::node::{Entry, MAX_LEVEL, Node};
-use super::row::{Key, RowError, fields};
+use super::row::{Key, RowError};
 use super::split::{LEAF_BYTES_LIMIT, Splitter};
-use super::{ChunkSink, Layout, MAX_ROW, Place, Root};
+use super::{ChunkSink, Layout, Place, Root};
 use crate::model::Hash;
 
 /// Why a tree could not be made.
@@ -20,19 +20,6 @@ pub enum BuildError<E> {
         before: Key,
         /// The key that should have come later.
         next: Key,
-    },
-    /// A row is larger than a chunk may be.
-    #[error(
-        "the row {key} has {bytes} bytes, more than the {MAX_ROW} that a row may have; most are in its \
-         column number {column}"
-    )]
-    TooLong {
-        /// Its key, as text.
-        key: String,
-        /// Its bytes as COPY text.
-        bytes: usize,
-        /// The place of its longest field, from 0.
-        column: usize,
     },
     /// The sink could not take a chunk.
     #[error(transparent)]
@@ -81,13 +68,6 @@ impl<'l> TreeBuilder<'l> {
         row: &[u8],
         sink: &mut S,
     ) -> Result<(), BuildError<S::Error>> {
-        if row.len() > MAX_ROW {
-            let longest = fields(row).enumerate().max_by_key(|(_, field)| field.len());
-            let column = longest.map_or(0, |(place, _)| place);
-            let key = fields(row).take(self.layout.key_columns()).map(String::from_utf8_lossy);
-            let key = key.collect::<Vec<_>>().join(", ");
-            return Err(BuildError::TooLong { key, bytes: row.len(), column });
-        }
         if let Some(before) = self.last_key.take_if(|before| **before >= *key) {
             return Err(BuildError::Order { before, next: key.to_vec() });
         }

@@ -35,9 +35,10 @@ pub use row::{Key, Row, RowError, fields, unescape};
 pub use walk::{ChunkKind, walk};
 
 /// The most bytes that a chunk may have. A reader refuses to allocate more.
-pub const MAX_CHUNK: usize = 128 << 20;
+pub const MAX_CHUNK: usize = 2 << 30;
 
-/// No row is longer: the heads of the chunks need room beside it.
+/// The most bytes of a row as COPY text: PostgreSQL builds no longer line, and the heads of the chunks
+/// need room beside it.
 pub const MAX_ROW: usize = MAX_CHUNK / 2;
 
 /// A tree: its root node's chunk, and what that node counts.

@@ -18,14 +18,14 @@ use super::incoming::{Incoming, feed};
 use super::older_files::OlderBackup;
 use super::rebuild::{Rebuild, malformed};
 use super::unpack::{self, Unpacking};
-use crate::engine::live::{Captured, Labelled, splitter};
+use crate::engine::capture::TreeRules;
+use crate::engine::live::{Captured, Labelled};
 use crate::engine::run::Meter;
 use crate::engine::sink::IntoStore;
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, PartManifest, RemovedRows, State, check_label};
 use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
 use crate::threads;
-use crate::tree::split::Splitter;
 
 /// The author of what nobody known asked for.
 pub(super) const SYSTEM: &str = "system";
@@ -71,7 +71,7 @@ struct Workshop {
     writer: Writer,
     reader: Reader,
     newest: Option<Manifest>,
-    splitter: Splitter,
+    rules: TreeRules,
     meter: Meter,
     stop: CancellationToken,
 }
@@ -157,7 +157,7 @@ impl Engine {
             newest: self.newest().await,
             writer: self.store.writer().await?,
             reader: self.store.reader().await?,
-            splitter: splitter(&self.store),
+            rules: self.tree_rules(),
             meter: run.meter(),
             stop: CancellationToken::new(),
         })
@@ -258,7 +258,7 @@ impl Workshop {
         let mut rebuild = Rebuild {
             manifest,
             sinks,
-            splitter: self.splitter,
+            rules: self.rules,
             original: described.splitter(),
             meter: self.meter,
             stop: self.stop,

@@ -12,12 +12,13 @@ use super::incoming::{Bounded, Budget};
 use super::json_in::RowReader;
 use crate::engine::EngineError;
 use crate::engine::capture::Sinks;
+use crate::engine::capture::TreeRules;
 use crate::engine::run::Meter;
 use crate::engine::sink::{IntoStore, PartSink};
 use crate::model::{Dataset, Manifest, Part, PartManifest};
 use crate::store::StoreError;
 use crate::tree::split::Splitter;
-use crate::tree::{BuildError, Discard, Layout, MAX_CHUNK, Root, TreeBuilder};
+use crate::tree::{BuildError, Discard, Layout, Root, TreeBuilder};
 
 /// Makes the trees of one archive. Its methods block.
 pub struct Rebuild<'m> {
@@ -25,8 +26,8 @@ pub struct Rebuild<'m> {
     pub manifest: &'m Manifest,
     /// Where the chunks go.
     pub sinks: IntoStore,
-    /// How the store cuts its trees.
-    pub splitter: Splitter,
+    /// How the store's trees are made. As JSON a row may have twice as many bytes.
+    pub rules: TreeRules,
     /// How the trees were cut whose roots the manifest names.
     pub original: Splitter,
     /// Tells how far it is.
@@ -65,7 +66,7 @@ impl Growing<'_> {
 impl Rebuild<'_> {
     /// Reads one dataset's file.
     pub fn read(&mut self, dataset: Dataset, file: impl Read) -> Result<(), EngineError> {
-        let budget = Budget::of(MAX_CHUNK);
+        let budget = Budget::of(2 * self.rules.max_row);
         let bounded = Bounded::new(BufReader::with_capacity(128 << 10, file), &budget);
         let mut deserializer = serde_json::Deserializer::from_reader(bounded);
         let mut failure = None;
@@ -90,9 +91,9 @@ impl Rebuild<'_> {
     }
 
     fn start<'l>(&self, part: &'static Part, layout: &'l Layout) -> Growing<'l> {
-        let differs = self.original != self.splitter;
+        let differs = self.original != self.rules.splitter;
         Growing {
-            own: TreeBuilder::new(layout, self.splitter),
+            own: TreeBuilder::new(layout, self.rules.splitter),
             original: differs.then(|| TreeBuilder::new(layout, self.original)),
             sink: self.sinks.sink(part),
         }

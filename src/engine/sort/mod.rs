@@ -12,7 +12,7 @@ use std::io;
 
 use super::EngineError;
 use crate::model::Part;
-use crate::tree::Layout;
+use crate::tree::{Layout, fields};
 use run::Run;
 use spool::{Spool, each, merge_all};
 
@@ -26,6 +26,7 @@ const FAN_IN: usize = 1024;
 pub struct Sorter {
     part: &'static Part,
     layout: Layout,
+    max_row: usize,
     run: Run,
     run_bytes: usize,
     fan_in: usize,
@@ -33,12 +34,13 @@ pub struct Sorter {
 }
 
 impl Sorter {
-    /// For rows of this part, whose layout this is.
+    /// For rows of this part, whose layout this is, of at most so many bytes.
     #[must_use]
-    pub fn new(part: &'static Part, layout: Layout) -> Self {
+    pub fn new(part: &'static Part, layout: Layout, max_row: usize) -> Self {
         Self {
             part,
             layout,
+            max_row,
             run: Run::default(),
             run_bytes: RUN_BYTES,
             fan_in: FAN_IN,
@@ -49,13 +51,28 @@ impl Sorter {
     /// Takes a row: COPY text without its line end.
     ///
     /// # Errors
-    /// If the row has no key, or a full run cannot be set aside.
+    /// If the row is too long or has no key, or a full run cannot be set aside.
     pub fn push(&mut self, row: &[u8]) -> Result<(), EngineError> {
+        if row.len() > self.max_row {
+            return Err(self.too_long(row));
+        }
         if self.run.size() + row.len() > self.run_bytes && !self.run.is_empty() {
             self.spill().map_err(|error| set_aside(self.part, error))?;
         }
         let pushed = self.run.push(row, &self.layout);
         pushed.map_err(|error| EngineError::building(self.part.name, error.into()))
+    }
+
+    fn too_long(&self, row: &[u8]) -> EngineError {
+        let key = fields(row).take(self.layout.key_columns()).map(String::from_utf8_lossy);
+        let longest = fields(row).enumerate().max_by_key(|(_, field)| field.len());
+        EngineError::RowTooLong {
+            table: self.part.table.to_owned(),
+            key: key.collect::<Vec<_>>().join(", "),
+            bytes: row.len(),
+            column: format!("number {}", longest.map_or(0, |(place, _)| place) + 1),
+            limit: self.max_row,
+        }
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -107,7 +124,7 @@ mod tests {
     fn sorter(kind: KeyKind, (run_bytes, fan_in): (usize, usize)) -> Sorter {
         let layout = Layout::new(2, vec![kind], vec![vec![0, 1]]);
         let part = Part::named("vrfs").expect("there is one");
-        Sorter { run_bytes, fan_in, ..Sorter::new(part, layout) }
+        Sorter { run_bytes, fan_in, ..Sorter::new(part, layout, 1 << 20) }
     }
 
     /// What comes out if each sorter takes every so-many-th row.

@@ -111,6 +111,28 @@ async fn row_of_80_megabytes_is_named_with_its_column() {
 }
 
 #[tokio::test]
+async fn row_of_140_megabytes_goes_the_whole_way_where_the_limit_is_raised() {
+    let mut cycle = plan().await;
+    cycle.engine = cycle.engine.clone().with_max_row(150 << 20);
+    cycle.sql("UPDATE vrf SET description = repeat('x', 140 << 20) WHERE vrf_id = 'lab'").await;
+    cycle.survives("UPDATE vrf SET description = 'short' WHERE vrf_id = 'lab'").await;
+    let report = cycle.engine.verify(&[], &Run::new()).await.expect("verified");
+    assert!(report.is_intact(), "{report:?}");
+}
+
+#[tokio::test]
+async fn row_that_the_server_cannot_send_is_named_with_its_column() {
+    let cycle = plan().await;
+    // Each line end is two bytes of COPY text.
+    cycle.sql("UPDATE vrf SET description = repeat(E'\\n', 550000000) WHERE vrf_id = 'lab'").await;
+    let refused = cycle.engine.backup(BackupRequest::default(), &Run::new()).await;
+    let error = refused.expect_err("its line would have 1.1 GB");
+    let named = "The largest row of vrf is lab, with 550000000 bytes in its column description";
+    assert!(words(&error).contains(named), "{}", words(&error));
+    assert_eq!(cycle.backups().await, 0);
+}
+
+#[tokio::test]
 async fn byte_that_is_not_utf8_is_named_with_row_and_column() {
     let cycle = Cycle::new(sql_ascii_database().await).await;
     cycle.sql("SET client_encoding = 'SQL_ASCII'; INSERT INTO vrf (vrf_id, description) VALUES ('lab', E'caf\\xe9')").await;
