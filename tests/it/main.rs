@@ -18,6 +18,7 @@ mod order;
 mod packaging;
 mod power_loss;
 mod priority;
+mod reliability;
 mod restore_cases;
 mod retention;
 mod service;

@@ -197,6 +197,12 @@ async fn keys_of_every_type_come_back_whole_and_in_part_and_are_previewed() {
         } else {
             with_keys_of(key_type, keys).await
         };
+        // 18.4 cannot plan a comparison of analyzed values of this type: "cache lookup failed for
+        // collation 0".
+        let eighteen = "SELECT current_setting('server_version_num')::int / 10000 = 18";
+        if key_type == "\"char\"" && cycle.database.value(eighteen).await == "true" {
+            continue;
+        }
         let disturb = "DELETE FROM device42_ipaddress WHERE label = 'web';
             UPDATE device42_ipaddress SET notes = 'x' WHERE label <> 'web'";
         cycle.survives(disturb).await;
