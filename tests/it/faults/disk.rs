@@ -1,17 +1,17 @@
 //! The disk is full: nothing is added, nothing is lost, and room can be made.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use ipam_rewind::engine::{BackupRequest, Engine, EngineError, Kind, RestoreOptions, Run};
 use ipam_rewind::store::{LockKind, Store};
 use object_store::local::LocalFileSystem;
 
+use super::read_only::Mounted;
 use super::running::{change, files, recovers, whole};
 use crate::store::faults::Faulty;
-use crate::support::program::{Ended, Program, unshare, wrap};
+use crate::support::program::{Ended, Program, wrap};
 use crate::support::serving::Serving;
 use crate::support::{TestDatabase, sample_database};
 
@@ -98,49 +98,23 @@ async fn a_full_disk_does_not_hide_damage() {
 
 /// A disk of three megabytes that only commands run by it see.
 struct SmallDisk {
-    holder: Child,
-    _until_dropped: ChildStdin,
+    mounted: Mounted,
     program: Program,
 }
 
 impl SmallDisk {
     /// None where a mount of one's own is not permitted.
     fn mounted(program: Program) -> Option<Self> {
-        let mount = "mount -t tmpfs -o size=3m tmpfs \"$0\" && echo mounted && read -r _";
-        let mut holder = unshare("--mount")
-            .args(["sh", "-c", mount])
-            .arg(program.store())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .ok()?;
-        let out = holder.stdout.take().expect("piped");
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line).expect("readable");
-        let until_dropped = holder.stdin.take().expect("piped");
-        let disk = Self { holder, _until_dropped: until_dropped, program };
-        (line == "mounted\n").then_some(disk)
-    }
-
-    /// A command that sees this disk.
-    fn enter(&self) -> Command {
-        let holder = self.holder.id().to_string();
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &holder, "--mount", "--preserve-credentials"]);
-        if !nix::unistd::geteuid().is_root() {
-            command.arg("--user");
-        }
-        command
+        let mounted = Mounted::by("mount -t tmpfs -o size=3m tmpfs \"$0\"", &program)?;
+        Some(Self { mounted, program })
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.enter();
-        wrap(&mut command, &self.program.command(arguments));
-        command.output().expect("it runs").into()
+        self.mounted.run(&self.program, arguments)
     }
 
     fn shell(&self, script: &str) {
-        let done = self.enter().args(["sh", "-c", script]).status();
+        let done = self.mounted.enter().args(["sh", "-c", script]).status();
         assert!(done.expect("it runs").success(), "{script}");
     }
 
@@ -156,13 +130,6 @@ impl SmallDisk {
         let id = |backup: &serde_json::Value| backup["backup_id"].as_str().expect("an id").into();
         let backups = list["backups"].as_array().expect("a list");
         backups.iter().map(id).collect()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
     }
 }
 

@@ -86,12 +86,24 @@ fn add(found: &mut BTreeMap<Hash, Found>, disk: &Disk, after: &str, promised: &P
             let tree = disk.after(Fate { entries, content });
             // What was promised is part of the state: the same files may be right before a step and
             // wrong after it.
-            let name = Hash::of(format!("{tree:?}{promised:?}").as_bytes());
+            let name = name(&tree, promised);
             let Promised { there, gone, pinned } = promised.clone();
             let after = format!("{after}, {entries:b} {content:?}");
             found.entry(name).or_insert(Found { tree, after, there, gone, pinned });
         }
     }
+}
+
+/// The same for two states with the same files and the same promises.
+fn name(tree: &Tree, promised: &Promised) -> Hash {
+    let mut text = format!("{promised:?}").into_bytes();
+    for (path, content) in tree {
+        text.extend_from_slice(path.as_bytes());
+        let length = content.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64);
+        text.extend_from_slice(&[&[0], &length.to_le_bytes()[..]].concat());
+        text.extend_from_slice(content.as_deref().unwrap_or_default());
+    }
+    Hash::of(&text)
 }
 
 /// Which pending changes are kept: every choice of a few; of many none, all, all but one, one alone

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipam_rewind::model::State;
-use ipam_rewind::store::{Held, Lock, LockKind, Mode, Store, StoreError};
+use ipam_rewind::model::{PartManifest, State};
+use ipam_rewind::store::{Held, Lock, LockKind, Mode, Store, StoreError, Written};
 use object_store::aws::AmazonS3;
 use object_store::prefix::PrefixStore;
 
@@ -53,6 +53,14 @@ impl Hosts {
         let swept = self.other.sweep(&held, grace).await.expect("swept");
         held.release().await;
         swept
+    }
+
+    /// What the slow host has written of a backup, and confirmed, before it publishes the manifest.
+    async fn about_to_publish(&self, rows: &[Vec<u8>]) -> (Held, PartManifest, Written) {
+        let held = self.slow.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await;
+        let (part, written) = write(&self.slow, rows).await.expect("written");
+        self.slow.confirm(&written).await.expect("all there");
+        (held.expect("free"), part, written)
     }
 
     /// Every backup that is listed is whole.
@@ -113,10 +121,7 @@ async fn backup_suspended_between_confirm_and_manifest_is_not_published() {
     for kind in KINDS {
         let hosts = Hosts::on(kind).await;
         back_up(&hosts.other, &id(1), &rows(500, "one")).await.expect("made");
-        let held = hosts.slow.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await;
-        let held = held.expect("free");
-        let (part, written) = write(&hosts.slow, &rows(500, "one")).await.expect("written");
-        hosts.slow.confirm(&written).await.expect("all there");
+        let (held, part, written) = hosts.about_to_publish(&rows(500, "one")).await;
         // Suspended here; the other host takes the lock and removes what no backup needs.
         hosts.other.unlink(&id(1)).await.expect("unlinked");
         assert_eq!(hosts.sweep(NOW).await.packs_removed, 1);
@@ -137,11 +142,8 @@ async fn manifest_that_arrives_when_its_packs_are_marked_is_taken_back() {
     for kind in KINDS {
         let hosts = Hosts::on(kind).await;
         back_up(&hosts.other, &id(1), &rows(500, "one")).await.expect("made");
-        let held = hosts.slow.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await;
-        let held = held.expect("free");
-        let (part, written) = write(&hosts.slow, &rows(700, "one")).await.expect("written");
+        let (held, part, written) = hosts.about_to_publish(&rows(700, "one")).await;
         assert!(!written.relied.is_empty());
-        hosts.slow.confirm(&written).await.expect("all there");
         let (name, state) = (manifest(&id(2), part), State::default());
         let mut creation = hosts.proxy.hold_up(|request| is_write(request, "manifest.json"));
         let publishing = hosts.slow.publish_held(&held, &written, &name, &state);
@@ -164,10 +166,7 @@ async fn manifest_of_a_killed_backup_that_arrives_late_is_saved_by_the_next_swee
     for kind in KINDS {
         let hosts = Hosts::on(kind).await;
         back_up(&hosts.other, &id(1), &rows(500, "one")).await.expect("made");
-        let held = hosts.slow.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await;
-        let held = held.expect("free");
-        let (part, written) = write(&hosts.slow, &rows(700, "one")).await.expect("written");
-        hosts.slow.confirm(&written).await.expect("all there");
+        let (held, part, written) = hosts.about_to_publish(&rows(700, "one")).await;
         let (slow, name) = (hosts.slow.clone(), manifest(&id(2), part));
         let mut creation = hosts.proxy.hold_up(|request| is_write(request, "manifest.json"));
         let publishing = tokio::spawn(async move {
