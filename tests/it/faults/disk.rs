@@ -189,7 +189,7 @@ async fn a_token_is_revoked_on_a_disk_that_is_full_and_a_failure_to_do_so_is_sai
     };
     let create = |name| disk.ok(&["token", "create", name, "--role", "admin"]).trim().to_owned();
     let [gone, stays, last] = ["gone", "stays", "last"].map(create);
-    let mut serve = disk.enter();
+    let mut serve = disk.mounted.enter();
     wrap(&mut serve, &disk.program.command(&["serve", "--listen", "127.0.0.1:0"]));
     let serving = Serving::of(serve);
     let status = async |token: &str| {
