@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use ipam_rewind::model::{ChunkId, Hash, KeyKind};
 use ipam_rewind::tree::split::Splitter;
-use ipam_rewind::tree::{ChunkSink, ChunkSource, Layout, Malformed, Place, Root, Row, TreeBuilder};
+use ipam_rewind::tree::{
+    ChunkPosition, ChunkSink, ChunkSource, Layout, Malformed, Root, Row, TreeBuilder,
+};
 
 /// A tree of 360 leaves or so; its rows are 14 MB.
 pub const ROWS: u32 = 50_000;
@@ -68,7 +70,7 @@ pub struct Chunks {
 impl ChunkSink for Chunks {
     type Error = Malformed;
 
-    fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Malformed> {
+    fn put(&mut self, _: &ChunkPosition<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Malformed> {
         if self.kept.insert(id, bytes.into()).is_none() {
             self.made.push(id);
         }

@@ -6,7 +6,7 @@ use std::io;
 use anyhow::Result;
 use bytes::Bytes;
 use ipam_rewind::model::ChunkId;
-use ipam_rewind::tree::{ChunkSink, ChunkSource, Malformed, Place, chunk_at};
+use ipam_rewind::tree::{ChunkPosition, ChunkSink, ChunkSource, Malformed, chunk_at};
 use zstd::bulk::Compressor;
 
 /// Bytes of a chunk beside its payload: the frame's head, and its entry in the footer and the index.
@@ -42,7 +42,7 @@ impl Kept {
         })
     }
 
-    fn stored(&mut self, place: &Place<'_>, raw: &[u8]) -> io::Result<usize> {
+    fn stored(&mut self, place: &ChunkPosition<'_>, raw: &[u8]) -> io::Result<usize> {
         let alone = self.zstd.compress(raw)?.len().min(raw.len());
         let base = match (&self.earlier, self.against) {
             (Some(root), true) => chunk_at(&*self, root, place)
@@ -71,7 +71,7 @@ impl ChunkSource for Kept {
 impl ChunkSink for Kept {
     type Error = io::Error;
 
-    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> io::Result<()> {
+    fn put(&mut self, place: &ChunkPosition<'_>, id: ChunkId, bytes: Vec<u8>) -> io::Result<()> {
         if self.chunks.contains_key(&id) {
             return Ok(());
         }

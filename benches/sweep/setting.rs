@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use ipam_rewind::model::{ChunkId, KeyKind, PARTS, Table};
 use ipam_rewind::tree::split::{LEAF_FACTOR, NODE_FACTOR, Splitter};
-use ipam_rewind::tree::{ChunkSink, Layout, Place, Root, TreeBuilder, fields};
+use ipam_rewind::tree::{ChunkPosition, ChunkSink, Layout, Root, TreeBuilder, fields};
 
 use crate::kept::Kept;
 use crate::plan::{Plan, Rows, State};
@@ -178,7 +178,7 @@ impl Earlier for Samples {
 impl ChunkSink for Samples {
     type Error = io::Error;
 
-    fn put(&mut self, _: &Place<'_>, _: ChunkId, bytes: Vec<u8>) -> io::Result<()> {
+    fn put(&mut self, _: &ChunkPosition<'_>, _: ChunkId, bytes: Vec<u8>) -> io::Result<()> {
         self.seen += 1;
         if self.seen.is_multiple_of(20) {
             self.kept.push(bytes);

@@ -15,7 +15,7 @@ use crate::service::audit::{Entry, Newest};
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// How many entries to list.
     #[param(default = 100, maximum = 1000)]
     limit: Option<usize>,
@@ -35,15 +35,15 @@ pub struct AuditLog {
 
 /// Who did what, newest first
 #[utoipa::path(
-    get, path = "/api/audit", tag = "service", operation_id = "get_audit_log", params(Asked),
+    get, path = "/api/audit", tag = "service", operation_id = "get_audit_log", params(Parameters),
     responses((status = 200, description = "The newest entries", body = AuditLog))
 )]
 pub async fn audit(
     _: Caller<Admin>,
     State(service): State<Service>,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
 ) -> Result<Json<AuditLog>, ApiError> {
-    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
+    let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
     let Newest { entries, problems } = service.audit().newest(limit).await;
     Ok(Json(AuditLog { status: "success", entries, problems }))
 }

@@ -20,7 +20,7 @@ use crate::service::{Role, Service};
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// How many of the newest to keep. Safety backups take no place, and damaged ones none of good ones.
     #[param(default = 10)]
     keep: Option<usize>,
@@ -61,7 +61,7 @@ pub struct Asked {
     dry_run: bool,
 }
 
-impl Asked {
+impl Parameters {
     fn policy(&self) -> Policy {
         Policy {
             last: self.keep.unwrap_or(Policy::LAST),
@@ -81,17 +81,17 @@ impl Asked {
 
 /// Keep the newest backups and whatever is pinned, delete the others
 #[utoipa::path(
-    post, path = "/api/cleanup", tag = "upkeep", operation_id = "clean_up", params(Asked, Prefer),
+    post, path = "/api/cleanup", tag = "upkeep", operation_id = "clean_up", params(Parameters, Prefer),
     responses((status = 200, description = "What went, or would go", body = CleanupReport), OfJob)
 )]
 pub async fn cleanup(
     caller: Caller<Operator>,
     State(service): State<Service>,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
-    let policy = asked.policy();
-    if asked.dry_run {
+    let policy = parameters.policy();
+    if parameters.dry_run {
         let would = service.engine().cleanup(&policy, true, &Run::new()).await?;
         return Ok(Json(would).into_response());
     }

@@ -22,7 +22,7 @@ use crate::service::{Role, Service};
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// Changed rows of each dataset to list.
     #[param(default = 100, maximum = 1000)]
     limit: Option<usize>,
@@ -56,7 +56,7 @@ pub enum Format {
     Json,
 }
 
-impl Asked {
+impl Parameters {
     fn form(&self, headers: &HeaderMap) -> Option<RowForm> {
         let accepts_csv = headers
             .get_all(header::ACCEPT)
@@ -84,7 +84,7 @@ impl Asked {
     params(
         ("from" = String, Path, description = "A backup, or `live`", pattern = r"^(\d{8}_\d{6}|live)$"),
         ("to" = String, Path, description = "A backup, or `live`", pattern = r"^(\d{8}_\d{6}|live)$"),
-        Asked, Prefer),
+        Parameters, Prefer),
     responses((status = 200, description = "What differs", content(
             (DiffReport = "application/json"),
             (String = "text/csv"),
@@ -95,17 +95,17 @@ pub async fn diff(
     caller: Caller<Viewer>,
     State(service): State<Service>,
     Path((from, to)): Path<(String, String)>,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
     prefer: Prefer,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (from, to): (Point, Point) = (from.parse()?, to.parse()?);
-    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
+    let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
     let live = from == Point::Live || to == Point::Live;
     if live {
         caller.must_be(Role::Operator)?;
     }
-    if let Some(form) = asked.form(&headers) {
+    if let Some(form) = parameters.form(&headers) {
         let slot = DOWNLOADS.take(Some(&caller.identity))?;
         let rows = service.engine().changed_rows(&from, &to, form, &Run::new()).await?;
         return Ok(download::response(rows, slot));

@@ -52,7 +52,7 @@ fn is_asset(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('.')) && path != INDEX
 }
 
-fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
+fn answer(path: &str, file: EmbeddedFile, parameters: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(file.metadata.sha256_hash()));
     let tag = HeaderValue::from_str(&tag).expect("hexadecimal digits");
     // Names below assets/ hold a hash of the content; any other file is asked for anew each time.
@@ -61,7 +61,7 @@ fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     } else {
         "no-cache"
     };
-    let known = asked.get(header::IF_NONE_MATCH) == Some(&tag);
+    let known = parameters.get(header::IF_NONE_MATCH) == Some(&tag);
     let headers = [
         (header::ETAG, tag),
         (header::CACHE_CONTROL, HeaderValue::from_static(keep)),

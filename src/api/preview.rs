@@ -20,7 +20,7 @@ use crate::service::jobs::Work;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// Only these datasets, and what their rows need; separated by commas.
     #[param(example = "vrfs,prefixes", pattern = "^[a-z_]+(,[a-z_]+)*$")]
     dataset: Option<String>,
@@ -41,20 +41,20 @@ pub struct Asked {
 /// Reads the live database and changes nothing.
 #[utoipa::path(
     post, path = "/api/preview/{backup_id}", tag = "restore", operation_id = "preview_restore",
-    params(("backup_id" = BackupId, Path, description = "The backup"), Asked, Prefer),
+    params(("backup_id" = BackupId, Path, description = "The backup"), Parameters, Prefer),
     responses((status = 200, description = "What would change", body = Preview), OfBackup, OfJob)
 )]
 pub async fn preview(
     caller: Caller<Operator>,
     State(service): State<Service>,
     Path(id): Path<BackupId>,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
-    let selection = selection(asked.dataset.as_deref(), asked.vrf)?;
-    let allow_schema_drift = asked.allow_schema_drift;
+    let selection = selection(parameters.dataset.as_deref(), parameters.vrf)?;
+    let allow_schema_drift = parameters.allow_schema_drift;
     let options = RestoreOptions { selection, allow_schema_drift, ..RestoreOptions::default() };
-    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(100);
+    let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
     refuse_unknown(&service, &id).await?;
     carry_out(&service, caller.order(Work::Preview(id, options, limit)), prefer).await
 }

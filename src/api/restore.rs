@@ -18,7 +18,7 @@ use crate::service::jobs::Work;
 /// What to restore, and whether to keep what is replaced.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// Only these datasets, and what their rows need; separated by commas.
     #[param(example = "vrfs,prefixes", pattern = "^[a-z_]+(,[a-z_]+)*$")]
     dataset: Option<String>,
@@ -61,22 +61,22 @@ pub fn selection(dataset: Option<&str>, vrf: Option<String>) -> Result<Selection
 /// state before is kept as a backup of its own, and restoring that is the undo.
 #[utoipa::path(
     post, path = "/api/restore/{backup_id}", tag = "restore", operation_id = "restore_backup",
-    params(("backup_id" = BackupId, Path, description = "The backup"), Asked, Prefer),
+    params(("backup_id" = BackupId, Path, description = "The backup"), Parameters, Prefer),
     responses((status = 200, description = "Restored", body = Restored), OfBackup, OfJob)
 )]
 pub async fn restore(
     caller: Caller<Admin>,
     State(service): State<Service>,
     Path(id): Path<BackupId>,
-    Lenient(asked): Lenient<Asked>,
+    Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let options = RestoreOptions {
-        selection: selection(asked.dataset.as_deref(), asked.vrf)?,
-        safety_backup: asked.safety_backup,
-        into_other_database: asked.into_other_database,
+        selection: selection(parameters.dataset.as_deref(), parameters.vrf)?,
+        safety_backup: parameters.safety_backup,
+        into_other_database: parameters.into_other_database,
         created_by: caller.author(),
-        allow_schema_drift: asked.allow_schema_drift,
+        allow_schema_drift: parameters.allow_schema_drift,
         lock_patience: service.engine().lock_timeout(),
     };
     refuse_unknown(&service, &id).await?;

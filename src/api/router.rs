@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::error::ApiError;
 use super::extract::LARGEST_BODY;
 use super::guard::{self, Hosts, Origins};
-use super::hygiene::{
+use super::limits::{
     REQUEST_ID, RandomId, broken_down, logged, not_too_long, not_too_many, plain_request_id,
     security_headers,
 };

@@ -27,7 +27,7 @@ pub struct VerifyRequest {
 /// Prove that every byte is there and right
 ///
 /// Damage is a finding, not a failure: the answer is 200 with the status `damaged`, and names the
-/// backups and datasets that it hurts.
+/// backups and datasets that it affects.
 #[utoipa::path(
     post, path = "/api/verify", tag = "upkeep", operation_id = "verify", request_body = VerifyRequest,
     params(Prefer),
@@ -37,7 +37,7 @@ pub async fn verify(
     caller: Caller<Operator>,
     State(service): State<Service>,
     prefer: Prefer,
-    Body(asked): Body<VerifyRequest>,
+    Body(parameters): Body<VerifyRequest>,
 ) -> Result<Response, ApiError> {
-    carry_out(&service, caller.order(Work::Verify(asked.backups)), prefer).await
+    carry_out(&service, caller.order(Work::Verify(parameters.backups)), prefer).await
 }

@@ -11,8 +11,8 @@ use crate::model::BackupId;
 /// Prove that every byte of the backups is there and right
 ///
 /// Without ids, every object in the store is read, also what no backup needs. Damage is named with
-/// the file, the backups and the datasets that it hurts (exit code 4), and set aside: the next backup
-/// that has the same rows heals it. What is wrong but hurts no backup is told apart (exit code 0):
+/// the file, the backups and the datasets that it affects (exit code 4), and set aside: the next backup
+/// that has the same rows heals it. What is wrong but affects no backup is told apart (exit code 0):
 /// the next cleanup repairs it.
 #[derive(Debug, Args)]
 pub struct Arguments {

@@ -14,7 +14,7 @@ use memchr::memchr;
 use tokio::sync::mpsc;
 
 use super::grow::Growing;
-use super::run::Meter;
+use super::run::ProgressSender;
 use super::sort::Sorter;
 use super::{EngineError, Run};
 use crate::model::{PARTS, Part, PartManifest, Schema, Table};
@@ -142,8 +142,8 @@ impl<'s> Reading<'s> {
         let new = |part: &&'static Part| Sorter::new(part, self.layout.clone(), self.max_row);
         let sorters = self.parts.iter().map(new).collect();
         let (full, blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
-        let meter = run.meter();
-        let sorting = threads::spawn(move || sort(sorters, blocks, &meter));
+        let progress = run.progress_sender();
+        let sorting = threads::spawn(move || sort(sorters, blocks, &progress));
         let read = session.copy_table(self.table, &self.parts, pages, &full).await;
         drop(full);
         let sorted = sorting.await.expect("sorting does not panic");
@@ -172,7 +172,7 @@ impl<'s> Reading<'s> {
 fn sort(
     mut sorters: Vec<Sorter>,
     mut blocks: mpsc::Receiver<Vec<u8>>,
-    meter: &Meter,
+    progress: &ProgressSender,
 ) -> Result<Option<Vec<Sorter>>, EngineError> {
     let mut cut = Vec::new();
     while let Some(block) = blocks.blocking_recv() {
@@ -191,7 +191,7 @@ fn sort(
             rows += 1;
         }
         cut.extend_from_slice(rest);
-        meter.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
+        progress.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
     }
     Ok(Some(sorters))
 }

@@ -69,7 +69,7 @@ impl Engine {
     ) -> Result<Download, EngineError> {
         let Pair { old, new, .. } = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
-        let meter = run.meter();
+        let progress = run.progress_sender();
         let name = format!("changes-{from}-{to}.{}", form.ending());
         Download::start(name, form.media_type(), move |file| {
             let Compared { side: old, schema } = old;
@@ -81,7 +81,7 @@ impl Engine {
             let out = &mut file.out;
             for_each_change(&schema, &old, &new.side, &mut |part, table, _, change| {
                 form.write(&RowChange::new(part, table, &change), &mut out.buffer);
-                meter.advance(1, 0);
+                progress.advance(1, 0);
                 out.settle()
             })
         })

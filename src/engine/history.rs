@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::row_finder::RowFinder;
 use super::rows::{cells_between, is_touch};
-use super::seek::Seeker;
 use super::{CellChange, Engine, EngineError};
 use crate::model::{BackupId, ChunkId, Dataset, Manifest, Part, Table};
 use crate::store::Reader;
@@ -176,9 +176,9 @@ fn follow(
             continue;
         };
         let layout = Layout::from(&*table);
-        let mut seeker = Seeker::new(reader, &layout, &key);
+        let mut finder = RowFinder::new(reader, &layout, &key);
         for snapshot in alike {
-            let found = seeker.find(&snapshot.roots)?;
+            let found = finder.find(&snapshot.roots)?;
             let held = found.map(|(part, row)| Held { table: table.clone(), part, row });
             timeline.add(&snapshot.moment, held);
         }

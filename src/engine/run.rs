@@ -87,12 +87,12 @@ impl Run {
     }
 
     /// Tells the progress from a thread of its own.
-    pub(super) fn meter(&self) -> Meter {
-        Meter(self.progress.clone())
+    pub(super) fn progress_sender(&self) -> ProgressSender {
+        ProgressSender(self.progress.clone())
     }
 
     /// Tells the progress in bytes from wherever it is known.
-    pub(super) fn byte_meter(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
+    pub(super) fn byte_progress(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
         let progress = self.progress.clone();
         move |bytes, of| {
             progress.send_modify(|progress| {
@@ -128,9 +128,9 @@ impl Run {
 
 /// Tells the progress of a run from a thread that outlives the call which started it.
 #[derive(Debug, Clone)]
-pub(super) struct Meter(watch::Sender<Progress>);
+pub(super) struct ProgressSender(watch::Sender<Progress>);
 
-impl Meter {
+impl ProgressSender {
     /// A new phase begins.
     pub fn begin(&self, phase: Phase, total_rows: u64) {
         let total_rows = Some(total_rows);

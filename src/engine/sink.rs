@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::capture::Sinks;
 use crate::model::{ChunkId, Hash, Manifest, Part, Schema};
 use crate::store::{Reader, StoreError, Writer};
-use crate::tree::{ChunkSink, ChunkSource, Place, chunk_at};
+use crate::tree::{ChunkPosition, ChunkSink, ChunkSource, chunk_at};
 
 /// Into a store, each new chunk against the one that stood in its place in an earlier backup.
 pub struct IntoStore {
@@ -59,7 +59,12 @@ pub struct PartSink {
 impl ChunkSink for PartSink {
     type Error = StoreError;
 
-    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), StoreError> {
+    fn put(
+        &mut self,
+        place: &ChunkPosition<'_>,
+        id: ChunkId,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
         if self.writer.knows(&id) {
             return Ok(());
         }
@@ -87,7 +92,7 @@ impl Sinks for Nowhere {
 impl ChunkSink for Nowhere {
     type Error = StoreError;
 
-    fn put(&mut self, _: &Place<'_>, _: ChunkId, _: Vec<u8>) -> Result<(), StoreError> {
+    fn put(&mut self, _: &ChunkPosition<'_>, _: ChunkId, _: Vec<u8>) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -19,16 +19,16 @@ const TOLD: usize = 20;
 
 const HEALING: &str = "put lost files back, or `backup`: it repairs the chunks that the live rows still \
     have; then `verify` again. A backup that stays damaged cannot be restored, only deleted";
-const HARMLESS: &str = "findings that hurt no backup cost no row; `cleanup` repairs them";
+const HARMLESS: &str = "findings that affect no backup cost no row; `cleanup` repairs them";
 
 /// What a verification found.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct VerifyReport {
-    /// `success` if no backup is hurt, else `damaged`.
+    /// `success` if no backup is affected, else `damaged`.
     pub status: &'static str,
     /// Each backup that was verified.
     pub backups: Vec<VerifiedBackup>,
-    /// What is wrong in the store but hurts no backup. The next cleanup repairs it.
+    /// What is wrong in the store but affects no backup. The next cleanup repairs it.
     pub elsewhere: Vec<String>,
     /// Backups that were deleted while this ran.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -52,7 +52,7 @@ pub struct VerifiedBackup {
 }
 
 impl VerifyReport {
-    /// Whether no backup is hurt.
+    /// Whether no backup is affected.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.backups.iter().all(|backup| backup.intact)
@@ -87,22 +87,22 @@ fn bounded(mut sentences: Vec<String>) -> Vec<String> {
     sentences
 }
 
-/// A damage as a sentence that names what it hurts: this backup first, and not too many others, which
+/// A damage as a sentence that names what it affects: this backup first, and not too many others, which
 /// have sentences of their own.
 fn sentence(damage: &Damage, first: Option<&BackupId>) -> String {
-    let mut hurts: BTreeMap<&BackupId, Vec<&str>> = BTreeMap::new();
-    for (id, dataset) in &damage.hurts {
-        hurts.entry(id).or_default().push(dataset.name());
+    let mut affects: BTreeMap<&BackupId, Vec<&str>> = BTreeMap::new();
+    for (id, dataset) in &damage.affects {
+        affects.entry(id).or_default().push(dataset.name());
     }
-    let mut hurts: Vec<_> = hurts.into_iter().collect();
-    hurts.sort_by_key(|(id, _)| Some(*id) != first);
-    let more = hurts.len().saturating_sub(NAMED);
-    let named = hurts.iter().take(NAMED);
+    let mut affects: Vec<_> = affects.into_iter().collect();
+    affects.sort_by_key(|(id, _)| Some(*id) != first);
+    let more = affects.len().saturating_sub(NAMED);
+    let named = affects.iter().take(NAMED);
     let mut named: Vec<_> =
         named.map(|(id, datasets)| format!("{id} ({})", datasets.join(", "))).collect();
     named.extend((more > 0).then(|| format!("and {more} more")));
     let named = if named.is_empty() { "no backup".into() } else { named.join(", ") };
-    format!("{damage}; it hurts {named}")
+    format!("{damage}; it affects {named}")
 }
 
 impl Engine {
@@ -143,7 +143,7 @@ impl Engine {
             }
         }
         let damage = self.check(&manifests, everything, run).await?;
-        // What was deleted meanwhile may be gone, and hurts nobody.
+        // What was deleted meanwhile may be gone, and affects nobody.
         let there = self.store.backups().await?;
         let (manifests, gone): (Vec<_>, Vec<_>) =
             manifests.into_iter().partition(|manifest| there.contains(&manifest.backup_id));
@@ -152,8 +152,8 @@ impl Engine {
             backups.push(self.conclude(manifest, &damage).await?);
         }
         backups.sort_by_key(|backup| there.iter().position(|id| *id == backup.backup_id));
-        let hurts_nobody = |damage: &&Damage| damage.hurts.is_empty();
-        let harmless = damage.iter().filter(hurts_nobody).map(|damage| sentence(damage, None));
+        let affects_nobody = |damage: &&Damage| damage.affects.is_empty();
+        let harmless = damage.iter().filter(affects_nobody).map(|damage| sentence(damage, None));
         let small = self.store.check_small_files(&manifests).await?;
         let elsewhere = harmless.chain(small);
         run.begin(Phase::Done, None);
@@ -167,8 +167,8 @@ impl Engine {
         run: &Run,
     ) -> Result<Vec<Damage>, EngineError> {
         run.begin(Phase::Verifying, None);
-        let meter = run.byte_meter();
-        let tell = move |progress: crate::store::Progress| meter(progress.bytes, progress.of);
+        let report = run.byte_progress();
+        let tell = move |progress: crate::store::Progress| report(progress.bytes, progress.of);
         Ok(if everything {
             self.store.check_all(manifests, tell).await?
         } else {
@@ -183,8 +183,8 @@ impl Engine {
         damage: &[Damage],
     ) -> Result<VerifiedBackup, EngineError> {
         let id = &manifest.backup_id;
-        let hurts = |damage: &&Damage| damage.hurts.iter().any(|(hurt, _)| hurt == id);
-        let damage = damage.iter().filter(hurts).map(|damage| sentence(damage, Some(id)));
+        let affects = |damage: &&Damage| damage.affects.iter().any(|(affected, _)| affected == id);
+        let damage = damage.iter().filter(affects).map(|damage| sentence(damage, Some(id)));
         let mut damage = bounded(damage.collect());
         let verified_at = rfc3339(self.now());
         // A state that cannot be read or written must not hide what was found. If it cannot be read,
@@ -195,7 +195,7 @@ impl Engine {
         match noted.await {
             Ok(_) | Err(StoreError::NoSuchBackup(_)) => {}
             Err(error @ StoreError::StateDamaged { .. }) => damage.push(format!(
-                "{error}; its rows are not hurt; what was said of it is lost, and `annotate` begins anew"
+                "{error}; its rows are not affected; what was said of it is lost, and `annotate` begins anew"
             )),
             Err(error) => tracing::warn!("could not note the verification of {id}: {error}"),
         }
@@ -214,14 +214,14 @@ impl Engine {
         run: &Run,
     ) -> Result<(), EngineError> {
         let found = self.check(std::slice::from_ref(manifest), false, run).await?;
-        if found.iter().all(|damage| damage.hurts.is_empty()) {
+        if found.iter().all(|damage| damage.affects.is_empty()) {
             return Ok(());
         }
-        // Only now is it worth reading all backups: the message is to name each that is hurt.
+        // Only now is it worth reading all backups: the message is to name each that is affected.
         let id = &manifest.backup_id;
         let report = self.verify(&self.store.backups().await?, run).await?;
-        let hurt = report.backups.into_iter().find(|backup| backup.backup_id == *id);
-        let damage = hurt.map(|backup| backup.damage).unwrap_or_default();
+        let affected = report.backups.into_iter().find(|backup| backup.backup_id == *id);
+        let damage = affected.map(|backup| backup.damage).unwrap_or_default();
         Err(EngineError::Damaged { id: id.clone(), damage })
     }
 }
@@ -232,15 +232,15 @@ mod tests {
     use crate::model::Dataset;
 
     #[test]
-    fn of_a_damage_that_hurts_many_each_backup_is_told_its_own_and_how_many_others() {
+    fn of_a_damage_that_affects_many_each_backup_is_told_its_own_and_how_many_others() {
         let ids: Vec<BackupId> = (10..40)
             .map(|second| format!("20250920_1430{second}").parse().expect("an id"))
             .collect();
-        let hurts = ids.iter().map(|id| (id.clone(), Dataset::Vpcs)).collect();
-        let damage = Damage { pack: None, chunk: None, what: "gone".into(), hurts };
+        let affects = ids.iter().map(|id| (id.clone(), Dataset::Vpcs)).collect();
+        let damage = Damage { pack: None, chunk: None, what: "gone".into(), affects };
         let said = sentence(&damage, Some(&ids[29]));
         assert!(
-            said.starts_with("gone; it hurts 20250920_143039 (vpcs), 20250920_143010"),
+            said.starts_with("gone; it affects 20250920_143039 (vpcs), 20250920_143010"),
             "{said}"
         );
         assert!(said.ends_with(", and 20 more"), "{said}");

@@ -50,7 +50,7 @@ impl Store {
     pub async fn confirm(&self, written: &Written) -> Result<(), StoreError> {
         let now = Listing::read(self.objects()).await?;
         let gone =
-            |pack: &&PackId| !now.packs.contains_key(pack) || now.doomed.packs.contains_key(pack);
+            |pack: &&PackId| !now.packs.contains_key(pack) || now.marked.packs.contains_key(pack);
         if let Some(pack) = written.packs.iter().chain(&written.relied).find(gone) {
             return Err(StoreError::SweptMeanwhile(*pack));
         }

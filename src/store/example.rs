@@ -9,7 +9,7 @@ use super::index_file::{self, PackEntries};
 use super::pack::PackBuilder;
 use crate::model::{ChunkId, KeyKind};
 use crate::tree::split::Splitter;
-use crate::tree::{ChunkSink, Layout, Place, TreeBuilder};
+use crate::tree::{ChunkPosition, ChunkSink, Layout, TreeBuilder};
 
 const BEGIN: &str = "<!-- example: begin -->\n";
 const END: &str = "<!-- example: end -->\n";
@@ -21,7 +21,12 @@ struct Kept(Vec<(u8, Encoded, Vec<u8>)>);
 impl ChunkSink for Kept {
     type Error = std::convert::Infallible;
 
-    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Self::Error> {
+    fn put(
+        &mut self,
+        place: &ChunkPosition<'_>,
+        id: ChunkId,
+        bytes: Vec<u8>,
+    ) -> Result<(), Self::Error> {
         let encoded = Encoder::default().encode(id, &bytes, None).expect("small");
         self.0.push((place.level, encoded, bytes));
         Ok(())

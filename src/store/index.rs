@@ -6,15 +6,15 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
+use super::deletion_marks::{Damaged, MarkedPacks};
 use super::frame::{Codec, HEADER, MAX_DEPTH};
 use super::index_file::PackEntries;
-use super::marks::{Damaged, Doomed};
 use super::pack::{Entry, NONCE};
 use crate::model::{ChunkId, PackId};
 
 /// A chunk's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spot {
+pub struct ChunkLocation {
     /// The pack, by its place in [`Index::packs`].
     pub pack: u32,
     /// Where the frame's header starts.
@@ -31,7 +31,7 @@ pub struct Spot {
     pub base: Option<ChunkId>,
 }
 
-impl Spot {
+impl ChunkLocation {
     /// The bytes of the pack that hold the frame.
     #[must_use]
     pub fn range(&self) -> std::ops::Range<u64> {
@@ -60,7 +60,7 @@ pub struct PackInfo {
     /// Bytes of its file.
     pub size: u64,
     /// A sweep found that nothing reaches it; new backups must not rely on it.
-    pub doomed: bool,
+    pub marked: bool,
     /// Who says what is in it.
     pub source: Source,
     /// A check found something wrong with it.
@@ -106,28 +106,28 @@ pub struct Index {
     /// What is in each pack.
     entries: Vec<Arc<[Entry]>>,
     /// The copy of each chunk that is read first.
-    chosen: HashTable<Place>,
+    chosen: HashTable<EntryPosition>,
     /// Further copies, by chunk: read if the chosen one cannot be, dead for a sweep.
-    twins: Vec<Place>,
+    twins: Vec<EntryPosition>,
     /// Copies that were found damaged, by chunk: read last.
-    aside: Vec<Place>,
+    aside: Vec<EntryPosition>,
 }
 
 /// An entry, by the places of its pack and of itself.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct EntryPosition {
     pack: u32,
     entry: u32,
 }
 
 impl Index {
     /// Over these packs. Their order changes nothing about what is read.
-    pub(super) fn over(packs: Vec<PackRead>, damaged: &Damaged, doomed: &Doomed) -> Self {
+    pub(super) fn over(packs: Vec<PackRead>, damaged: &Damaged, marked: &MarkedPacks) -> Self {
         let (mut infos, mut all) = (Vec::new(), Vec::new());
         for PackRead { entries: PackEntries { pack, size, entries }, source } in packs {
-            let (doomed, noted) =
-                (doomed.packs.contains_key(&pack), damaged.packs.contains_key(&pack));
-            infos.push(PackInfo { id: pack, size, doomed, source, noted });
+            let (marked, noted) =
+                (marked.packs.contains_key(&pack), damaged.packs.contains_key(&pack));
+            infos.push(PackInfo { id: pack, size, marked, source, noted });
             all.push(entries);
         }
         Self::choosing(infos, all, damaged)
@@ -161,16 +161,16 @@ impl Index {
         index
     }
 
-    fn choose(&mut self, place: Place) {
+    fn choose(&mut self, place: EntryPosition) {
         let Self { packs, entries, chosen, twins, .. } = self;
-        let id = |place: Place| &at(entries, place).id;
+        let id = |place: EntryPosition| &at(entries, place).id;
         // The least depth first: then a base's depth is always less than that of what
         // stands on it, whichever copies are chosen, and no chain is a circle.
-        let rank = |place: Place| {
+        let rank = |place: EntryPosition| {
             let (pack, entry) = (&packs[place.pack as usize], at(entries, place));
-            (entry.depth, pack.doomed, pack.noted, pack.id, entry.offset)
+            (entry.depth, pack.marked, pack.noted, pack.id, entry.offset)
         };
-        let same = |other: &Place| id(*other) == id(place);
+        let same = |other: &EntryPosition| id(*other) == id(place);
         match chosen.entry(hash(id(place)), same, |other| hash(id(*other))) {
             Slot::Vacant(free) => {
                 free.insert(place);
@@ -183,43 +183,43 @@ impl Index {
         }
     }
 
-    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+    fn places(&self) -> impl Iterator<Item = EntryPosition> + use<> {
         let counts: Vec<_> = self.entries.iter().map(|entries| number(entries.len())).collect();
         (0..)
             .zip(counts)
-            .flat_map(|(pack, count)| (0..count).map(move |entry| Place { pack, entry }))
+            .flat_map(|(pack, count)| (0..count).map(move |entry| EntryPosition { pack, entry }))
     }
 
-    fn at(&self, place: Place) -> &Entry {
+    fn at(&self, place: EntryPosition) -> &Entry {
         at(&self.entries, place)
     }
 
-    fn find(&self, id: &ChunkId) -> Option<Place> {
+    fn find(&self, id: &ChunkId) -> Option<EntryPosition> {
         self.chosen.find(hash(id), |place| self.at(*place).id == *id).copied()
     }
 
-    fn spot(&self, place: Place) -> Spot {
+    fn spot(&self, place: EntryPosition) -> ChunkLocation {
         let Entry { offset, raw_len, stored_len, codec, depth, base, .. } = *self.at(place);
-        Spot { pack: place.pack, offset, raw_len, stored_len, codec, depth, base }
+        ChunkLocation { pack: place.pack, offset, raw_len, stored_len, codec, depth, base }
     }
 
     fn spots<'i>(
         &'i self,
-        places: impl Iterator<Item = &'i Place>,
-    ) -> impl Iterator<Item = (&'i ChunkId, Spot)> {
+        places: impl Iterator<Item = &'i EntryPosition>,
+    ) -> impl Iterator<Item = (&'i ChunkId, ChunkLocation)> {
         places.map(|place| (&self.at(*place).id, self.spot(*place)))
     }
 
     /// Where the chunk is to be read.
     #[must_use]
-    pub fn get(&self, id: &ChunkId) -> Option<Spot> {
+    pub fn get(&self, id: &ChunkId) -> Option<ChunkLocation> {
         self.find(id).map(|place| self.spot(place))
     }
 
     /// Every copy of the chunk, the one to be read first first. Copies that were found damaged come
     /// last: a pack may have been put right since.
-    pub fn copies(&self, id: &ChunkId) -> impl Iterator<Item = Spot> {
-        let further = |places: &'_ [Place]| {
+    pub fn copies(&self, id: &ChunkId) -> impl Iterator<Item = ChunkLocation> {
+        let further = |places: &'_ [EntryPosition]| {
             let from = places.partition_point(|place| self.at(*place).id < *id);
             let upto = places.partition_point(|place| self.at(*place).id <= *id);
             from..upto
@@ -236,7 +236,7 @@ impl Index {
     }
 
     /// What the table of the pack says of the frame here.
-    pub(super) fn entry_at(&self, spot: &Spot) -> Option<&Entry> {
+    pub(super) fn entry_at(&self, spot: &ChunkLocation) -> Option<&Entry> {
         let entries = &self.entries[spot.pack as usize];
         let place = entries.binary_search_by_key(&spot.offset, |entry| entry.offset).ok();
         let found = place.map(|place| &entries[place]);
@@ -256,13 +256,13 @@ impl Index {
     }
 
     /// The chunk's place if a new backup may rely on it: also every base behind it is there, and
-    /// no pack of them is doomed.
+    /// no pack of them is marked.
     #[must_use]
-    pub fn reliable(&self, id: &ChunkId) -> Option<Spot> {
+    pub fn reliable(&self, id: &ChunkId) -> Option<ChunkLocation> {
         let chosen = self.find(id)?;
         let mut place = chosen;
         for _ in 0..=MAX_DEPTH {
-            if self.packs[place.pack as usize].doomed {
+            if self.packs[place.pack as usize].marked {
                 return None;
             }
             match &self.at(place).base {
@@ -288,7 +288,7 @@ impl Index {
 
     /// The pack of a place.
     #[must_use]
-    pub fn pack(&self, spot: &Spot) -> &PackInfo {
+    pub fn pack(&self, spot: &ChunkLocation) -> &PackInfo {
         &self.packs[spot.pack as usize]
     }
 
@@ -302,22 +302,22 @@ impl Index {
     }
 
     /// Every chunk that can be read, in no order.
-    pub fn chunks(&self) -> impl Iterator<Item = (&ChunkId, Spot)> {
+    pub fn chunks(&self) -> impl Iterator<Item = (&ChunkId, ChunkLocation)> {
         self.spots(self.chosen.iter())
     }
 
     /// Copies that are set aside as damaged.
-    pub fn set_aside(&self) -> impl Iterator<Item = (&ChunkId, Spot)> {
+    pub fn set_aside(&self) -> impl Iterator<Item = (&ChunkId, ChunkLocation)> {
         self.spots(self.aside.iter())
     }
 
     /// Every frame of every pack: the chosen copies, the further ones, those set aside.
-    pub fn frames(&self) -> impl Iterator<Item = (&ChunkId, Spot)> {
+    pub fn frames(&self) -> impl Iterator<Item = (&ChunkId, ChunkLocation)> {
         self.spots(self.chosen.iter().chain(&self.twins).chain(&self.aside))
     }
 }
 
-fn at(entries: &[Arc<[Entry]>], place: Place) -> &Entry {
+fn at(entries: &[Arc<[Entry]>], place: EntryPosition) -> &Entry {
     &entries[place.pack as usize][place.entry as usize]
 }
 
@@ -348,9 +348,9 @@ mod tests {
         PackEntries { pack: Hash([n; 32]), size: 100, entries: entries.into() }
     }
 
-    fn over(packs: &[PackEntries], damaged: &Damaged, doomed: &Doomed) -> Index {
+    fn over(packs: &[PackEntries], damaged: &Damaged, marked: &MarkedPacks) -> Index {
         let read = |pack: &PackEntries| PackRead { entries: pack.clone(), source: Source::Footer };
-        Index::over(packs.iter().map(read).collect(), damaged, doomed)
+        Index::over(packs.iter().map(read).collect(), damaged, marked)
     }
 
     fn id(name: &str) -> ChunkId {
@@ -363,7 +363,7 @@ mod tests {
             pack(1, vec![entry("a", Some(("b", 1))), entry("b", None)]),
             pack(2, vec![entry("b", Some(("a", 1))), entry("a", None)]),
         ];
-        let index = over(&packs, &Damaged::default(), &Doomed::default());
+        let index = over(&packs, &Damaged::default(), &MarkedPacks::default());
         assert_eq!(index.base(&id("a")), None);
         assert_eq!(index.base(&id("b")), None);
         assert_eq!(index.frames().count(), 4);
@@ -374,7 +374,7 @@ mod tests {
         let packs = [pack(1, vec![entry("b", None)]), pack(2, vec![entry("a", Some(("b", 1)))])];
         let mut damaged = Damaged::default();
         damaged.packs.entry(Hash([1; 32])).or_default().insert(id("b"));
-        let index = over(&packs, &damaged, &Doomed::default());
+        let index = over(&packs, &damaged, &MarkedPacks::default());
         assert!(index.get(&id("b")).is_none());
         assert_eq!(index.copies(&id("b")).count(), 1, "it is still tried where there is no other");
         assert!(index.get(&id("a")).is_some());
@@ -383,14 +383,14 @@ mod tests {
 
     #[test]
     fn a_doomed_pack_is_read_but_not_relied_on() {
-        let mut doomed = Doomed::default();
-        doomed.packs.insert(Hash([1; 32]), chrono::Utc::now());
+        let mut marked = MarkedPacks::default();
+        marked.packs.insert(Hash([1; 32]), chrono::Utc::now());
         let packs = [pack(1, vec![entry("a", None)])];
-        let index = over(&packs, &Damaged::default(), &doomed);
+        let index = over(&packs, &Damaged::default(), &marked);
         assert!(index.get(&id("a")).is_some() && index.reliable(&id("a")).is_none());
 
         let packs = [packs[0].clone(), pack(2, vec![entry("a", None)])];
-        let index = over(&packs, &Damaged::default(), &doomed);
+        let index = over(&packs, &Damaged::default(), &marked);
         assert!(index.reliable(&id("a")).is_some());
     }
 }

@@ -11,7 +11,7 @@ pub const IDS: &str = "ids.json";
 /// Chunks that were found damaged, and where.
 pub const DAMAGED: &str = "damaged.json";
 /// Packs that nothing reached when a sweep last looked.
-pub const DOOMED: &str = "doomed.json";
+pub const MARKED_PACKS: &str = "doomed.json";
 /// Written and removed, to see whether the store can be written.
 pub const TRIAL: &str = "trial";
 /// The folder of the packs.

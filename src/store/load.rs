@@ -10,9 +10,9 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectMeta;
 
+use super::deletion_marks::{self, Damaged, MarkedPacks};
 use super::index::{Index, PackRead, Source};
 use super::index_file::{self, PackEntries};
-use super::marks::{self, Damaged, Doomed};
 use super::objects::Objects;
 use super::pack::{self, Footer};
 use super::{StoreError, layout};
@@ -35,7 +35,7 @@ pub struct Listing {
     /// What is set aside.
     pub damaged: Damaged,
     /// What is to go.
-    pub doomed: Doomed,
+    pub marked: MarkedPacks,
     /// Folders that cannot be listed; what lies in them is missed.
     pub unreadable: Vec<String>,
 }
@@ -69,8 +69,8 @@ impl Listing {
             packs: packs.objects.iter().filter_map(size).collect(),
             indexes: indexes.objects.iter().filter_map(index).collect(),
             unreadable: [packs.unreadable, indexes.unreadable].concat(),
-            damaged: marks::load(objects, layout::DAMAGED).await?,
-            doomed: marks::load(objects, layout::DOOMED).await?,
+            damaged: deletion_marks::load(objects, layout::DAMAGED).await?,
+            marked: deletion_marks::load(objects, layout::MARKED_PACKS).await?,
         })
     }
 
@@ -118,7 +118,7 @@ impl Listing {
         while let Some(pack) = read.try_next().await? {
             packs.push(pack);
         }
-        Ok(Index::over(packs, &self.damaged, &self.doomed))
+        Ok(Index::over(packs, &self.damaged, &self.marked))
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::cache::Cache;
 use super::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH};
-use super::index::{Index, PackInfo, Spot};
+use super::index::{ChunkLocation, Index, PackInfo};
 use super::pack::Entry;
 use super::{Store, StoreError, layout};
 use crate::model::{ChunkId, Hash, PackId};
@@ -142,7 +142,7 @@ impl Reader {
         &self,
         index: &Index,
         id: &ChunkId,
-        spot: &Spot,
+        spot: &ChunkLocation,
         above: u8,
     ) -> Result<(Bytes, Bytes), StoreError> {
         let pack = index.pack(spot);
@@ -169,7 +169,7 @@ impl Reader {
     pub(super) fn base_at(
         &self,
         index: &Index,
-        spot: &Spot,
+        spot: &ChunkLocation,
     ) -> Result<Option<ChunkId>, StoreError> {
         let head = spot.range().start..(spot.range().start + FRAME_HEAD).min(spot.range().end);
         let bytes = match self.pack_bytes(index.pack(spot), head) {
@@ -218,7 +218,7 @@ impl Reader {
         &self,
         index: &Index,
         id: &ChunkId,
-        spot: &Spot,
+        spot: &ChunkLocation,
     ) -> Result<(Entry, Bytes), StoreError> {
         let (frame, _) = self.read_copy(index, id, spot, 0)?;
         let entry = index.entry_at(spot).ok_or(StoreError::ChunkMissing(*id))?;
@@ -230,7 +230,7 @@ impl Reader {
         &self,
         index: &Index,
         id: &ChunkId,
-        spot: &Spot,
+        spot: &ChunkLocation,
     ) -> Result<(), StoreError> {
         self.read_copy(index, id, spot, 0).map(drop)
     }
@@ -255,7 +255,11 @@ fn part(bytes: &Bytes, range: Range<u64>) -> Bytes {
 }
 
 /// The frame that the index says is here, if it says the same of itself.
-pub fn frame_at<'a>(bytes: &'a [u8], id: &ChunkId, spot: &Spot) -> Result<Frame<'a>, Fault> {
+pub fn frame_at<'a>(
+    bytes: &'a [u8],
+    id: &ChunkId,
+    spot: &ChunkLocation,
+) -> Result<Frame<'a>, Fault> {
     let (frame, length) = Frame::parse(bytes)?;
     let same = frame.id == *id
         && frame.codec == spot.codec

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::index::Spot;
+use super::index::ChunkLocation;
 use super::index_file::{self, PackEntries};
 use super::pack::{Pack, PackBuilder};
 use super::sweep::Sweep;
@@ -11,7 +11,7 @@ use super::{StoreError, layout};
 use crate::model::{ChunkId, PackId};
 
 /// The living frames of one pack.
-type Living = Vec<(ChunkId, Spot)>;
+type Living = Vec<(ChunkId, ChunkLocation)>;
 
 impl Sweep<'_> {
     /// Rewrites these packs. The new ones are durable and indexed before the old ones go. What

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::marks::{self, Doomed};
+use super::deletion_marks::{self, MarkedPacks};
 use super::sweep::Sweep;
 use super::{StoreError, layout};
 use crate::model::PackId;
@@ -22,7 +22,7 @@ impl Sweep<'_> {
     pub async fn retire(&mut self, packs: &[PackId]) -> Result<(), StoreError> {
         let mut due = Vec::new();
         for pack in packs {
-            let since = *self.doomed.packs.entry(*pack).or_insert(self.now);
+            let since = *self.marked.packs.entry(*pack).or_insert(self.now);
             // A clock that was ahead must not keep a pack for ever.
             let age = (self.now - since.min(self.now)).to_std().unwrap_or_default();
             if age < self.grace {
@@ -69,14 +69,14 @@ impl Sweep<'_> {
     async fn note(&self, keep: impl Fn(&PackId, &DateTime<Utc>) -> bool) -> Result<(), StoreError> {
         self.held.check().await?;
         let objects = self.store.objects();
-        let before: Doomed = marks::load(objects, layout::DOOMED).await?;
+        let before: MarkedPacks = deletion_marks::load(objects, layout::MARKED_PACKS).await?;
         let mut after = before.clone();
-        for (pack, since) in &self.doomed.packs {
+        for (pack, since) in &self.marked.packs {
             let noted = after.packs.entry(*pack).or_insert(*since);
             *noted = (*noted).min(*since);
         }
         after.packs.retain(|pack, since| keep(pack, since));
-        marks::save(objects, layout::DOOMED, &before, &after).await
+        deletion_marks::save(objects, layout::MARKED_PACKS, &before, &after).await
     }
 
     /// Writes the note as the next sweep is to find it: without packs that are gone, as soon as no

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::index::{Index, Spot};
+use super::deletion_marks::Damaged;
+use super::index::{ChunkLocation, Index};
 use super::load::{Known, Trust};
-use super::marks::Damaged;
 use super::{Reader, Store, StoreError, reach};
 use crate::model::{ChunkId, Manifest};
 use crate::tree::walk;
@@ -55,7 +55,7 @@ fn settle(
         let needed = with_bases(reader, &index, reached)?;
         let mut after = damaged.clone();
         for id in needed.iter().filter(|id| !judged.contains(*id)) {
-            let copies: Vec<Spot> = index.copies(id).collect();
+            let copies: Vec<ChunkLocation> = index.copies(id).collect();
             if copies.len() > 1 || index.get(id).is_none() {
                 judge(reader, &index, id, &copies, &mut after)?;
             }
@@ -83,7 +83,7 @@ fn judge(
     reader: &Reader,
     index: &Index,
     id: &ChunkId,
-    copies: &[Spot],
+    copies: &[ChunkLocation],
     damaged: &mut Damaged,
 ) -> Result<(), StoreError> {
     let mut read = Vec::with_capacity(copies.len());
@@ -102,7 +102,12 @@ fn judge(
     Ok(())
 }
 
-fn copy(reader: &Reader, index: &Index, id: &ChunkId, spot: &Spot) -> Result<Copy, StoreError> {
+fn copy(
+    reader: &Reader,
+    index: &Index,
+    id: &ChunkId,
+    spot: &ChunkLocation,
+) -> Result<Copy, StoreError> {
     match reader.check_copy(index, id, spot) {
         Ok(()) => Ok(Copy::Right),
         Err(StoreError::ChunkDamaged { id: of, .. }) if of == *id => Ok(Copy::Wrong),
@@ -123,7 +128,8 @@ fn with_bases(
     let mut needed = reached.clone();
     let mut open: Vec<ChunkId> = reached.iter().copied().collect();
     while !open.is_empty() {
-        let mut spots: Vec<Spot> = open.iter().flat_map(|id| copies_to_keep(index, id)).collect();
+        let mut spots: Vec<ChunkLocation> =
+            open.iter().flat_map(|id| copies_to_keep(index, id)).collect();
         // Neighbours share the blocks that are read.
         spots.sort_by_key(|spot| (spot.pack, spot.offset));
         open.clear();
@@ -138,7 +144,7 @@ fn with_bases(
 }
 
 /// The copy that is kept; all of them if each was found damaged.
-fn copies_to_keep(index: &Index, id: &ChunkId) -> Vec<Spot> {
+fn copies_to_keep(index: &Index, id: &ChunkId) -> Vec<ChunkLocation> {
     let copies = index.copies(id);
     if index.get(id).is_some() { copies.take(1).collect() } else { copies.collect() }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::deletion_marks::{self, Damaged, MarkedPacks};
 use super::index::Index;
-use super::marks::{self, Damaged, Doomed};
 use super::survey::Survey;
 use super::{Held, Store, StoreError, layout, tidy};
 use crate::model::{BackupId, ChunkId, Manifest, PackId};
@@ -68,11 +68,11 @@ impl Store {
         let Survey { index, needed, damaged } = self.survey(&manifests).await?;
         let census = census(&index, &needed);
         self.settle_removals(&backups).await?;
-        let doomed = marks::load(self.objects(), layout::DOOMED).await?;
+        let marked = deletion_marks::load(self.objects(), layout::MARKED_PACKS).await?;
         let sizes = index.packs().iter().map(|pack| (pack.id, pack.size)).collect();
         let (store, index, swept) = (self, &index, Swept::default());
         let mut sweep =
-            Sweep { store, held, index, backups, sizes, grace, now, doomed, damaged, swept };
+            Sweep { store, held, index, backups, sizes, grace, now, marked, damaged, swept };
         sweep.retire(&census.dead).await?;
         sweep.rewrite(&census.wasteful, &needed).await?;
         sweep.finish().await
@@ -140,7 +140,7 @@ fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {
         match living[place] {
             _ if kept => {}
             0 => census.dead.push(pack.id),
-            living if pack.doomed || healed[place] || living < held[place] / 2 => {
+            living if pack.marked || healed[place] || living < held[place] / 2 => {
                 census.wasteful.push(pack.id);
             }
             _ => {}
@@ -161,7 +161,7 @@ pub(super) struct Sweep<'s> {
     /// When it began, by the clock that all hosts share.
     pub now: DateTime<Utc>,
     /// Packs that are to go, and since when that is known.
-    pub doomed: Doomed,
+    pub marked: MarkedPacks,
     damaged: Damaged,
     pub swept: Swept,
 }
@@ -193,7 +193,7 @@ impl Sweep<'_> {
     /// Damage in packs that are gone is of no interest.
     async fn forget_damage(&self) -> Result<(), StoreError> {
         let objects = self.store.objects();
-        let before: Damaged = marks::load(objects, layout::DAMAGED).await?;
+        let before: Damaged = deletion_marks::load(objects, layout::DAMAGED).await?;
         let mut after = self.damaged.clone();
         if before.packs.is_empty() && after.packs.is_empty() {
             return Ok(());
@@ -202,6 +202,6 @@ impl Sweep<'_> {
         let there: HashSet<_> =
             listed.iter().filter_map(|meta| layout::pack_id(&meta.location)).collect();
         after.packs.retain(|pack, _| there.contains(pack));
-        marks::save(objects, layout::DAMAGED, &before, &after).await
+        deletion_marks::save(objects, layout::DAMAGED, &before, &after).await
     }
 }

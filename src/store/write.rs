@@ -13,7 +13,7 @@ use super::upload::Uploader;
 use super::{Store, StoreError, index_file, layout};
 use crate::model::{ChunkId, PackId};
 use crate::threads::locked;
-use crate::tree::{ChunkSink, MAX_CHUNK, Place};
+use crate::tree::{ChunkPosition, ChunkSink, MAX_CHUNK};
 
 /// A pack is closed once it has this many bytes.
 pub(super) const PACK_SIZE: usize = 8 << 20;
@@ -192,7 +192,12 @@ impl Writer {
 impl ChunkSink for Writer {
     type Error = StoreError;
 
-    fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), StoreError> {
+    fn put(
+        &mut self,
+        _: &ChunkPosition<'_>,
+        id: ChunkId,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
         self.put_with_base(id, &bytes, None)
     }
 }

@@ -4,7 +4,7 @@ use super::leaf::LeafBuilder;
 use super::node::{Entry, MAX_LEVEL, Node};
 use super::row::{Key, RowError};
 use super::split::{LEAF_BYTES_LIMIT, Splitter};
-use super::{ChunkSink, Layout, Place, Root};
+use super::{ChunkPosition, ChunkSink, Layout, Root};
 use crate::model::Hash;
 
 /// Why a tree could not be made.
@@ -107,7 +107,7 @@ impl<'l> TreeBuilder<'l> {
         let mut chunks = Vec::new();
         for (group, chunk) in self.leaf.take(self.layout).into_iter().enumerate() {
             let id = Hash::of(&chunk);
-            let place = Place { level: 0, group, last_key: &last_key };
+            let place = ChunkPosition { level: 0, group, last_key: &last_key };
             sink.put(&place, id, chunk).map_err(BuildError::Sink)?;
             chunks.push(id);
         }
@@ -141,7 +141,7 @@ impl<'l> TreeBuilder<'l> {
         let last_key = node.entries.last().map_or_else(Key::new, |entry| entry.last_key.clone());
         let chunk = node.encode();
         let id = Hash::of(&chunk);
-        sink.put(&Place { level, group: 0, last_key: &last_key }, id, chunk)
+        sink.put(&ChunkPosition { level, group: 0, last_key: &last_key }, id, chunk)
             .map_err(BuildError::Sink)?;
         let entry = Entry { last_key, chunks: vec![id], rows: node.rows(), bytes: node.bytes() };
         self.add(level + 1, entry, sink)

@@ -3,7 +3,7 @@
 use super::leaf::{Leaf, LeafGroup};
 use super::node::{Entry, Node};
 use super::row::Row;
-use super::{ChunkSource, Layout, Malformed, Place};
+use super::{ChunkPosition, ChunkSource, Layout, Malformed};
 use crate::model::ChunkId;
 
 /// The row with this key, if the tree has it.
@@ -42,7 +42,7 @@ pub fn lookup<S: ChunkSource>(
 pub fn chunk_at<S: ChunkSource>(
     source: &S,
     root: &ChunkId,
-    place: &Place<'_>,
+    place: &ChunkPosition<'_>,
 ) -> Result<Option<ChunkId>, S::Error> {
     let entry = descend(source, root, place.level, place.last_key)?;
     Ok(entry.and_then(|entry| entry.chunks.get(place.group).copied()))

@@ -54,7 +54,7 @@ pub struct Root {
 
 /// Where in its tree a chunk stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct ChunkPosition<'a> {
     /// 0 for a leaf's group.
     pub level: u8,
     /// Which group of a leaf; 0 for nodes.
@@ -72,7 +72,12 @@ pub trait ChunkSink {
     ///
     /// # Errors
     /// If the sink can take no more; the tree is then not to be used.
-    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Self::Error>;
+    fn put(
+        &mut self,
+        place: &ChunkPosition<'_>,
+        id: ChunkId,
+        bytes: Vec<u8>,
+    ) -> Result<(), Self::Error>;
 }
 
 /// Gives the bytes of a chunk. What it gives has been checked against the id.
@@ -112,7 +117,7 @@ pub struct Discard;
 impl ChunkSink for Discard {
     type Error = std::convert::Infallible;
 
-    fn put(&mut self, _: &Place<'_>, _: ChunkId, _: Vec<u8>) -> Result<(), Self::Error> {
+    fn put(&mut self, _: &ChunkPosition<'_>, _: ChunkId, _: Vec<u8>) -> Result<(), Self::Error> {
         Ok(())
     }
 }

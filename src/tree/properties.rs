@@ -38,7 +38,7 @@ impl ChunkSource for Chunks {
 impl ChunkSink for Chunks {
     type Error = Trouble;
 
-    fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Trouble> {
+    fn put(&mut self, _: &ChunkPosition<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Trouble> {
         assert_eq!(id, Hash::of(&bytes));
         self.0.insert(id, bytes.into());
         Ok(())

@@ -3,8 +3,8 @@
 mod backups;
 mod diff;
 mod events;
-mod hygiene;
 mod jobs;
+mod limits;
 mod openapi;
 mod page;
 mod problems;

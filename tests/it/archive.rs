@@ -5,5 +5,5 @@ mod changes;
 pub mod exact;
 mod files;
 mod hostile;
+mod legacy;
 mod memory;
-mod older;

@@ -1,6 +1,7 @@
 //! What a restore must bring back exactly, and what it must refuse, on a real PostgreSQL as the
 //! tables' owner, who is no superuser.
 
+mod bulk_load;
 mod domains;
 mod drift;
 mod equal_keys;
@@ -8,17 +9,16 @@ mod keys;
 mod locks;
 mod partial;
 mod preview;
-mod prop;
 mod records;
 mod refusals;
 mod refused_rows;
-mod relief;
 mod rows;
 mod sequences;
 mod sessions;
 mod settings;
 mod shapes;
 mod sites;
+mod temporary_index;
 mod triggers;
 mod unique;
 mod values;

@@ -52,8 +52,8 @@ describe('backups', () => {
   });
 
   it('bear their marks, damage first and never beside “verified”', () => {
-    const hurt = backup('20250920_143022', { status: 'corrupt', pinned: true, restore_tested: true });
-    expect(marksOf(hurt)).toEqual(['corrupt', 'restore-tested', 'pinned']);
+    const affected = backup('20250920_143022', { status: 'corrupt', pinned: true, restore_tested: true });
+    expect(marksOf(affected)).toEqual(['corrupt', 'restore-tested', 'pinned']);
     expect(marksOf(backup('20250920_143022'))).toEqual(['verified']);
   });
 
@@ -175,11 +175,11 @@ describe('a restore', () => {
 });
 
 describe('a verification of everything', () => {
-  const report = (hurt: number, elsewhere: string[] = []) => ({
+  const report = (affected: number, elsewhere: string[] = []) => ({
     status: '', elsewhere,
-    backups: Array.from({ length: 9 }, (_, place) => ({ backup_id: `b${place}`, intact: place >= hurt, rows: 1, damage: [] })),
+    backups: Array.from({ length: 9 }, (_, place) => ({ backup_id: `b${place}`, intact: place >= affected, rows: 1, damage: [] })),
   });
-  const found = (hurt: number, elsewhere: string[] = []) => damageIn(report(hurt, elsewhere));
+  const found = (affected: number, elsewhere: string[] = []) => damageIn(report(affected, elsewhere));
   const harmless = (elsewhere: string[]) => harmlessIn(report(0, elsewhere));
 
   it('names what is damaged, in the backups and beside them', () => {
@@ -188,7 +188,7 @@ describe('a verification of everything', () => {
     expect(found(5)).toBe('5 backups damaged: b0, b1, b2 and 2 more backups.');
     expect(found(0, ['pack x is cut off'])).toBeNull();
     expect(harmless([])).toBeNull();
-    expect(harmless(['pack x is cut off'])).toBe('No backup is hurt; the next cleanup repairs: pack x is cut off.');
+    expect(harmless(['pack x is cut off'])).toBe('No backup is affected; the next cleanup repairs: pack x is cut off.');
   });
 });
 

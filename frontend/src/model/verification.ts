@@ -12,12 +12,12 @@ function some(words: string[], one: string): string {
 
 /** Null if every backup is whole. */
 export function damageIn(report: VerifyReport): string | null {
-  const hurt = report.backups.filter((backup) => !backup.intact).map((backup) => backup.backup_id);
-  return hurt.length > 0 ? `${counted(hurt.length, 'backup')} damaged: ${some(hurt, 'backup')}.` : null;
+  const affected = report.backups.filter((backup) => !backup.intact).map((backup) => backup.backup_id);
+  return affected.length > 0 ? `${counted(affected.length, 'backup')} damaged: ${some(affected, 'backup')}.` : null;
 }
 
-/** What is wrong but hurts no backup; null if nothing is. */
+/** What is wrong but affects no backup; null if nothing is. */
 export function harmlessIn(report: VerifyReport): string | null {
   const { elsewhere } = report;
-  return elsewhere.length > 0 ? `No backup is hurt; the next cleanup repairs: ${some(elsewhere, 'finding')}.` : null;
+  return elsewhere.length > 0 ? `No backup is affected; the next cleanup repairs: ${some(elsewhere, 'finding')}.` : null;
 }

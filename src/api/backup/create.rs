@@ -17,7 +17,7 @@ use crate::service::jobs::Work;
 /// What to call it.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// What to call it; "Backup created on …" if nothing is said.
     #[param(max_length = 1000)]
     description: Option<String>,
@@ -33,19 +33,19 @@ pub struct Asked {
 /// complete: no other is needed to restore it. Its author is the caller, or `system` where no tokens
 /// are asked for; nobody can name another.
 #[utoipa::path(
-    post, path = "/api/backup", tag = "backups", operation_id = "create_backup", params(Asked, Prefer),
+    post, path = "/api/backup", tag = "backups", operation_id = "create_backup", params(Parameters, Prefer),
     responses((status = 200, description = "Made", body = BackupCreated), OfJob)
 )]
 pub async fn create(
     caller: Caller<Operator>,
     State(service): State<Service>,
-    Lenient(asked): Lenient<Asked>,
+    Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let request = BackupRequest {
-        description: words("description", asked.description, 1000)?,
+        description: words("description", parameters.description, 1000)?,
         created_by: caller.author(),
-        allow_missing_tables: asked.allow_missing_tables,
+        allow_missing_tables: parameters.allow_missing_tables,
     };
     carry_out(&service, caller.order(Work::Backup(request)), prefer).await
 }

@@ -19,7 +19,7 @@ use crate::service::{Role, Service};
 /// Whether it is meant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// Only say what it would free. This an operator may ask, too.
     #[serde(default)]
     #[param(required = false)]
@@ -29,17 +29,17 @@ pub struct Asked {
 /// Delete a backup, and free what only it needed
 #[utoipa::path(
     delete, path = "/api/backup/{backup_id}", tag = "backups", operation_id = "delete_backup",
-    params(("backup_id" = BackupId, Path, description = "The backup"), Asked, Prefer),
+    params(("backup_id" = BackupId, Path, description = "The backup"), Parameters, Prefer),
     responses((status = 200, description = "Deleted", body = Deleted), OfBackup, OfJob)
 )]
 pub async fn delete(
     caller: Caller<Operator>,
     State(service): State<Service>,
     Path(id): Path<BackupId>,
-    Lenient(asked): Lenient<Asked>,
+    Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
-    if asked.dry_run {
+    if parameters.dry_run {
         let would = service.engine().would_delete(&id).await?;
         return Ok(Json(would).into_response());
     }

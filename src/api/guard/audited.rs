@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Known;
-use crate::api::hygiene::REQUEST_ID;
+use crate::api::limits::REQUEST_ID;
 use crate::engine::Problem;
 use crate::service::Service;
 use crate::service::audit::{Entry, Outcome};

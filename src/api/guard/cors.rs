@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::Origins;
-use crate::api::hygiene::REQUEST_ID;
+use crate::api::limits::REQUEST_ID;
 
 /// Lets the pages that were named read answers and send what the API takes; nothing if there are none.
 pub fn cors(origins: &Origins) -> Option<CorsLayer> {

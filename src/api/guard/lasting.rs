@@ -59,7 +59,7 @@ fn bounded(
     let kind = response.headers().get(header::CONTENT_TYPE);
     let events = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let (is_lost, lost) = watch::channel(false);
-    // Not the body's business alone: a client that takes nothing keeps the body from being asked.
+    // Not the body's business alone: a client that takes nothing keeps the body from being parameters.
     tokio::spawn(async move {
         tokio::select! {
             () = is_lost.closed() => return,

@@ -15,7 +15,7 @@ use crate::service::jobs::Job;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct Parameters {
     /// How many jobs to list.
     #[param(default = 50, maximum = 1000)]
     limit: Option<usize>,
@@ -32,14 +32,14 @@ pub struct JobList {
 
 /// The latest jobs, newest first
 #[utoipa::path(
-    get, path = "/api/jobs", tag = "jobs", operation_id = "list_jobs", params(Asked),
+    get, path = "/api/jobs", tag = "jobs", operation_id = "list_jobs", params(Parameters),
     responses((status = 200, description = "The jobs, without their results", body = JobList))
 )]
 pub async fn list(
     _: Caller<Viewer>,
     State(service): State<Service>,
-    Query(asked): Query<Asked>,
+    Query(parameters): Query<Parameters>,
 ) -> Result<Json<JobList>, ApiError> {
-    let limit = at_most("limit", asked.limit, 1000)?.unwrap_or(50);
+    let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(50);
     Ok(Json(JobList { status: "success", jobs: service.jobs().latest(limit) }))
 }

@@ -37,7 +37,7 @@ struct State {
 
 /// A place among the connections, free again when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     number: u64,
     all: Connections,
     state: Arc<State>,
@@ -55,7 +55,7 @@ impl Connections {
 
     /// A place for a new connection; none if all are taken and busy. Says whether an idle one had
     /// to make room.
-    pub fn take_place(&self) -> Option<(Place, bool)> {
+    pub fn take_place(&self) -> Option<(ConnectionPermit, bool)> {
         let mut open = self.open();
         let full = open.places.len() >= self.0.limit;
         if full {
@@ -73,7 +73,7 @@ impl Connections {
             evicted: CancellationToken::new(),
         });
         open.places.insert(number, state.clone());
-        Some((Place { number, all: self.clone(), state }, full))
+        Some((ConnectionPermit { number, all: self.clone(), state }, full))
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -91,7 +91,7 @@ impl State {
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Notes that a request is being answered.
     pub fn busy(&self) -> Busy {
         self.state.busy.fetch_add(1, Ordering::Relaxed);
@@ -104,7 +104,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.all.open().places.remove(&self.number);
     }
@@ -121,7 +121,7 @@ impl Drop for Busy {
 mod tests {
     use super::*;
 
-    fn is_evicted(place: &Place) -> bool {
+    fn is_evicted(place: &ConnectionPermit) -> bool {
         place.state.evicted.is_cancelled()
     }
 

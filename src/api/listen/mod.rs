@@ -5,7 +5,7 @@
 
 mod connections;
 mod files;
-mod patient;
+mod write_timeout;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -30,8 +30,8 @@ use tower::{Service, ServiceExt};
 
 use crate::api::guard::Hangup;
 use crate::service::Metrics;
-use connections::{Busy, Connections, Place};
-use patient::Patient;
+use connections::{Busy, ConnectionPermit, Connections};
+use write_timeout::WriteTimeout;
 
 /// A request's head, and the time between two requests, may take so long.
 const HEAD: Duration = Duration::from_secs(10);
@@ -98,7 +98,7 @@ async fn converse(stream: TcpStream, answering: Answering, stop: CancellationTok
     let Hangup(hangup) = answering.hangup.clone();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD);
-    let io = TokioIo::new(Patient::new(stream, STALL));
+    let io = TokioIo::new(WriteTimeout::new(stream, STALL));
     let connection = builder.serve_connection(io, TowerToHyperService::new(answering));
     let mut connection = std::pin::pin!(connection);
     let mut evicted = std::pin::pin!(evicted);
@@ -123,7 +123,7 @@ async fn converse(stream: TcpStream, answering: Answering, stop: CancellationTok
 #[derive(Clone)]
 struct Answering {
     router: Router,
-    place: Arc<Place>,
+    place: Arc<ConnectionPermit>,
     peer: SocketAddr,
     hangup: Hangup,
 }

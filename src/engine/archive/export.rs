@@ -10,7 +10,7 @@ use super::describe::metadata;
 use super::form::{arrays, export_info};
 use super::json_out::{ProviderNames, RowWriter};
 use crate::engine::download::{Download, Out};
-use crate::engine::run::Meter;
+use crate::engine::run::ProgressSender;
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Dataset, Manifest, Part};
 use crate::store::Reader;
@@ -31,7 +31,7 @@ pub fn tar_name(id: &BackupId) -> String {
 struct Rows {
     manifest: Manifest,
     reader: Reader,
-    meter: Meter,
+    progress: ProgressSender,
 }
 
 impl Engine {
@@ -104,7 +104,7 @@ impl Engine {
             .sum();
         // Each row is counted once, and written once.
         run.begin(Phase::Exporting, Some(2 * rows));
-        Ok(Rows { manifest, reader, meter: run.meter() })
+        Ok(Rows { manifest, reader, progress: run.progress_sender() })
     }
 }
 
@@ -184,7 +184,7 @@ impl Rows {
                     let between: &[u8] = if std::mem::take(&mut first) { b"\n" } else { b",\n" };
                     out.buffer.extend_from_slice(between);
                     writer.write(row, &mut out.buffer)?;
-                    self.meter.advance(1, row.len() as u64);
+                    self.progress.advance(1, row.len() as u64);
                     out.settle()
                 })?;
             }

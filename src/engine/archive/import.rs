@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 
 use super::describe::Described;
 use super::incoming::{Incoming, feed};
-use super::older_files::OlderBackup;
+use super::legacy_files::OlderBackup;
 use super::rebuild::{Rebuild, malformed};
 use super::unpack::{self, Unpacking};
 use crate::engine::capture::TreeRules;
 use crate::engine::live::{Captured, Labelled};
-use crate::engine::run::Meter;
+use crate::engine::run::ProgressSender;
 use crate::engine::sink::IntoStore;
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, PartManifest, RemovedRows, State, check_label};
@@ -72,7 +72,7 @@ struct Workshop {
     reader: Reader,
     newest: Option<Manifest>,
     rules: TreeRules,
-    meter: Meter,
+    progress: ProgressSender,
     stop: CancellationToken,
 }
 
@@ -158,7 +158,7 @@ impl Engine {
             writer: self.store.writer().await?,
             reader: self.store.reader().await?,
             rules: self.tree_rules(),
-            meter: run.meter(),
+            progress: run.progress_sender(),
             stop: CancellationToken::new(),
         })
     }
@@ -250,7 +250,7 @@ impl Workshop {
     ) -> Result<Proven, EngineError> {
         let manifest = &described.manifest;
         let rows = manifest.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.rows));
-        self.meter.begin(Phase::Importing, rows);
+        self.progress.begin(Phase::Importing, rows);
         let sinks = match &self.newest {
             Some(newest) => IntoStore::after(self.writer, self.reader, newest, &manifest.schema),
             None => IntoStore::new(self.writer),
@@ -260,7 +260,7 @@ impl Workshop {
             sinks,
             rules: self.rules,
             original: described.splitter(),
-            meter: self.meter,
+            progress: self.progress,
             stop: self.stop,
             made: std::collections::BTreeMap::new(),
         };

@@ -11,9 +11,9 @@ mod import;
 mod incoming;
 mod json_in;
 mod json_out;
-mod older;
-mod older_files;
-mod older_ids;
+mod legacy;
+mod legacy_files;
+mod legacy_ids;
 mod rebuild;
 mod unpack;
 

@@ -13,7 +13,7 @@ use super::json_in::RowReader;
 use crate::engine::EngineError;
 use crate::engine::capture::Sinks;
 use crate::engine::capture::TreeRules;
-use crate::engine::run::Meter;
+use crate::engine::run::ProgressSender;
 use crate::engine::sink::{IntoStore, PartSink};
 use crate::model::{Dataset, Manifest, Part, PartManifest};
 use crate::store::StoreError;
@@ -31,7 +31,7 @@ pub struct Rebuild<'m> {
     /// How the trees were cut whose roots the manifest names.
     pub original: Splitter,
     /// Tells how far it is.
-    pub meter: Meter,
+    pub progress: ProgressSender,
     /// Says that nobody waits for it any more.
     pub stop: CancellationToken,
     /// The trees so far.
@@ -217,7 +217,7 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
                 return Err(fail(EngineError::Interrupted));
             }
             growing.push(&row).map_err(|error| fail(building(part, error)))?;
-            rebuild.meter.advance(1, row.len() as u64);
+            rebuild.progress.advance(1, row.len() as u64);
         }
         rebuild.keep(part, growing).map_err(fail)
     }

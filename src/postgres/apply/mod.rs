@@ -4,27 +4,27 @@
 //!
 //! 1. [`stage`]: the changes stand in temporary tables, of the tables that change alone.
 //! 2. [`select`]: for a part of a restore, what was not asked for (nor is needed) goes again.
-//! 3. [`uproot`]: which live rows must go before anything is written: those that are gone, those
+//! 3. [`conflicts`]: which live rows must go before anything is written: those that are gone, those
 //!    that no UPDATE can change, and whatever refers to either. [`collide`] finds unique values that
 //!    change hands, and [`order`] in which order that can be done.
-//! 4. [`relief`]: indexes and references of nearly empty tables step aside until the rows are there.
-//! 5. [`prop`]: references without an index get one where many rows go.
+//! 4. [`bulk_load`]: indexes and references of nearly empty tables step aside until the rows are there.
+//! 5. [`temporary_index`]: references without an index get one where many rows go.
 //! 6. [`write`]: deletes, children first; then inserts and updates, parents first.
 //!
 //! [`rules`] is what the catalog says about all this.
 
 mod added;
+mod bulk_load;
 mod collide;
+mod conflicts;
 mod order;
-mod prop;
 mod records;
 mod refused;
-mod relief;
 mod rules;
 mod select;
 mod stage;
 mod switches;
-mod uproot;
+mod temporary_index;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,14 +148,14 @@ impl<'a> Apply<'a> {
         if !self.staged.is_empty() {
             self.switch_triggers(triggers, false).await?;
             self.tell_apart().await?;
-            let waves = self.uproot().await?;
+            let waves = self.find_conflicts().await?;
             self.refuse_if_referred_to().await?;
-            let relief = self.relieve(nearly_empty).await?;
-            self.prop_up().await?;
+            let bulk_load = self.begin_bulk_load(nearly_empty).await?;
+            self.create_temporary_indexes().await?;
             self.keep_added().await?;
             self.write_rows(&waves).await?;
             self.bring_added_back().await?;
-            self.end_relief(relief).await?;
+            self.end_bulk_load(bulk_load).await?;
         }
         self.set_sequences(sequences).await?;
         if !self.staged.is_empty() {
@@ -176,7 +176,7 @@ impl<'a> Apply<'a> {
             if !self.staged.contains(&reference.parent) {
                 continue;
             }
-            let query = uproot::count_referring(reference, &self.stage_of(reference.parent));
+            let query = conflicts::count_referring(reference, &self.stage_of(reference.parent));
             let what = format!("look for references in {}", reference.child);
             let count: i64 = self.session.value(query).await.trying(what)?;
             if count > 0 {

@@ -8,12 +8,12 @@
 
 mod job;
 mod memory;
-mod meter;
 mod problem;
 mod rules;
 mod stopping;
 mod table;
 mod task;
+mod throughput;
 mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard};

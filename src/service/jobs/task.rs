@@ -9,10 +9,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
 use super::job::{JobId, JobState};
-use super::meter::Meter;
 use super::problem::{access_lost, broken, public_problem, without_folder};
 use super::stopping::{Stop, problem_of};
 use super::table::{Begun, Ended};
+use super::throughput::Throughput;
 use super::{Jobs, Outcome};
 use crate::engine::{EngineError, Run};
 
@@ -83,7 +83,7 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
     let Begun { job, work, mut stops, .. } = begun;
     let work = AssertUnwindSafe(work.run(&jobs.0.engine, run)).catch_unwind();
     let mut work = std::pin::pin!(work);
-    let mut meter = Meter::new();
+    let mut throughput = Throughput::new();
     let mut progress = run.watch();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -91,7 +91,7 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
         tokio::select! {
             done = &mut work => {
                 let now = *progress.borrow();
-                note(jobs, job.job_id, &meter.read(&now), false);
+                note(jobs, job.job_id, &throughput.read(&now), false);
                 return match done {
                     Ok(Ok(outcome)) => End::Succeeded(Box::new(outcome)),
                     Ok(Err(error)) => End::Failed(Box::new(error)),
@@ -109,7 +109,7 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
                 if progress.has_changed().unwrap_or(false) {
                     let now = *progress.borrow_and_update();
                     let cancellable = job.kind.can_be_ended() && !run.is_committing();
-                    note(jobs, job.job_id, &meter.read(&now), cancellable);
+                    note(jobs, job.job_id, &throughput.read(&now), cancellable);
                 }
             }
         }

@@ -2,9 +2,9 @@
 //! round, and for each job that is over the bookkeeping, the audit log and the notices.
 //!
 //! Three loops, none of which waits for another: `backups` (a backup when one is due, then the
-//! retention), `proofs` (a verification when one is due), `aftermath` (every job that is over).
+//! retention), `proofs` (a verification when one is due), `after_jobs` (every job that is over).
 
-mod aftermath;
+mod after_jobs;
 mod backups;
 mod health;
 mod measures;

@@ -1,10 +1,10 @@
 //! Findings by their causes: one for each pack that is damaged or lost, however many chunks, backups and
-//! datasets it hurts.
+//! datasets it affects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::findings::{Findings, Hurts};
+use super::findings::{AffectedDatasets, Findings};
 use crate::model::{ChunkId, PackId};
 use crate::store::layout;
 
@@ -31,8 +31,8 @@ pub struct Damage {
     pub chunk: Option<ChunkId>,
     /// What is wrong.
     pub what: String,
-    /// The datasets of backups that are not whole because of it; empty if it hurts no backup.
-    pub hurts: Hurts,
+    /// The datasets of backups that are not whole because of it; empty if it affects no backup.
+    pub affects: AffectedDatasets,
 }
 
 impl fmt::Display for Damage {
@@ -49,11 +49,11 @@ impl fmt::Display for Damage {
 struct Effect {
     file: Vec<String>,
     chunks: BTreeMap<ChunkId, String>,
-    hurts: Hurts,
+    affects: AffectedDatasets,
 }
 
 impl Findings {
-    /// One finding for each cause; those that hurt backups first.
+    /// One finding for each cause; those that affect backups first.
     pub fn into_damage(self) -> Vec<Damage> {
         let mut causes: BTreeMap<Cause, Effect> = BTreeMap::new();
         for (pack, bad) in self.packs {
@@ -64,15 +64,15 @@ impl Findings {
         for (id, bad) in self.bad {
             let effect = causes.entry(bad.cause).or_default();
             effect.chunks.entry(bad.root).or_insert(bad.what);
-            effect.hurts.extend(self.hurts.get(&id).into_iter().flatten().cloned());
+            effect.affects.extend(self.affects.get(&id).into_iter().flatten().cloned());
         }
-        let plain = |what, hurts| Damage { pack: None, chunk: None, what, hurts };
-        let told = self.contradictions.into_iter().map(|(what, hurts)| plain(what, hurts));
+        let plain = |what, affects| Damage { pack: None, chunk: None, what, affects };
+        let told = self.contradictions.into_iter().map(|(what, affects)| plain(what, affects));
         let mut all: Vec<_> =
             causes.into_iter().map(|(cause, effect)| effect.into_damage(cause)).collect();
         all.extend(told);
-        all.sort_by_key(|damage| damage.hurts.is_empty());
-        all.extend(self.indexes.into_iter().map(|what| plain(what, Hurts::new())));
+        all.sort_by_key(|damage| damage.affects.is_empty());
+        all.extend(self.indexes.into_iter().map(|what| plain(what, AffectedDatasets::new())));
         all
     }
 }
@@ -93,7 +93,7 @@ impl Effect {
         };
         let mut chunks = self.chunks.into_keys();
         let chunk = chunks.next().filter(|_| chunks.next().is_none());
-        Damage { pack, chunk, what, hurts: self.hurts }
+        Damage { pack, chunk, what, affects: self.affects }
     }
 
     /// The chunks as what a sentence is about.

@@ -43,8 +43,8 @@ impl BadPack {
     }
 }
 
-/// Whom something hurts.
-pub type Hurts = BTreeSet<(BackupId, Dataset)>;
+/// Whom something affects.
+pub type AffectedDatasets = BTreeSet<(BackupId, Dataset)>;
 
 /// All that is known.
 pub struct Findings {
@@ -55,12 +55,12 @@ pub struct Findings {
     pub leaves: HashMap<ChunkId, Option<Leaf>>,
     pub nodes: HashMap<ChunkId, NodeSums>,
     pub bad: BTreeMap<ChunkId, Bad>,
-    pub hurts: BTreeMap<ChunkId, Hurts>,
+    pub affects: BTreeMap<ChunkId, AffectedDatasets>,
     pub packs: BTreeMap<PackId, BadPack>,
     /// Chunks that are in no pack, each with the pack that an index object names for it.
     pub lost: BTreeMap<ChunkId, PackId>,
     /// What a manifest says and its trees do not.
-    pub contradictions: Vec<(String, Hurts)>,
+    pub contradictions: Vec<(String, AffectedDatasets)>,
     /// What is wrong with index objects, and folders that cannot be listed.
     pub indexes: Vec<String>,
 }
@@ -96,7 +96,7 @@ impl Findings {
             leaves: HashMap::new(),
             nodes: HashMap::new(),
             bad: BTreeMap::new(),
-            hurts: BTreeMap::new(),
+            affects: BTreeMap::new(),
             packs: BTreeMap::new(),
             lost: BTreeMap::new(),
             contradictions: Vec::new(),

@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::findings::{Findings, Leaf, leaf};
-use super::{Meter, Progress, decode, in_parallel};
+use super::{Progress, ProgressCounter, decode, in_parallel};
 use crate::model::ChunkId;
-use crate::store::index::Spot;
+use crate::store::index::ChunkLocation;
 use crate::store::{Reader, StoreError};
 use crate::threads::locked;
 use crate::tree::ChunkSource;
@@ -23,7 +23,7 @@ const GAP: u64 = 128 << 10;
 struct Span {
     pack: u32,
     range: Range<u64>,
-    frames: Vec<(ChunkId, Spot)>,
+    frames: Vec<(ChunkId, ChunkLocation)>,
 }
 
 type Read = (ChunkId, Result<Leaf, StoreError>);
@@ -31,11 +31,11 @@ type Read = (ChunkId, Result<Leaf, StoreError>);
 /// Reads every leaf that is not known yet.
 pub fn check<F: Fn(Progress) + Sync>(
     findings: &mut Findings,
-    meter: &Meter<F>,
+    progress: &ProgressCounter<F>,
 ) -> Result<(), StoreError> {
     let index = findings.reader.index();
     let unread = findings.leaves.iter().filter(|(_, leaf)| leaf.is_none()).map(|(id, _)| *id);
-    let mut packs: BTreeMap<u32, Vec<(ChunkId, Spot)>> = BTreeMap::new();
+    let mut packs: BTreeMap<u32, Vec<(ChunkId, ChunkLocation)>> = BTreeMap::new();
     let mut missing = Vec::new();
     for id in unread {
         match index.copies(&id).next() {
@@ -50,13 +50,13 @@ pub fn check<F: Fn(Progress) + Sync>(
     }
     let spans: Vec<Span> =
         packs.into_iter().flat_map(|(pack, frames)| spans(pack, frames)).collect();
-    meter.expect(spans.iter().map(Span::bytes).sum());
+    progress.expect(spans.iter().map(Span::bytes).sum());
     let reader = findings.reader.clone();
     let findings = Mutex::new(findings);
     in_parallel(spans, |span| {
         let found = read(&reader, &span);
         note(&mut locked(&findings), found)?;
-        meter.add(span.bytes());
+        progress.add(span.bytes());
         Ok(())
     })
 }
@@ -77,7 +77,7 @@ impl Span {
     }
 }
 
-fn spans(pack: u32, mut frames: Vec<(ChunkId, Spot)>) -> Vec<Span> {
+fn spans(pack: u32, mut frames: Vec<(ChunkId, ChunkLocation)>) -> Vec<Span> {
     frames.sort_by_key(|(_, spot)| spot.offset);
     let mut spans: Vec<Span> = Vec::new();
     for (id, spot) in frames {
@@ -99,7 +99,7 @@ fn read(reader: &Reader, span: &Span) -> Vec<Read> {
     let index = reader.index();
     let pack = index.packs().get(span.pack as usize);
     let bytes = pack.and_then(|pack| reader.load(pack, span.range.clone()).ok());
-    let read = |(id, spot): &(ChunkId, Spot)| {
+    let read = |(id, spot): &(ChunkId, ChunkLocation)| {
         // Whatever goes wrong here is tried again alone; that also says best what is wrong.
         let fast = bytes.as_ref().and_then(|bytes| {
             decode(reader, (bytes, span.range.start), id, spot).ok()?.raw().map(Bytes::from)

@@ -1,4 +1,4 @@
-//! Is everything there and right? Finds damage, says whom it hurts, and sets it aside, so that the
+//! Is everything there and right? Finds damage, says whom it affects, and sets it aside, so that the
 //! next backup that has the same chunk writes it again, and the next sweep what else is needed.
 
 mod causes;
@@ -15,10 +15,10 @@ use std::thread;
 
 use bytes::Bytes;
 
+use super::deletion_marks::{self, Damaged};
 use super::frame::Fault;
-use super::index::Spot;
+use super::index::ChunkLocation;
 use super::load::{Listing, Trust};
-use super::marks::{self, Damaged};
 use super::read::frame_at;
 use super::{Reader, Store, StoreError, layout};
 use crate::model::{ChunkId, Manifest};
@@ -65,7 +65,7 @@ fn decode(
     reader: &Reader,
     (bytes, start): (&Bytes, u64),
     id: &ChunkId,
-    spot: &Spot,
+    spot: &ChunkLocation,
 ) -> Result<Decoded, Fault> {
     let at = usize::try_from(u64::from(spot.offset) - start).unwrap_or(usize::MAX);
     let frame = frame_at(bytes.get(at..).unwrap_or_default(), id, spot)?;
@@ -87,13 +87,13 @@ pub struct Progress {
 }
 
 /// Adds up what several threads have read, and tells.
-struct Meter<F> {
+struct ProgressCounter<F> {
     tell: F,
     bytes: AtomicU64,
     of: AtomicU64,
 }
 
-impl<F: Fn(Progress)> Meter<F> {
+impl<F: Fn(Progress)> ProgressCounter<F> {
     fn new(tell: F) -> Self {
         Self { tell, bytes: AtomicU64::new(0), of: AtomicU64::new(0) }
     }
@@ -143,7 +143,7 @@ impl Store {
         everything: bool,
         progress: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<Vec<Damage>, StoreError> {
-        let meter = Arc::new(Meter::new(progress));
+        let progress = Arc::new(ProgressCounter::new(progress));
         let tolerant = self.objects().folder.is_some();
         let known = self.known(if everything { Trust::Packs } else { Trust::Indexes }).await?;
         let reader = Reader::new(self, known.index.clone(), None);
@@ -154,10 +154,10 @@ impl Store {
         let manifests = manifests.to_vec();
         let read = move || {
             if everything {
-                packs::check(&mut findings, &*meter)?;
+                packs::check(&mut findings, &*progress)?;
             }
             trees::find_nodes(&mut findings, &manifests)?;
-            leaves::check(&mut findings, &*meter)?;
+            leaves::check(&mut findings, &*progress)?;
             trees::judge(&mut findings, &manifests)?;
             Ok(findings)
         };
@@ -190,7 +190,8 @@ impl Store {
             after.packs.entry(pack).or_default().extend(chunks);
         }
         after.packs.retain(|pack, _| now.packs.contains_key(pack));
-        let noted = marks::save(self.objects(), layout::DAMAGED, &now.damaged, &after).await;
+        let noted =
+            deletion_marks::save(self.objects(), layout::DAMAGED, &now.damaged, &after).await;
         // A full disk, or one that is only read, must not hide what was found.
         if let Err(error) = noted {
             tracing::warn!(%error, "damage could not be set aside");

@@ -6,16 +6,16 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use super::findings::{BadPack, Findings, Leaf, is_damage, leaf, source};
-use super::{Decoded, Meter, Progress, decode, in_parallel};
+use super::{Decoded, Progress, ProgressCounter, decode, in_parallel};
 use crate::model::{ChunkId, Hash, PackId};
 use crate::store::frame::Fault;
-use crate::store::index::Spot;
+use crate::store::index::ChunkLocation;
 use crate::store::pack::{Entry, Footer, parse_footer, scan};
 use crate::store::{PackInfo, Reader, StoreError};
 use crate::threads::locked;
 
 /// Frames of one pack.
-type Frames = Vec<(ChunkId, Spot)>;
+type Frames = Vec<(ChunkId, ChunkLocation)>;
 
 /// What is wrong with one pack, and the leaves in it, so that they are not read again.
 #[derive(Default)]
@@ -27,14 +27,14 @@ struct Found {
 /// Checks every pack that is listed.
 pub fn check<F: Fn(Progress) + Sync>(
     findings: &mut Findings,
-    meter: &Meter<F>,
+    progress: &ProgressCounter<F>,
 ) -> Result<(), StoreError> {
     let index = findings.reader.index();
     let mut frames: BTreeMap<PackId, Frames> = BTreeMap::new();
     for (id, spot) in index.frames() {
         frames.entry(index.pack(&spot).id).or_default().push((*id, spot));
     }
-    meter.expect(index.packs().iter().map(|pack| pack.size).sum());
+    progress.expect(index.packs().iter().map(|pack| pack.size).sum());
     let mut frames_of = |pack: &PackInfo| frames.remove(&pack.id).unwrap_or_default();
     let packs: Vec<_> = index.packs().iter().map(|pack| (pack, frames_of(pack))).collect();
     let (reader, tolerant) = (findings.reader.clone(), findings.tolerant);
@@ -43,7 +43,7 @@ pub fn check<F: Fn(Progress) + Sync>(
         frames.sort_by_key(|(_, spot)| spot.offset);
         let found = read(&reader, pack, &frames, tolerant)?;
         note(&mut locked(&shared), pack.id, found);
-        meter.add(pack.size);
+        progress.add(pack.size);
         Ok(())
     })
 }

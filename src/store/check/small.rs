@@ -2,7 +2,7 @@
 
 use crate::model::{Manifest, StoreFacts};
 use crate::store::parameters::{self, Read};
-use crate::store::{Store, StoreError, layout, marks};
+use crate::store::{Store, StoreError, deletion_marks, layout};
 
 impl Store {
     /// Checks `store.json` and what the manifests say of it, the record of the ids, and the notes on
@@ -21,7 +21,7 @@ impl Store {
             let id = &manifest.backup_id;
             format!("the manifest of backup {id} and {} contradict each other", layout::STORE)
         }));
-        faults.extend(marks::repair(self.objects()).await?);
+        faults.extend(deletion_marks::repair(self.objects()).await?);
         faults.extend(self.repair_ids().await?);
         Ok(faults)
     }

@@ -53,7 +53,7 @@ type Below = Arc<BTreeSet<ChunkId>>;
 /// What was found below each node, for leaves of this many columns in each group.
 type Known = HashMap<(ChunkId, Vec<usize>), Below>;
 
-/// Checks all sums, and says which datasets the damage hurts.
+/// Checks all sums, and says which datasets the damage affects.
 pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), StoreError> {
     let mut known = Known::new();
     for manifest in manifests {
@@ -64,7 +64,7 @@ pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), Stor
             let groups: Vec<usize> = groups.unwrap_or_default();
             let below = below(findings, &mut known, part.root, &groups)?;
             for chunk in below.iter() {
-                findings.hurts.entry(*chunk).or_default().insert(who.clone());
+                findings.affects.entry(*chunk).or_default().insert(who.clone());
             }
             if let Some(what) = findings.nodes.get(&part.root).and_then(|root| wrong(root, part)) {
                 let what = format!("{}, part {}: {what}", layout::manifest(&who.0), part.name);

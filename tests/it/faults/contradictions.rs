@@ -88,7 +88,7 @@ async fn is_refused(forged: &Forged, rows: &[usize]) -> bool {
         let found = report.backups.iter().find(|backup| backup.backup_id.as_str() == wanted);
         found.expect("it is told of").intact
     };
-    assert!(of(SECOND), "others are not hurt");
+    assert!(of(SECOND), "others are not affected");
     let exported = exported(&engine).await;
     let diff = engine.diff(&first, &second, 10, &Run::new()).await;
     let history = engine.history("vrf", "prod-vrf").await.expect("others are read");

@@ -61,13 +61,13 @@ fn damage(program: &Program) -> Vec<(String, bool, String)> {
 }
 
 impl Scene {
-    /// Verification and restore both find what is hurt and name it, and the rest is untouched.
+    /// Verification and restore both find what is affected and name it, and the rest is untouched.
     async fn only_the_first_is_hurt(&self) {
         self.refuses_to_restore_the_first().await;
         let found = damage(&self.program);
         assert_eq!((&found[0].0, found[0].1), (&self.first, false), "{found:?}");
         assert_eq!((&found[1].0, found[1].1), (&self.second, true), "{found:?}");
-        let named = format!("it hurts {} (", self.first);
+        let named = format!("it affects {} (", self.first);
         assert!(found[0].2.contains(&named), "{found:?}");
         self.refuses_to_restore_the_first().await;
         self.restores_the_second().await;
@@ -77,7 +77,7 @@ impl Scene {
         let before = self.database.dump().await;
         let ended = self.program.run(&["restore", &self.first, "--yes"]);
         assert_eq!(ended.code, 4, "{}{}", ended.out, ended.err);
-        let named = format!("it hurts {} (", self.first);
+        let named = format!("it affects {} (", self.first);
         assert!(ended.err.contains(&named), "{}", ended.err);
         assert!(self.database.dump().await == before);
     }
@@ -91,7 +91,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flipped_bit_in_a_pack_hurts_only_who_needs_the_pack() {
+async fn a_flipped_bit_in_a_pack_affects_only_who_needs_the_pack() {
     let scene = scene().await;
     flip(&scene.pack, length(&scene.pack) / 2);
     scene.only_the_first_is_hurt().await;
@@ -100,7 +100,7 @@ async fn a_flipped_bit_in_a_pack_hurts_only_who_needs_the_pack() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pack_cut_short_hurts_only_who_needs_it() {
+async fn a_pack_cut_short_affects_only_who_needs_it() {
     let scene = scene().await;
     let bytes = fs::read(&scene.pack).expect("readable");
     fs::write(&scene.pack, &bytes[..bytes.len() / 2]).expect("written");
@@ -108,7 +108,7 @@ async fn a_pack_cut_short_hurts_only_who_needs_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_pack_hurts_only_who_needs_it() {
+async fn a_removed_pack_affects_only_who_needs_it() {
     let scene = scene().await;
     fs::remove_file(&scene.pack).expect("removed");
     scene.only_the_first_is_hurt().await;
@@ -126,7 +126,7 @@ async fn packs_that_have_changed_places_are_named_and_lose_no_row() {
     fs::write(&packs[0], &contents[1]).expect("written");
     fs::write(&packs[1], &contents[0]).expect("written");
     let ended = program.run(&["verify"]);
-    // No row is hurt, so it is no alarm.
+    // No row is affected, so it is no alarm.
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     for pack in &packs[..2] {
         let name = pack.file_stem().expect("a name").to_str().expect("text");
@@ -266,7 +266,10 @@ async fn a_restore_of_a_backup_whose_state_is_damaged_succeeds_and_says_so() {
 
     let found = damage(program);
     assert_eq!((found[0].0.as_str(), found[0].1), (id, false), "{found:?}");
-    assert!(found[0].2.contains("state") && found[0].2.contains("rows are not hurt"), "{found:?}");
+    assert!(
+        found[0].2.contains("state") && found[0].2.contains("rows are not affected"),
+        "{found:?}"
+    );
     assert_eq!(program.run(&["annotate", id, "--description", "two\nlines"]).code, 2);
     assert!(!damage(program)[0].1, "what is refused changes nothing");
     program.ok(&["annotate", id, "--description", "Known again"]);

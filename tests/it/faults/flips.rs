@@ -43,7 +43,7 @@ async fn flipped_bits_of_small_files_are_named_and_cost_neither_restores_nor_pin
             // What repairs itself has said so already, where it was met first.
             fs::write(&path, &flipped).expect("written");
             let found = program.run(&["verify"]);
-            // What was written again hurts no backup any more.
+            // What was written again affects no backup any more.
             let code = if name.contains('/') { 4 } else { 0 };
             assert_eq!(found.code, code, "{name}, byte {place}: {}", found.out);
             let named = if name.contains('/') { &pinned } else { name };

@@ -263,10 +263,10 @@ async fn survives(folder: &Path, kind: &str, case: &str) {
     assert_eq!(list.unreadable.iter().any(|why| why.contains(id(1).as_str())), hidden, "{case}");
     let report = engine.verify(&[], &Run::new()).await;
     let report = report.unwrap_or_else(|error| panic!("{case}: {error}"));
-    let hurt: Vec<_> = report.backups.iter().filter(|backup| !backup.intact).collect();
-    let hurts = ["manifest", "state", "pack"].contains(&kind);
-    assert_eq!(hurt.len(), usize::from(hurts), "{case}: {report:?}");
-    assert!(!hurts || format!("{report:?}").contains("not a regular file"), "{case}: {report:?}");
+    let affected: Vec<_> = report.backups.iter().filter(|backup| !backup.intact).collect();
+    let affects = ["manifest", "state", "pack"].contains(&kind);
+    assert_eq!(affected.len(), usize::from(affects), "{case}: {report:?}");
+    assert!(!affects || format!("{report:?}").contains("not a regular file"), "{case}: {report:?}");
     back_up(&store, &id(9), &rows(20, "new")).await.unwrap_or_else(|e| panic!("{case}: {e}"));
     store.unlink(&id(2)).await.unwrap_or_else(|error| panic!("{case}: {error}"));
     match sweep_after(&store, Duration::ZERO).await {

@@ -14,7 +14,7 @@ use crate::store::samples::{back_up, id, rows};
 use crate::support::program::Program;
 use crate::support::sample_database;
 
-/// What a verification found wrong that hurts no backup.
+/// What a verification found wrong that affects no backup.
 fn harmless(program: &Program) -> Vec<Value> {
     let report = program.json(&["verify"]);
     assert_eq!(report["status"], "success", "{report}");
@@ -122,7 +122,8 @@ async fn harmless_finding_has_exit_code_zero_and_goes_with_the_next_cleanup() {
     let ended = program.run(&["verify"]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     let name = index.file_name().expect("a name").to_str().expect("text");
-    for words in [name, "it hurts no backup", "Every backup is whole.", "`cleanup` repairs them"] {
+    for words in [name, "it affects no backup", "Every backup is whole.", "`cleanup` repairs them"]
+    {
         assert!(ended.out.contains(words), "{words}: {}", ended.out);
     }
     assert_eq!(harmless(&program).len(), 1);

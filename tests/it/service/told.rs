@@ -147,7 +147,7 @@ async fn a_webhook_that_hangs_holds_up_no_work_and_is_given_up() {
 }
 
 #[tokio::test]
-async fn damage_that_a_verification_finds_is_told_with_what_it_hurts() {
+async fn damage_that_a_verification_finds_is_told_with_what_it_affects() {
     let clockwork = Clockwork::new(database().await);
     clockwork.database.sql("INSERT INTO vrf (vrf_id, description) VALUES ('red', 'x')").await;
     let id = clockwork.backup().await;

@@ -77,7 +77,7 @@ async fn a_flipped_bit_anywhere_in_a_pack_is_found_and_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damage_names_the_backups_and_datasets_that_it_hurts_and_the_next_backup_heals_it() {
+async fn damage_names_the_backups_and_datasets_that_it_affects_and_the_next_backup_heals_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(2000, "rows")).await.expect("made");
@@ -92,8 +92,8 @@ async fn damage_names_the_backups_and_datasets_that_it_hurts_and_the_next_backup
 
     for damage in [check_trees(&store).await, check_trees(&store).await] {
         let [damage] = &damage[..] else { panic!("one: {damage:?}") };
-        let hurts: Vec<_> = damage.hurts.iter().cloned().collect();
-        assert_eq!(hurts, [(id(1), Dataset::Vrfs), (id(2), Dataset::Vrfs)]);
+        let affects: Vec<_> = damage.affects.iter().cloned().collect();
+        assert_eq!(affects, [(id(1), Dataset::Vrfs), (id(2), Dataset::Vrfs)]);
         assert!(damage.chunk.is_some());
     }
     assert!(read(&store, &id(1)).await.is_err());
@@ -138,7 +138,7 @@ async fn a_pack_cut_short_gives_what_is_left_and_a_missing_one_is_told() {
     let damage = check_trees(&in_folder(folder.path()).await).await;
     // Without a pack the root's node is gone, and with it the knowledge of what was below.
     assert!(half > 0 && damage.len() == 1, "{half}, then {damage:?}");
-    assert_eq!(damage[0].hurts.len(), 1);
+    assert_eq!(damage[0].affects.len(), 1);
     assert!(damage[0].to_string().contains("the file is lost"), "{damage:?}");
 }
 
@@ -205,5 +205,5 @@ async fn a_manifest_that_counts_other_rows_than_its_tree_is_found() {
     let mut all = manifests(&store).await;
     all[0].parts[0].rows += 1;
     let damage = store.check_trees(&all, |_| ()).await.expect("checked");
-    assert!(damage.len() == 1 && damage[0].hurts.len() == 1, "{damage:?}");
+    assert!(damage.len() == 1 && damage[0].affects.len() == 1, "{damage:?}");
 }

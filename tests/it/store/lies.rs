@@ -53,7 +53,7 @@ async fn index_object_that_hides_chunks_costs_nothing() {
     assert_eq!(check_trees(&store).await, []);
     let found = check_all(&in_folder(folder.path()).await).await;
     let [damage] = &found[..] else { panic!("one: {found:?}") };
-    assert!(damage.hurts.is_empty() && damage.what.starts_with("index/"), "{damage}");
+    assert!(damage.affects.is_empty() && damage.what.starts_with("index/"), "{damage}");
     let again = back_up(&in_folder(folder.path()).await, &id(2), &all).await.expect("made");
     assert_eq!(again.new_chunks, 0, "the packs have them");
     assert_eq!(sweep(&in_folder(folder.path()).await).await.packs_removed, 0);
@@ -102,7 +102,7 @@ async fn index_object_that_points_elsewhere_costs_nothing() {
         assert!(read(&in_folder(folder.path()).await, &id(1)).await.expect("read") == all);
         assert_eq!(check_trees(&in_folder(folder.path()).await).await, []);
         let found = check_all(&in_folder(folder.path()).await).await;
-        assert!(found.len() == 1 && found[0].hurts.is_empty(), "{found:?}");
+        assert!(found.len() == 1 && found[0].affects.is_empty(), "{found:?}");
         sweep(&in_folder(folder.path()).await).await;
         assert_eq!(check_all(&in_folder(folder.path()).await).await, []);
     }
@@ -179,9 +179,11 @@ async fn table_that_names_another_base_is_damage_and_no_sweep_removes_the_real_o
         check_all(&in_folder(folder.path()).await).await,
         check_trees(&in_folder(folder.path()).await).await,
     ] {
-        let hurt: HashSet<_> =
-            found.iter().flat_map(|damage| damage.hurts.iter().map(|(id, _)| id.clone())).collect();
-        assert_eq!(hurt, HashSet::from([id(2), id(3)]), "{found:?}");
+        let affected: HashSet<_> = found
+            .iter()
+            .flat_map(|damage| damage.affects.iter().map(|(id, _)| id.clone()))
+            .collect();
+        assert_eq!(affected, HashSet::from([id(2), id(3)]), "{found:?}");
         assert_eq!(found.len(), 2, "one for each pack: {found:?}");
         assert!(found.iter().all(|damage| damage.what.contains("disagree")), "{found:?}");
     }

@@ -9,7 +9,7 @@ use ipam_rewind::model::{
     KeyColumn, KeyKind, Manifest, PartManifest, Schema, SnapshotInfo, State, Table,
 };
 use ipam_rewind::store::{Location, Lock, LockKind, Mode, Store, StoreError, Writer, Written};
-use ipam_rewind::tree::{ChunkSink, Cursor, Layout, Place, TreeBuilder, split::Splitter};
+use ipam_rewind::tree::{ChunkPosition, ChunkSink, Cursor, Layout, TreeBuilder, split::Splitter};
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -87,7 +87,12 @@ pub struct AgainstLast {
 impl ChunkSink for AgainstLast {
     type Error = StoreError;
 
-    fn put(&mut self, place: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), StoreError> {
+    fn put(
+        &mut self,
+        place: &ChunkPosition<'_>,
+        id: ChunkId,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
         let key = (place.level, place.group, place.last_key.to_vec());
         let base = self.last.get(&key).map(|base| (Hash::of(base), &base[..]));
         self.writer.put_with_base(id, &bytes, base)?;

@@ -1,4 +1,4 @@
-//! What each kind of damage is taken for: it hurts a backup, and which; or it hurts none, and the next
+//! What each kind of damage is taken for: it affects a backup, and which; or it affects none, and the next
 //! sweep repairs it.
 
 use std::fs;
@@ -48,12 +48,12 @@ impl Scene {
         assert!(read(&store, &id(2)).await.expect("read") == rows(COUNT, "two"));
     }
 
-    /// Nothing but findings that hurt no backup, which are told in every verification until a sweep;
+    /// Nothing but findings that affect no backup, which are told in every verification until a sweep;
     /// then all is as new.
     async fn is_harmless(&self, what: &str) {
         for _ in 0..2 {
             let found = check_all(&self.store().await).await;
-            assert!(!found.is_empty() && hurt(&found).is_empty(), "{what}: {found:?}");
+            assert!(!found.is_empty() && affected(&found).is_empty(), "{what}: {found:?}");
             assert_eq!(check_trees(&self.store().await).await, [], "{what}");
         }
         let store = self.store().await;
@@ -63,16 +63,17 @@ impl Scene {
         assert!(!self.path().join("damaged.json").exists(), "{what}");
     }
 
-    /// The first backup is hurt, and nothing else; the next backup of its rows heals it, and after a
+    /// The first backup is affected, and nothing else; the next backup of its rows heals it, and after a
     /// sweep all is as new.
-    async fn hurts_the_first(&self, what: &str) {
+    async fn affects_the_first(&self, what: &str) {
         for _ in 0..2 {
             let found = check_all(&self.store().await).await;
-            assert_eq!(hurt(&found), [id(1)], "{what}: {found:?}");
-            let hurts: Vec<_> = found.iter().filter(|damage| !damage.hurts.is_empty()).collect();
-            assert_eq!(hurts.len(), 1, "{what}: one cause, one finding: {found:?}");
+            assert_eq!(affected(&found), [id(1)], "{what}: {found:?}");
+            let affects: Vec<_> =
+                found.iter().filter(|damage| !damage.affects.is_empty()).collect();
+            assert_eq!(affects.len(), 1, "{what}: one cause, one finding: {found:?}");
             let name = self.packs[0].file_name().expect("a name").to_str().expect("text");
-            assert!(hurts[0].to_string().contains(name), "{what}: {found:?}");
+            assert!(affects[0].to_string().contains(name), "{what}: {found:?}");
         }
         assert!(read(&self.store().await, &id(1)).await.is_err(), "{what}");
         back_up(&self.store().await, &id(3), &rows(COUNT, "one")).await.expect("made");
@@ -82,9 +83,9 @@ impl Scene {
     }
 }
 
-fn hurt(found: &[Damage]) -> Vec<BackupId> {
+fn affected(found: &[Damage]) -> Vec<BackupId> {
     let mut ids: Vec<_> =
-        found.iter().flat_map(|damage| damage.hurts.iter().map(|(id, _)| id.clone())).collect();
+        found.iter().flat_map(|damage| damage.affects.iter().map(|(id, _)| id.clone())).collect();
     ids.sort();
     ids.dedup();
     ids
@@ -125,14 +126,14 @@ fn regions(pack: &[u8]) -> Vec<(&'static str, Range<usize>, bool)> {
 async fn flipped_bit_in_any_region_of_a_pack_is_classified_and_repaired() {
     let pack = fs::read(&Scene::new().await.packs[0]).expect("readable");
     let mut cases = 0;
-    for (what, region, hurts) in regions(&pack) {
+    for (what, region, affects) in regions(&pack) {
         // The first and the last byte, and one between.
         for at in [region.start, region.start.midpoint(region.end - 1), region.end - 1] {
             let scene = Scene::new().await;
             flip(&scene.packs[0], at);
             let what = format!("{what}, byte {at}");
-            if hurts {
-                scene.hurts_the_first(&what).await;
+            if affects {
+                scene.affects_the_first(&what).await;
             } else {
                 scene.is_harmless(&what).await;
             }
@@ -150,7 +151,7 @@ async fn truncated_emptied_or_zeroed_pack_is_classified_and_repaired() {
         let scene = Scene::new().await;
         let bytes = fs::read(&scene.packs[0]).expect("readable");
         fs::write(&scene.packs[0], &bytes[..length]).expect("written");
-        scene.hurts_the_first(&format!("cut to {length} of {size}")).await;
+        scene.affects_the_first(&format!("cut to {length} of {size}")).await;
     }
     for length in [size - 1, size - 8, size - 45] {
         let scene = Scene::new().await;
@@ -160,7 +161,7 @@ async fn truncated_emptied_or_zeroed_pack_is_classified_and_repaired() {
     }
     let scene = Scene::new().await;
     fs::write(&scene.packs[0], vec![0; size]).expect("written");
-    scene.hurts_the_first("zeros").await;
+    scene.affects_the_first("zeros").await;
     let scene = Scene::new().await;
     let bytes = fs::read(&scene.packs[0]).expect("readable");
     fs::write(&scene.packs[0], [&bytes[..], b"more"].concat()).expect("written");
@@ -194,9 +195,9 @@ async fn missing_pack_is_named_once_with_the_backups_that_need_it() {
         let name = scene.packs[0].file_name().expect("a name").to_str().expect("text");
         let said = damage.to_string();
         assert!(said.contains(name) && said.contains("the file is lost"), "{said}");
-        assert_eq!(hurt(&found), [id(1)]);
+        assert_eq!(affected(&found), [id(1)]);
     }
-    scene.hurts_the_first("missing").await;
+    scene.affects_the_first("missing").await;
 
     // Without an index object nobody knows its name.
     let scene = Scene::new().await;
@@ -208,7 +209,7 @@ async fn missing_pack_is_named_once_with_the_backups_that_need_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_index_object_is_told_hurts_nobody_and_is_made_anew() {
+async fn damaged_index_object_is_told_affects_nobody_and_is_made_anew() {
     let scene = Scene::new().await;
     let index = files(scene.path(), "index").remove(0);
     let size = fs::read(&index).expect("readable").len();
@@ -220,7 +221,7 @@ async fn damaged_index_object_is_told_hurts_nobody_and_is_made_anew() {
             found.len() == 1 && found[0].to_string().contains("index/"),
             "byte {at}: {found:?}"
         );
-        assert_eq!(hurt(&found), [], "byte {at}");
+        assert_eq!(affected(&found), [], "byte {at}");
         if at % 60 == 0 {
             let scene = Scene::new().await;
             flip(&files(scene.path(), "index")[0], at);

@@ -7,12 +7,12 @@ use crate::engine::{Phase, Progress};
 
 /// Measures the phase that a run is in.
 #[derive(Debug)]
-pub struct Meter {
+pub struct Throughput {
     phase: Phase,
     since: Instant,
 }
 
-impl Meter {
+impl Throughput {
     /// Measures from now on.
     pub fn new() -> Self {
         Self { phase: Phase::Starting, since: Instant::now() }

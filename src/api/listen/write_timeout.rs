@@ -11,14 +11,14 @@ use tokio::time::{Instant, Sleep};
 
 /// Bytes in and out, with an end to waiting.
 #[derive(Debug)]
-pub struct Patient<T> {
+pub struct WriteTimeout<T> {
     inner: T,
     patience: Duration,
     /// Runs while the other side takes nothing.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> Patient<T> {
+impl<T> WriteTimeout<T> {
     /// Waits so long at most for the other side to take something.
     pub fn new(inner: T, patience: Duration) -> Self {
         Self { inner, patience, waiting: None }
@@ -41,7 +41,7 @@ impl<T> Patient<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Patient<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for WriteTimeout<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -51,7 +51,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patient<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Patient<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -95,7 +95,7 @@ mod tests {
     async fn who_takes_nothing_is_given_up_and_who_takes_little_is_not() {
         let patience = Duration::from_secs(2);
         let (mut client, server) = tokio::io::duplex(4);
-        let mut server = Patient::new(server, patience);
+        let mut server = WriteTimeout::new(server, patience);
         let slow = tokio::spawn(async move {
             for _ in 0..4 {
                 tokio::time::sleep(patience / 3).await;

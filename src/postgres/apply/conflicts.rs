@@ -29,7 +29,7 @@ impl Apply<'_> {
                 self.rules.keys_can_be_written(stage.number, stage.table),
             );
             if self.run(WHAT, pair(&stage, &remaking, writes_keys)).await? > 0 {
-                self.run(WHAT, drop_twins(&stage)).await?;
+                self.run(WHAT, drop_duplicates(&stage)).await?;
             }
         }
         Ok(())
@@ -37,7 +37,7 @@ impl Apply<'_> {
 
     /// Fills the tables of leaving keys, stages those rows that come back as they are, and notes which
     /// rows wait. Returns for each table how many waves it is written in.
-    pub(super) async fn uproot(&mut self) -> Result<Vec<u32>, DatabaseError> {
+    pub(super) async fn find_conflicts(&mut self) -> Result<Vec<u32>, DatabaseError> {
         let mut any = 0;
         for stage in self.stages() {
             any += self.run(CANNOT, seeds(&stage)).await?;
@@ -222,7 +222,7 @@ fn pair(stage: &Stage<'_>, remaking: &BTreeSet<String>, writes_keys: bool) -> St
 }
 
 /// Drops the removal of a row that stays.
-fn drop_twins(stage: &Stage<'_>) -> String {
+fn drop_duplicates(stage: &Stage<'_>) -> String {
     format!(
         "DELETE FROM {0} d WHERE d.rewind_op = 'd'
          AND EXISTS (SELECT FROM {0} n WHERE n.rewind_op <> 'd' AND {1})",

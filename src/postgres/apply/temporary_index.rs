@@ -24,7 +24,7 @@ const PATIENCE: &str = "2s";
 
 impl Apply<'_> {
     /// Lends indexes where they spare much; [`Session::take_back_indexes`] is for after the commit.
-    pub(super) async fn prop_up(&mut self) -> Result<(), DatabaseError> {
+    pub(super) async fn create_temporary_indexes(&mut self) -> Result<(), DatabaseError> {
         const WHAT: &str = "make an index for the time of the restore";
         let mut lent = 0;
         for reference in &self.rules.references {

@@ -41,13 +41,13 @@ impl Damaged {
 /// `doomed.json`: packs that nothing reached, and since when that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Doomed {
+pub struct MarkedPacks {
     /// The packs.
     pub packs: BTreeMap<PackId, DateTime<Utc>>,
 }
 
 /// A note that is missing or cannot be used says nothing. For both that is the safe side: a damaged
-/// copy fails its hash again, and a doomed pack starts its time of grace anew.
+/// copy fails its hash again, and a marked pack starts its time of grace anew.
 pub async fn load<T: DeserializeOwned + Default>(
     objects: &Objects,
     name: &str,
@@ -75,9 +75,9 @@ pub async fn load<T: DeserializeOwned + Default>(
 /// say nothing.
 pub async fn repair(objects: &Objects) -> Result<Vec<String>, StoreError> {
     let damaged = fault::<Damaged>(objects, layout::DAMAGED).await?;
-    let doomed = fault::<Doomed>(objects, layout::DOOMED).await?;
+    let marked = fault::<MarkedPacks>(objects, layout::MARKED_PACKS).await?;
     let mut faults = Vec::new();
-    for (name, fault) in [(layout::DAMAGED, damaged), (layout::DOOMED, doomed)] {
+    for (name, fault) in [(layout::DAMAGED, damaged), (layout::MARKED_PACKS, marked)] {
         if let Some(fault) = fault {
             let removed = objects.remove(&name.into()).await;
             let removed = if removed.is_ok() { "removed" } else { "ignored" };

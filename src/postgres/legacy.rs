@@ -12,7 +12,7 @@ use crate::model::{Schema, Table};
 const TABLES: [&str; 4] = ["vrf", "vpc", "prefix", "vpc_prefix_association"];
 
 /// Makes the tables whose rows are `pg_temp`'s from now on.
-const FILL: &str = include_str!("older.sql");
+const FILL: &str = include_str!("legacy.sql");
 
 /// Notes from here on say why the backup cannot be used.
 const FAULTS: i32 = 100;

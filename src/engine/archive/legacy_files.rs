@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::form::{arrays, counts, type_name};
 use super::incoming::{Bounded, Budget};
 use super::json_in::escape;
-use super::older_ids::ids;
+use super::legacy_ids::ids;
 use super::rebuild::{malformed, unreadable};
 use super::unpack::{METADATA, open, small};
 use crate::engine::EngineError;

@@ -127,7 +127,7 @@ impl Upkeep {
         Some(Notice::new(Event::JobFailed, message, job, self.now()))
     }
 
-    /// The damage to backups that a verification found. What hurts none is no reason to wake anybody.
+    /// The damage to backups that a verification found. What affects none is no reason to wake anybody.
     fn damage(&self, job: &Job) -> Vec<String> {
         if job.kind != JobKind::Verify || job.state != JobState::Succeeded {
             return Vec::new();

@@ -14,7 +14,7 @@ use crate::postgres::sql;
 
 /// What was taken away, as the statements that bring it back.
 #[derive(Debug, Default)]
-pub struct Relief {
+pub struct BulkLoad {
     back: Vec<String>,
 }
 
@@ -47,37 +47,37 @@ const REFERENCES: &str = "
 
 impl Apply<'_> {
     /// Relieves these tables, if nobody reads them now.
-    pub(super) async fn relieve(
+    pub(super) async fn begin_bulk_load(
         &mut self,
         tables: &BTreeSet<&str>,
-    ) -> Result<Relief, DatabaseError> {
+    ) -> Result<BulkLoad, DatabaseError> {
         if tables.is_empty() || !self.lock_against_readers(tables).await? {
-            return Ok(Relief::default());
+            return Ok(BulkLoad::default());
         }
         let relieved = sql::regclasses(self.named(tables));
         let which = |column: &str| format!("AND {column} = ANY ({relieved})");
         let (from, to, of) = (which("c.conrelid"), which("c.confrelid"), which("i.indrelid"));
         let references = format!("{REFERENCES} {from} {to} ORDER BY c.conname COLLATE \"C\"");
         let indexes = format!("{INDEXES} {of} ORDER BY c.relname COLLATE \"C\"");
-        let mut relief = Relief::default();
+        let mut bulk_load = BulkLoad::default();
         for query in [indexes, references] {
             let found: Vec<(String, String)> =
                 self.session.rows(query).await.trying("look for indexes and references")?;
             for (away, back) in found {
                 self.run("put an index or a reference aside", away).await?;
-                relief.back.push(back);
+                bulk_load.back.push(back);
             }
         }
-        Ok(relief)
+        Ok(bulk_load)
     }
 
     /// Brings everything back, over the rows that are there now.
-    pub(super) async fn end_relief(&mut self, relief: Relief) -> Result<(), DatabaseError> {
-        if relief.back.is_empty() {
+    pub(super) async fn end_bulk_load(&mut self, bulk_load: BulkLoad) -> Result<(), DatabaseError> {
+        if bulk_load.back.is_empty() {
             return Ok(());
         }
         self.run("choose a tablespace", "SET LOCAL default_tablespace = ''".into()).await?;
-        for back in relief.back {
+        for back in bulk_load.back {
             self.run("bring an index or a reference back", back).await?;
         }
         Ok(())
@@ -95,13 +95,13 @@ impl Apply<'_> {
     ) -> Result<bool, DatabaseError> {
         const WHAT: &str = "lock nearly empty tables";
         let lock = format!(
-            "SAVEPOINT relief; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT",
+            "SAVEPOINT bulk_load; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT",
             self.named(tables).map(sql::table).collect::<Vec<_>>().join(", ")
         );
         match self.session.run(lock).await {
             Ok(_) => Ok(true),
             Err(error) if is_lock_timeout(&error) => {
-                self.run(WHAT, "ROLLBACK TO SAVEPOINT relief".into()).await?;
+                self.run(WHAT, "ROLLBACK TO SAVEPOINT bulk_load".into()).await?;
                 Ok(false)
             }
             Err(error) => Err(error).trying(WHAT),

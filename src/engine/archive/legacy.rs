@@ -2,13 +2,13 @@
 //!
 //! It is put in the place of the live tables, within a transaction that is rolled back, and then
 //! captured like them. PostgreSQL itself so brings every value into its own form, and what the files
-//! lack comes from the live row with the same natural key (`postgres/older.sql`). Nothing of the
+//! lack comes from the live row with the same natural key (`postgres/legacy.sql`). Nothing of the
 //! database is changed.
 
 use tokio::sync::mpsc;
 
 use super::import::{Imported, NewBackup, SYSTEM, note_author};
-use super::older_files::OlderBackup;
+use super::legacy_files::OlderBackup;
 use super::rebuild::malformed;
 use crate::engine::live::Labelled;
 use crate::engine::{Engine, EngineError, Phase, Run};

@@ -7,7 +7,7 @@ use crate::model::{ChunkId, Part};
 use crate::tree::{ChunkSource, Cursor, Head, Layout, Row};
 
 /// Finds one key in the trees of snapshots that follow each other.
-pub struct Seeker<'l, S> {
+pub struct RowFinder<'l, S> {
     source: S,
     layout: &'l Layout,
     key: &'l [u8],
@@ -26,7 +26,7 @@ struct Known {
     row: Option<Row>,
 }
 
-impl<'l, S: ChunkSource> Seeker<'l, S> {
+impl<'l, S: ChunkSource> RowFinder<'l, S> {
     /// For this key of rows of this layout.
     pub fn new(source: S, layout: &'l Layout, key: &'l [u8]) -> Self {
         Self { source, layout, key, known: BTreeMap::new(), home: None }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::model::KeyKind;
     use crate::tree::split::Splitter;
-    use crate::tree::{ChunkSink, Malformed, Place, TreeBuilder};
+    use crate::tree::{ChunkPosition, ChunkSink, Malformed, TreeBuilder};
 
     /// Chunks in memory; notes which are read.
     #[derive(Default)]
@@ -109,7 +109,12 @@ mod tests {
     impl ChunkSink for Chunks {
         type Error = Malformed;
 
-        fn put(&mut self, _: &Place<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Malformed> {
+        fn put(
+            &mut self,
+            _: &ChunkPosition<'_>,
+            id: ChunkId,
+            bytes: Vec<u8>,
+        ) -> Result<(), Malformed> {
             self.kept.insert(id, bytes.into());
             Ok(())
         }
@@ -156,9 +161,9 @@ mod tests {
         }
         let roots: Vec<_> = plans.iter().map(|edits| chunks.build(&layout, edits)).collect();
 
-        let mut seeker = Seeker::new(&chunks, &layout, b"key-05000");
+        let mut finder = RowFinder::new(&chunks, &layout, b"key-05000");
         let mut find = |root| {
-            let found = seeker.find(&[(part, root)]).expect("all chunks");
+            let found = finder.find(&[(part, root)]).expect("all chunks");
             (found.map(|(_, row)| row).expect("the row"), chunks.reads())
         };
         let was = b"key-05000\tas it was\tthen".to_vec();
@@ -180,9 +185,9 @@ mod tests {
         let empty = TreeBuilder::new(&layout, Splitter::default());
         let empty = empty.finish(&mut chunks).expect("memory takes all").id;
 
-        let mut seeker = Seeker::new(&chunks, &layout, b"key-00001");
+        let mut finder = RowFinder::new(&chunks, &layout, b"key-00001");
         let mut part_with = |parts: [_; 2]| {
-            let found = seeker.find(&parts).expect("all chunks");
+            let found = finder.find(&parts).expect("all chunks");
             (found.map(|(part, _)| part.name), chunks.reads())
         };
         assert_eq!(part_with([(manual, full), (public, empty)]), (Some("prefixes"), 4));
