@@ -25,13 +25,13 @@ describe('with tokens', () => {
     const token = tokenFor('admin');
     const { page, complaints } = await open(browser, service.base);
     await page.goto('/');
-    const prompt = page.getByRole('dialog', { name: 'Who is there?' });
+    const prompt = page.getByRole('dialog', { name: 'Sign in' });
     await prompt.getByLabel('Token').fill('ipr_wrong');
-    await prompt.getByRole('button', { name: 'Go on' }).click();
+    await prompt.getByRole('button', { name: 'Sign in' }).click();
     await prompt.getByRole('alert').getByText('does not know this token').waitFor();
     expect(await barriers(page)).toEqual([]);
     await prompt.getByLabel('Token').fill(token);
-    await prompt.getByRole('button', { name: 'Go on' }).click();
+    await prompt.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('button', { name: 'Of all', exact: true }).waitFor();
     await page.getByText('the-admin').first().waitFor();
     await page.reload();

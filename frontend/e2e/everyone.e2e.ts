@@ -45,11 +45,11 @@ interface Place {
 
 const PLACES: Place[] = [
   { name: 'timeline', path: () => '/', ready: (page) => page.getByText('1,200 backups', { exact: true }).waitFor() },
-  { name: 'details', path: () => `/backups/${id}`, ready: (page) => page.getByText('Every byte is there and right').waitFor() },
+  { name: 'details', path: () => `/backups/${id}`, ready: (page) => page.getByText('Verified: no damage').waitFor() },
   { name: 'restore', path: () => `/restore/${id}`, ready: (page) => page.getByText(/This brings back/).waitFor() },
   { name: 'compare', path: () => `/compare/${id}/live`, ready: openTree },
   { name: 'cleanup', path: () => '/cleanup', ready: (page) => page.getByText(/would go/).first().waitFor() },
-  { name: 'history', path: () => '/history?table=prefix&key=manual-prod-vrf-copy-10-1-0-0-16', ready: (page) => page.getByText('It came').waitFor() },
+  { name: 'history', path: () => '/history?table=prefix&key=manual-prod-vrf-copy-10-1-0-0-16', ready: (page) => page.getByText('Created', { exact: true }).first().waitFor() },
   { name: 'statistics', path: () => '/statistics', ready: (page) => page.getByText('Deduplication').waitFor() },
   { name: 'activity', path: () => '/activity', ready: (page) => page.getByText('Who did what').waitFor() },
 ];

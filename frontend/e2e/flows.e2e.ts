@@ -118,7 +118,7 @@ describe('a day with the plan', () => {
     await page.goto('/history');
     await page.getByLabel('Key of the row').fill('manual-prod-vrf-copy-10-1-0-0-16');
     await page.getByRole('button', { name: 'Show its history' }).click();
-    await page.getByRole('heading', { name: 'It came' }).first().waitFor();
+    await page.getByRole('heading', { name: 'Created' }).first().waitFor();
     await page.getByLabel('Key of the row').fill('no-such-prefix');
     await page.getByRole('button', { name: 'Show its history' }).click();
     await page.getByRole('heading', { name: 'No backup has this row' }).waitFor();
@@ -155,7 +155,7 @@ describe('a day with the plan', () => {
     await page.goto(`/backups/${before}`);
     const panel = page.getByRole('complementary', { name: `Backup ${before}` });
     await panel.getByRole('button', { name: 'Verify now' }).click();
-    await panel.getByText('Every byte is there and right').waitFor();
+    await panel.getByText('Verified: no damage').waitFor();
     await panel.getByRole('button', { name: 'Pin' }).click();
     await panel.getByText('Pinned').waitFor();
     await panel.getByLabel('New label, name: value').fill('change: CHG-20931');

@@ -44,7 +44,7 @@ describe('the page', () => {
     await first.page.goto('/');
     await first.page.getByLabel('Description of the new backup').fill(name);
     await first.page.getByRole('button', { name: 'Back up now' }).click();
-    await first.page.getByRole('complementary', { name: 'What is going on' }).getByText('It goes on without this tab.').waitFor();
+    await first.page.getByRole('complementary', { name: 'What is going on' }).getByText('Runs in the background.').waitFor();
     await first.page.context().close();
 
     const second = await open(browser, service.base);

@@ -177,7 +177,7 @@ describe('the browser of changes', () => {
   it('filters by the dataset that is clicked', async () => {
     const browser = mount(ChangeBrowser, { global, props: { counts: { ...counts, vrfs: { added: 1, changed: 0, touched: 0, removed: 0 } }, changes, truncated: false, kindNames } });
     await browser.findAll('button.name').find((button) => button.text() === 'VRFs')?.trigger('click');
-    expect(browser.text()).toContain('No row is like that');
+    expect(browser.text()).toContain('No match');
   });
 
   it('shows a network with what is within it', () => {

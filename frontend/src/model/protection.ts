@@ -41,9 +41,9 @@ function bad(sentence: string, mend: Mend, word = 'Not protected.'): Verdict {
 
 function unreachable(silence: NonNullable<Known['silence']>): Verdict {
   if (silence.status === 401) {
-    return { level: 'unknown', word: 'Who is there?', sentence: 'The service asks for a token.', mend: 'give-token' };
+    return { level: 'unknown', word: 'Sign in.', sentence: 'This service needs a token.', mend: 'give-token' };
   }
-  return bad(silence.detail, 'retry', 'Out of sight.');
+  return bad(silence.detail, 'retry', 'Service unreachable.');
 }
 
 /** The last scheduled run failed, and no backup was made since. */

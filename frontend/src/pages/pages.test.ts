@@ -90,7 +90,7 @@ describe('the page of a restore', () => {
     take(restore('r4', { state: 'failed', problem: problem('busy', 409) }));
     await flushPromises();
     await press(page, /Try again/);
-    expect(page.text()).toContain('Only a part of it');
+    expect(page.text()).toContain('Restore only part');
   });
 
   it('says why a restore could not be begun', async () => {

@@ -34,7 +34,7 @@ describe('a verification of everything', () => {
   }
 
   it('says that all is whole only if the store is, too', async () => {
-    expect(await verified([])).toMatchObject({ text: expect.stringContaining('Every byte of 1 backup is there and right') as string, isError: false });
+    expect(await verified([])).toMatchObject({ text: expect.stringContaining('1 backup verified: no damage') as string, isError: false });
     document.body.innerHTML = '';
     expect(await verified(['pack x is cut off'])).toMatchObject({ text: expect.stringContaining('pack x is cut off') as string, isError: false });
   });
