@@ -21,7 +21,7 @@ use crate::service::access::NotLetIn;
 use crate::service::jobs::public_problem;
 use crate::service::{Role, ServiceError};
 
-/// Why a call was not answered as it wished.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// A use case failed.
@@ -33,22 +33,20 @@ pub enum ApiError {
     /// A job did not succeed.
     #[error("{}", .0.detail)]
     Job(Box<Problem>),
-    /// What was asked makes no sense.
+    /// The request is malformed.
     #[error("{0}")]
     Malformed(String),
     /// The caller is not known.
     #[error(transparent)]
     NotLetIn(#[from] NotLetIn),
     /// The request was sent to a name that is not the service's own.
-    #[error(
-        "this service is not called by that name; whoever runs it may allow it (--allowed-host)"
-    )]
+    #[error("unknown host name; allow it with --allowed-host")]
     UnknownHost,
-    /// A page of others wants to change something.
-    #[error("a page of another origin may not change anything here")]
+    /// The request came from a page of another origin.
+    #[error("cross-origin requests are not allowed; allow the origin with --cors-origin")]
     ForeignOrigin,
     /// The caller may not do this.
-    #[error("this needs the role {needed:?}; {name} has {role:?}")]
+    #[error("requires the role {needed:?}; {name} has {role:?}")]
     Forbidden {
         /// Who calls.
         name: String,
@@ -57,11 +55,11 @@ pub enum ApiError {
         /// What they would have to be.
         needed: Role,
     },
-    /// The API has no such path.
-    #[error("there is no such call; /docs shows those that there are")]
+    /// No endpoint has this path.
+    #[error("no such endpoint; see /docs")]
     NoSuchCall,
     /// The path has no such method.
-    #[error("this path does not take that method; /docs shows those that it takes")]
+    #[error("method not allowed on this path; see /docs")]
     MethodNotAllowed,
     /// The body is larger than is taken.
     #[error("{0}")]
@@ -70,18 +68,16 @@ pub enum ApiError {
     #[error("{0}")]
     UnsupportedMediaType(String),
     /// The caller has as many of these under way as one may have.
-    #[error(
-        "you have {0} of these under way, as many as one may have; try again when one has ended"
-    )]
+    #[error("you have {0} of these open, the maximum for one caller; try again when one has ended")]
     TooManyAtOnce(usize),
-    /// Too many calls at once.
-    #[error("too many calls are under way; try again in a moment")]
+    /// Too many requests are in progress.
+    #[error("too many requests in progress; try again later")]
     Overloaded,
-    /// It took too long.
-    #[error("this took longer than {0} s and was given up; nothing was changed")]
+    /// The request timed out.
+    #[error("timed out after {0} s; nothing was changed")]
     TimedOut(u64),
-    /// A handler broke down.
-    #[error("an inner failure; the service's log says more")]
+    /// A handler panicked.
+    #[error("internal error; see the service log")]
     Panicked,
 }
 
@@ -94,29 +90,29 @@ impl ApiError {
             Self::Engine(error) => public_problem(error),
             Self::Service(error) => problem_of_service(error),
             Self::Job(problem) => (**problem).clone(),
-            Self::Malformed(_) => new(400, "malformed_request", "The request is malformed"),
+            Self::Malformed(_) => new(400, "malformed_request", "Malformed request"),
             Self::NotLetIn(NotLetIn::NoToken | NotLetIn::UnknownToken) => {
-                new(401, "unauthenticated", "Who are you?")
+                new(401, "unauthenticated", "Authentication required")
             }
             Self::NotLetIn(NotLetIn::TooManyUnknownTokens(_)) => {
                 new(429, "too_many_attempts", "Too many attempts")
             }
             Self::NotLetIn(NotLetIn::Unreadable) => {
-                new(503, "tokens_unreadable", "Nobody can be let in")
+                new(503, "tokens_unreadable", "Tokens unreadable")
             }
-            Self::UnknownHost => new(421, "unknown_host", "Not meant for this service"),
-            Self::ForeignOrigin => new(403, "foreign_origin", "Not allowed"),
-            Self::Forbidden { .. } => new(403, "forbidden", "Not allowed"),
-            Self::NoSuchCall => new(404, "no_such_call", "No such call"),
-            Self::MethodNotAllowed => new(405, "method_not_allowed", "No such method"),
-            Self::TooLarge(_) => new(413, "too_large", "The body is too large"),
+            Self::UnknownHost => new(421, "unknown_host", "Unknown host"),
+            Self::ForeignOrigin => new(403, "foreign_origin", "Cross-origin request"),
+            Self::Forbidden { .. } => new(403, "forbidden", "Forbidden"),
+            Self::NoSuchCall => new(404, "no_such_call", "No such endpoint"),
+            Self::MethodNotAllowed => new(405, "method_not_allowed", "Method not allowed"),
+            Self::TooLarge(_) => new(413, "too_large", "Body too large"),
             Self::UnsupportedMediaType(_) => {
-                new(415, "unsupported_media_type", "The body is of another kind")
+                new(415, "unsupported_media_type", "Unsupported media type")
             }
-            Self::TooManyAtOnce(_) => new(429, "too_many_at_once", "Too many at once"),
-            Self::Overloaded => new(503, "overloaded", "Too many calls"),
-            Self::TimedOut(_) => new(503, "timed_out", "It took too long"),
-            Self::Panicked => new(500, "failed", "It failed"),
+            Self::TooManyAtOnce(_) => new(429, "too_many_at_once", "Too many concurrent requests"),
+            Self::Overloaded => new(503, "overloaded", "Overloaded"),
+            Self::TimedOut(_) => new(503, "timed_out", "Timed out"),
+            Self::Panicked => new(500, "failed", "Internal error"),
         }
     }
 }
@@ -124,21 +120,17 @@ impl ApiError {
 fn problem_of_service(error: &ServiceError) -> Problem {
     let new = |status, code, title| Problem::new(status, code, title, error.to_string());
     match error {
-        ServiceError::MalformedJobId(_) => {
-            new(400, "malformed_request", "The request is malformed")
-        }
+        ServiceError::MalformedJobId(_) => new(400, "malformed_request", "Malformed request"),
         ServiceError::NoSuchJob(_) => new(404, "no_such_job", "No such job"),
-        ServiceError::Busy(_) => new(409, "busy", "Another run is under way"),
-        ServiceError::NotCancellable { .. } => {
-            new(409, "not_cancellable", "The job cannot be cancelled")
-        }
+        ServiceError::Busy(_) => new(409, "busy", "Busy"),
+        ServiceError::NotCancellable { .. } => new(409, "not_cancellable", "Job not cancellable"),
         ServiceError::TooManyJobs(_) | ServiceError::TooManyJobsOfOneCaller(_) => {
-            new(429, "too_many_jobs", "Too many jobs wait")
+            new(429, "too_many_jobs", "Too many jobs")
         }
         ServiceError::ShuttingDown => new(503, "shutting_down", "The service is shutting down"),
         ServiceError::State { .. } | ServiceError::StateInUse(_) | ServiceError::Tokens(_) => {
-            let detail = "the service cannot use its state folder; its log says why";
-            Problem::new(500, "failed", "It failed", detail)
+            let detail = "the state folder cannot be used; see the service log";
+            Problem::new(500, "failed", "Internal error", detail)
         }
     }
 }

@@ -11,30 +11,30 @@ use super::output::plain;
 use crate::engine::{Annotated, Annotation, EngineError};
 use crate::model::BackupId;
 
-/// Change what is said of a backup: its description, its pin, its labels
+/// Change the description, pin or labels of a backup
 ///
 /// The content of a backup never changes. Every cleanup keeps a pinned backup.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub struct Arguments {
-    /// The backup's id, as `list` shows it
+    /// Backup id, as `list` shows it
     id: String,
-    /// What to call it
+    /// New description
     #[arg(long, value_name = "TEXT", group = "what")]
     description: Option<String>,
-    /// Let every cleanup keep it
+    /// Pin the backup: every cleanup keeps it
     #[arg(long, group = "what", conflicts_with = "unpin")]
     pin: bool,
-    /// Let cleanups judge it by its age again
+    /// Unpin the backup: retention rules apply again
     #[arg(long, group = "what")]
     unpin: bool,
-    /// Set a label, or take it away with `KEY=`; may be given more than once
+    /// Set a label as KEY=VALUE, or remove it with KEY=; repeatable
     #[arg(long, value_name = "KEY=VALUE", group = "what")]
     label: Vec<String>,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let annotation = self.annotation()?;

@@ -10,19 +10,19 @@ use crate::model::MissingTable;
 
 /// Create a backup
 ///
-/// Reads one consistent snapshot of all tables while the application goes on, and stores what is
-/// not in the store yet. The new backup is complete: no other is needed to restore it.
+/// Reads one consistent snapshot of all tables without blocking the application, and stores only
+/// new data. Every backup is complete: a restore needs no other backup.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// What to call it, for example "Before the VLAN import"
+    /// Description, for example "Before the VLAN import"
     description: Option<String>,
-    /// Go on where the database lacks a table that the backup before has
+    /// Back up even if a table of the previous backup is missing
     #[arg(long)]
     allow_missing_tables: bool,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
         let request = BackupRequest {

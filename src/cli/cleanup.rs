@@ -10,28 +10,28 @@ use super::output::{plain, size, table};
 use crate::engine::{CleanupReport, Judged};
 use crate::model::{Policy, Reason};
 
-/// Keep the newest backups and whatever is pinned, delete the others
+/// Delete backups that no retention rule keeps
 ///
-/// The other rules keep more, never less. Safety backups of restores age out by a rule of their own
-/// and take no place; damaged backups take no place of good ones. The newest good backup always
-/// stays. Does not ask.
+/// A backup is kept if any rule keeps it. Pinned backups and the newest good backup always stay.
+/// Safety backups follow --keep-pre-restore only and do not count toward other rules; damaged
+/// backups do not displace good ones. Does not ask.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How many of the newest to keep
+    /// Number of newest backups to keep
     #[arg(default_value_t = Policy::LAST)]
     keep: usize,
     #[command(flatten)]
     rules: KeepRules,
-    /// Delete also the last backup if no rule keeps it
+    /// Allow deleting all backups
     #[arg(long)]
     allow_empty: bool,
-    /// Only show what would go
+    /// Show what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine().await?;
         let allow_empty = self.allow_empty;
@@ -46,15 +46,15 @@ impl Arguments {
 fn why(judged: &Judged) -> String {
     let word = |reason: &Reason| match reason {
         Reason::Pinned => "pinned",
-        Reason::Last => "among the newest",
+        Reason::Last => "one of the newest",
         Reason::Hourly => "hourly",
         Reason::Daily => "daily",
         Reason::Weekly => "weekly",
         Reason::Monthly => "monthly",
         Reason::Yearly => "yearly",
-        Reason::Within => "young enough",
-        Reason::PreRestore => "kept by a restore not long ago",
-        Reason::NewestGood => "the newest good one",
+        Reason::Within => "within the period",
+        Reason::PreRestore => "safety backup of a recent restore",
+        Reason::NewestGood => "newest good backup",
         Reason::StateUnreadable => "may be pinned: its state cannot be read",
     };
     judged.kept_because.iter().map(word).collect::<Vec<_>>().join(", ")

@@ -10,7 +10,7 @@ use super::prompt::Answer;
 use super::{DEFAULT_STORE, Global, output, progress};
 use crate::engine::{Engine, EngineError, Run};
 
-/// The surroundings of a verb.
+/// The context of a command.
 #[derive(Debug, Clone)]
 pub struct Context {
     global: Global,

@@ -8,15 +8,15 @@ use super::output::{plain, plural, size};
 use crate::engine::{Deleted, EngineError, Freed};
 use crate::model::BackupId;
 
-/// Delete one backup and free what no other needs
+/// Delete one backup and free the space that only it uses
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The backup's id, as `list` shows it
+    /// Backup id, as `list` shows it
     id: String,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let answer = context.expect_answer().await?;
@@ -45,7 +45,7 @@ fn text(deleted: &Deleted) -> String {
 pub fn freed(freed: &Freed) -> String {
     let mut words = format!("{} freed ({})", size(freed.bytes), plural(freed.packs, "pack"));
     if freed.pending_bytes > 0 {
-        words += &format!("; {} more once the time of grace is over", size(freed.pending_bytes));
+        words += &format!("; {} more after the grace period", size(freed.pending_bytes));
     }
     for note in &freed.notes {
         words += &format!("\n{note}");

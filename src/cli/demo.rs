@@ -13,30 +13,28 @@ use crate::embedded::sample::{self, PlanSize};
 use crate::embedded::{Options, PrivatePostgres};
 use crate::engine::EngineError;
 
-/// See it all at work, on a private PostgreSQL with a sample address plan
+/// Run a demonstration on a private PostgreSQL with sample data
 ///
-/// Starts a PostgreSQL of its own, loads a plan, takes a backup, makes a realistic mess, shows what
-/// differs, rewinds, and shows that nothing differs any more. On a terminal it then opens the web
-/// page on it all, until Ctrl-C. Touches nothing else, and leaves nothing behind.
+/// Starts a private PostgreSQL, loads an address plan, creates a backup, damages the plan, shows the
+/// differences, restores, and shows that nothing differs. On a terminal it then opens the web page
+/// until Ctrl-C. Changes nothing else and removes everything at the end.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How many prefixes the plan has
+    /// Number of prefixes in the sample plan
     #[arg(long, default_value_t = 5_000)]
     prefixes: u64,
-    /// End without the page
+    /// Exit without opening the web page
     #[arg(long)]
     no_page: bool,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         if context.json() {
-            return Err(CliError::Options(anyhow::anyhow!(
-                "a demo is for people: leave --json out"
-            )));
+            return Err(CliError::Options(anyhow::anyhow!("demo does not support --json")));
         }
-        step("A private PostgreSQL, and a sample address plan in it");
+        step("Starting a private PostgreSQL with a sample address plan");
         let options = Options { durable: false, ..Options::default() };
         let server =
             PrivatePostgres::start(options).await.context("cannot start a private PostgreSQL")?;
@@ -56,7 +54,7 @@ impl Arguments {
         if self.no_page || !std::io::stdout().is_terminal() {
             return Ok(());
         }
-        step("The page");
+        step("Web page");
         verb(&context, &["serve", "--listen", "127.0.0.1:0", "--open"]).await
     }
 
@@ -68,11 +66,11 @@ impl Arguments {
             "{} VRFs, {} VPCs, {} associations, {} manual prefixes, {} subnets, {} public IPs",
             rows.vrfs, rows.vpcs, rows.associations, rows.manual, rows.subnets, rows.public_ips
         ));
-        step("A restore point before the big import");
+        step("Creating a backup before the import");
         verb(context, &["backup", "Before the big import"]).await?;
         let before = context.engine().await?.list().await?.backups.remove(0).info.backup_id;
 
-        step("The import goes wrong, and so does the attempt to mend it");
+        step("The import fails, and so does the attempt to repair it");
         for mishap in sample::make_mess(&mut plan).await.context("cannot make the mess")? {
             output::text(&format!(
                 "{}: {}",
@@ -80,13 +78,13 @@ impl Arguments {
                 output::plural(mishap.rows, "row")
             ));
         }
-        step("What differs now");
+        step("Differences now");
         verb(context, &["diff", before.as_str(), "--limit", "3"]).await?;
         step("Rewind");
         verb(context, &["restore", before.as_str(), "--yes"]).await?;
-        step("What differs after the rewind");
+        step("Differences after the restore");
         verb(context, &["diff", before.as_str()]).await?;
-        step("The timeline, and what it costs");
+        step("Backups and storage");
         verb(context, &["list"]).await?;
         verb(context, &["verify"]).await?;
         verb(context, &["stats"]).await

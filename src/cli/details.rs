@@ -8,15 +8,15 @@ use super::output::{numbers, plain, size, table, time};
 use crate::engine::{BackupInfo, Details, EngineError};
 use crate::model::{BackupId, BackupKind, Source};
 
-/// Show everything about one backup: metadata, files, sizes, validation
+/// Show metadata, files, sizes and validation of one backup
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The backup's id, as `list` shows it
+    /// Backup id, as `list` shows it
     id: String,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let details = context.engine().await?.details(&id).await?;

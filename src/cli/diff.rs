@@ -9,22 +9,21 @@ use super::output::{count, numbers, plain, table};
 use crate::engine::{CellChange, ChangeKind, DiffReport, Formulas, Point, RowChange, RowForm};
 use crate::model::RowCounts;
 
-/// Show the rows that differ between two backups, or a backup and the live database
+/// Show rows that differ between two backups, or a backup and live
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A backup's id, or `live`
+    /// Backup id, or `live`
     from: String,
-    /// A backup's id, or `live`
+    /// Backup id, or `live`
     #[arg(default_value = "live")]
     to: String,
-    /// Changed rows of each dataset to list [default: 20; with --json 1000]
+    /// Number of rows to list per dataset [default: 20; with --json 1000]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Write every row that differs, for other programs: a line for each cell, or for each row
+    /// Write all differing rows in this format
     #[arg(long, conflicts_with = "limit")]
     format: Option<Format>,
-    /// In CSV, put an apostrophe in front of what a spreadsheet would take for a formula; every field
-    /// is exactly the value otherwise
+    /// How CSV output treats values that a spreadsheet would run as a formula
     #[arg(long, value_enum, default_value_t = CsvFormulas::Raw, value_name = "FORM")]
     csv_formulas: CsvFormulas,
 }
@@ -32,23 +31,23 @@ pub struct Arguments {
 /// How CSV gives texts that begin like formulas.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CsvFormulas {
-    /// As they are
+    /// Write the value unchanged
     Raw,
-    /// With an apostrophe in front
+    /// Put an apostrophe in front of the value
     Escape,
 }
 
 /// A form for other programs.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// Lines of dataset, table, key, change, column, old, new
+    /// One line per cell: dataset, table, key, change, column, old, new
     Csv,
-    /// JSON objects
+    /// One JSON object per row
     Jsonl,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let (from, to): (Point, Point) = (self.from.parse()?, self.to.parse()?);
         let limit = self.limit.unwrap_or(if context.json() { 1000 } else { 20 });

@@ -13,9 +13,7 @@ pub enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// There is nobody to answer a question.
-    #[error(
-        "this asks before it acts, but there is no terminal and nothing on standard input: add --yes"
-    )]
+    #[error("confirmation required but stdin is not a terminal and is empty; pass --yes")]
     NobodyToAsk,
     /// The answer was no.
     #[error("not confirmed; nothing was changed")]

@@ -13,20 +13,19 @@ use super::output_file::OutputFile;
 use crate::engine::{Download, EngineError};
 use crate::model::{BackupId, Dataset, visible_lines};
 
-/// Write a backup as a tar archive of its four JSON files, which `import` takes
+/// Write a backup as a tar archive of its four JSON files
 ///
-/// The archive holds every column of every row, and what makes an import exact: the tables' shape,
-/// the sequences and the root hashes.
+/// The archive contains every column of every row, and the metadata that an exact `import` needs:
+/// table definitions, sequences and root hashes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The backup's id, as `list` shows it
+    /// Backup id, as `list` shows it
     id: String,
-    /// The file to write, or - for standard output [default: ipam-rewind-ID.tar, or the dataset's
-    /// file name]. A regular file is replaced by a whole one only; a device or a FIFO is written in
-    /// place
+    /// Output file, or - for standard output [default: ipam-rewind-ID.tar, or the dataset's file
+    /// name]. A regular file is replaced atomically; a device or FIFO is written in place
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write only the JSON file of this dataset (vrfs, prefixes, vpcs, public_ips)
+    /// Write only the JSON file of this dataset: vrfs, prefixes, vpcs or public_ips
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
 }
@@ -42,7 +41,7 @@ struct Exported {
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let dataset = self.dataset.as_deref().map(str::parse::<Dataset>).transpose();

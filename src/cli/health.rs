@@ -16,18 +16,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// Ask a running service whether it is well: for containers and other watchers
+/// Check the health of a running service
 ///
-/// Ends with 1 if it does not answer or says that it fails, and says why.
+/// Exits with 1 and a reason if the service does not answer or reports a failure.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where the service is
+    /// URL of the service
     #[arg(long, default_value = "http://127.0.0.1:8000", value_name = "URL")]
     url: String,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let health = self.ask().await?;
         context.print(&health, text);

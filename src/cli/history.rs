@@ -8,20 +8,20 @@ use super::error::CliError;
 use super::output::{self, count, numbers, plain, plural, table, whole};
 use crate::engine::{History, RowVersion, VersionKind};
 
-/// Show what became of one row through all backups, newest first
+/// Show the versions of one row in all backups, newest first
 ///
-/// Only the backups are looked at; `diff ID` compares one with the live database. That no backup has
-/// the row is an answer, not a failure.
+/// Reads backups only; `diff ID` compares one with the live database. Exits with 0 if no backup has
+/// the row.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// vrf, vpc, prefix, vpc_prefix_association or device42_ipaddress
+    /// Table: vrf, vpc, prefix, vpc_prefix_association or device42_ipaddress
     table: String,
-    /// The row's key as `diff` shows it; several columns are joined by ", "
+    /// Key as `diff` shows it; several columns are separated by ", "
     key: String,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let history = context.engine().await?.history(&self.table, &self.key).await?;
         context.print(&history, text);

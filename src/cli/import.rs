@@ -9,22 +9,22 @@ use super::error::CliError;
 use super::output::{plain, size};
 use crate::engine::{EngineError, Imported, Run};
 
-/// Make a backup of an archive that `export` wrote
+/// Import a backup from an archive that `export` wrote
 ///
-/// The backup is exactly the one that was exported: its rows are hashed again, and it appears in the
-/// list only if they are those that the archive names. It keeps its id if that is free.
+/// The rows are hashed again and must match the hashes in the archive. The backup keeps its id if
+/// that id is free.
 ///
-/// A folder is taken as an unpacked archive or, if its files are those of the older form, as such a
-/// backup. What these files lack is then taken from the database where it has the same row, or made
-/// up; the import says what.
+/// A folder is read as an unpacked archive, or as a legacy backup if it contains such files. Values
+/// that a legacy backup lacks are taken from the same row in the database, or derived; the import
+/// lists them.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The archive, a folder, or - for an archive on standard input
+    /// Archive, folder, or - for an archive on standard input
     source: PathBuf,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
         let source = &self.source;

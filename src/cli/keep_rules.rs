@@ -8,26 +8,26 @@ use crate::model::{Age, Policy};
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[expect(clippy::struct_field_names, reason = "they are called as the options are")]
 pub struct KeepRules {
-    /// Also keep the newest of each of the last N hours that have a backup
+    /// Keep the newest backup of each of the last N hours that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_hourly: usize,
-    /// Also keep the newest of each of the last N days that have a backup
+    /// Keep the newest backup of each of the last N days that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_daily: usize,
-    /// Also keep the newest of each of the last N weeks that have a backup
+    /// Keep the newest backup of each of the last N weeks that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_weekly: usize,
-    /// Also keep the newest of each of the last N months that have a backup
+    /// Keep the newest backup of each of the last N months that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_monthly: usize,
-    /// Also keep the newest of each of the last N years that have a backup
+    /// Keep the newest backup of each of the last N years that have one
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep_yearly: usize,
-    /// Also keep all that are younger than this, counted from the newest (36h, 14d, 8w)
+    /// Keep all backups younger than this, relative to the newest (36h, 14d, 8w)
     #[arg(long, value_name = "AGE")]
     keep_within: Option<Age>,
-    /// Keep safety backups of restores for this long, counted from the newest backup; the other
-    /// rules neither keep nor count them
+    /// Keep safety backups for this long, relative to the newest backup; they do not count toward
+    /// other rules
     #[arg(long, value_name = "AGE", default_value_t = Age::days(Policy::PRE_RESTORE_DAYS))]
     keep_pre_restore: Age,
 }

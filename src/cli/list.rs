@@ -16,7 +16,7 @@ use crate::store::StoreError;
 pub struct Arguments {}
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let list = match context.engine().await {
             Ok(engine) => engine.list().await?,

@@ -1,4 +1,4 @@
-//! The terminal's face of the engine: one file a verb.
+//! The terminal's face of the engine: one file a command.
 
 mod annotate;
 mod backup;
@@ -44,12 +44,11 @@ use error::CliError;
 
 use crate::threads;
 
-/// Snapshots of an IPAM database, and the way back.
+/// Row-level backup, diff and restore for an IPAM database in PostgreSQL.
 ///
-/// Every backup is complete and costs only what changed. A restore replaces all current rows by
-/// those of a backup: what is not in the backup is gone afterwards, what is in it is back exactly.
-/// It is one transaction, proven before it is committed, and keeps what it replaces as a backup of
-/// its own, so that it can be undone.
+/// Every backup is complete and stores only changed data. A restore makes the live rows identical to
+/// a backup. It runs in one transaction, verifies the result before committing, and saves the
+/// previous state as a backup, so that it can be undone.
 #[derive(Debug, Parser)]
 #[command(name = "ipam-rewind", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = exit::HELP)]
@@ -63,38 +62,38 @@ pub struct Cli {
 /// Where the store is unless something else is said.
 const DEFAULT_STORE: &str = "/app/backups";
 
-/// What every verb takes.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 struct Global {
-    /// The database, as postgres://user@host/database. What stands here can be read in the process
-    /// list; a password belongs into the variable or into a file
+    /// Database, as postgres://user@host/database. Visible in the process list; pass passwords
+    /// through DATABASE_URL or --database-url-file
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
-    /// A file that holds the database's address, instead of --database-url
+    /// File that contains the database URL
     #[arg(long, global = true, value_name = "FILE")]
     database_url_file: Option<PathBuf>,
-    /// The store: a folder, or s3://bucket/prefix
+    /// Store: a folder, or s3://bucket/prefix
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
     #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
-    /// How many seconds a statement waits for a lock that somebody else holds in the database
+    /// Seconds to wait for a database lock that another session holds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     lock_timeout: u32,
-    /// How many MiB a row may have as COPY text. Reading one takes several times as much memory
+    /// Largest row to read, in MiB of COPY text; takes several times as much memory
     #[arg(long, global = true, value_name = "MIB", default_value_t = 64)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     max_row_size: u32,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
     yes: bool,
-    /// Print one JSON document, the body of the API's answer to the same call
+    /// Print one JSON document, as the API returns it
     #[arg(long, global = true)]
     json: bool,
-    /// Say more of what is done (twice: even more), on standard error
+    /// Log more to standard error; repeat for more detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Say nothing but results and errors
+    /// Print only results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
 }
@@ -120,8 +119,8 @@ enum Verb {
     Demo(demo::Arguments),
 }
 
-/// How long the end waits for threads that still work after an interruption. One that reads from a
-/// standard input where nothing comes would never end; a file that is left half-written is none.
+/// Grace period for blocking threads on shutdown. A thread that is blocked reading standard input
+/// never finishes.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs one verb and says how it ended.

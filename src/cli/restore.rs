@@ -20,41 +20,41 @@ const SHOWN: usize = 5;
 /// As many as the API's preview shows unless told otherwise.
 const SHOWN_AS_JSON: usize = 100;
 
-/// Replace all current rows by those of a backup
+/// Make the live rows identical to a backup
 ///
-/// First shows what would change and asks. Then, in one transaction: locks the tables against
-/// writers (readers go on), keeps the current state as a backup of its own, writes only the rows
-/// that differ, reads everything back and compares it with the backup, and commits only if all is
-/// equal. Whatever fails, the database is as it was.
+/// Shows a preview and asks for confirmation. Then, in one transaction: locks the tables against
+/// writers, saves the current state as a safety backup, writes only the rows that differ, reads the
+/// result back, and commits only if it equals the backup. If anything fails, the database is
+/// unchanged.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
-    /// The backup's id, as `list` shows it
+    /// Backup id, as `list` shows it
     id: String,
-    /// Only show what would change
+    /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Restore only this dataset (vrfs, prefixes, vpcs, public_ips), and what its rows need; may be
-    /// given more than once
+    /// Restore only this dataset (vrfs, prefixes, vpcs, public_ips) and the rows it depends on;
+    /// repeatable
     #[arg(long, value_name = "NAME")]
     dataset: Vec<String>,
-    /// Restore only what belongs to this VRF, and what its rows need
+    /// Restore only this VRF and the rows it depends on
     #[arg(long, value_name = "VRF_ID")]
     vrf: Option<String>,
-    /// Restore although the backup was taken from another database or cluster
+    /// Allow restoring a backup of another database or cluster
     #[arg(long)]
     into_other_database: bool,
-    /// Restore although columns were added since the backup: rows that come back get null or the default
-    /// in them, the others keep what they have
+    /// Allow columns that were added since the backup: re-created rows get null or the default,
+    /// other rows keep their values
     #[arg(long)]
     allow_schema_drift: bool,
-    /// Do not keep the current state as a backup: there is no undo then
+    /// Do not create a safety backup; the restore cannot be undone
     #[arg(long)]
     no_safety_backup: bool,
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let options = self.options()?;

@@ -33,37 +33,37 @@ pub enum LogFormat {
 
 /// Serve the API and the web page
 ///
-/// Long work goes on when the browser tab is closed. On SIGTERM or Ctrl-C no new work is taken;
-/// what runs may finish within the time of grace and is then ended cleanly: a restore that is cut
-/// off leaves the database as it was.
+/// Jobs continue when the browser tab is closed. On SIGTERM or Ctrl-C no new jobs start; running jobs
+/// may finish within the grace period and are then ended. An interrupted restore leaves the
+/// database unchanged.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
     #[command(flatten)]
     state: StateOption,
-    /// Serve a private PostgreSQL with a sample address plan, kept in this folder (and, unless a
-    /// store is named, its backups beside it); without a folder, all is gone afterwards
+    /// Serve a private PostgreSQL with a sample address plan, kept in this folder together with its
+    /// backups; without a folder, everything is removed at the end
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "", value_parser = Home::parse)]
     embedded: Option<Home>,
-    /// How many prefixes the sample plan has
+    /// Number of prefixes in the sample plan
     #[arg(long, value_name = "N", default_value_t = 5_000, requires = "embedded")]
     prefixes: u64,
-    /// Open the page in the browser of whoever sits here
+    /// Open the web page in the default browser
     #[arg(long)]
     open: bool,
-    /// How long running jobs may take to finish when the service is asked to end, in seconds
+    /// Grace period for running jobs on shutdown, in seconds
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     grace: u64,
-    /// How large an archive may be that is sent for import, in MiB
+    /// Largest archive to accept for import, in MiB
     #[arg(long, default_value_t = 4096, value_name = "MIB")]
     max_upload: u64,
-    /// How the log on standard error looks
+    /// Log format
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Print the OpenAPI document and end
+    /// Print the OpenAPI document and exit
     #[arg(long)]
     print_openapi: bool,
     #[command(flatten)]
@@ -73,7 +73,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         if self.print_openapi {
             output::text(&api::document_text());

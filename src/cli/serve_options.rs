@@ -18,26 +18,26 @@ const WEBHOOK_SECRET: &str = "WEBHOOK_SECRET";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "By itself")]
 pub struct PlanOptions {
-    /// When to back up, as a cron expression ("0 * * * *" is each full hour); may be repeated
+    /// Backup schedule as a cron expression ("0 * * * *" is every hour); repeatable
     #[arg(long, value_name = "CRON")]
     schedule: Vec<String>,
-    /// The time zone of the schedule, for example Europe/Berlin
+    /// Time zone of the schedule, for example Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     time_zone: String,
-    /// After each backup keep the N newest and what the other rules keep, delete the rest; pinned
-    /// backups and the newest good one stay
+    /// Keep the N newest backups and delete others after each backup; pinned backups and the newest
+    /// good one always stay
     #[arg(long, value_name = "N", default_value_t = Policy::LAST)]
     keep_last: usize,
-    /// Delete no backup, whatever the other rules say
+    /// Never delete backups automatically
     #[arg(long)]
     keep_all: bool,
     #[command(flatten)]
     rules: KeepRules,
-    /// Prove each backup again within this time, one after the other (7d, 4w)
+    /// Verify each backup again within this period (7d, 4w)
     #[arg(long, value_name = "AGE")]
     verify_within: Option<Age>,
-    /// Tell this address of failures, and of the first good backup after them; notices are signed
-    /// if the variable WEBHOOK_SECRET is set
+    /// URL to notify of failures and of the first success after them; signed if WEBHOOK_SECRET is
+    /// set
     #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
     webhook: Option<String>,
 }
@@ -46,19 +46,17 @@ pub struct PlanOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
 pub struct AccessOptions {
-    /// A name under which the service may be called, beside localhost and the address that it
-    /// listens on; may be repeated
+    /// Additional host name to accept in requests; repeatable
     #[arg(long, value_name = "NAME")]
     pub allowed_host: Vec<String>,
-    /// The origin of a page of others that may use the API (https://noc.example); may be repeated
+    /// Origin of another web page that may use the API (https://noc.example); repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
-    /// Let everybody do everything who can reach an address that is not this machine's own alone, or
-    /// an allowed host. Without it, these are refused as long as there are no tokens. Where there were
-    /// tokens once, nobody is let in without one
+    /// Allow unauthenticated access on non-loopback addresses and allowed hosts while no token exists.
+    /// A service that once had tokens never allows unauthenticated access
     #[arg(long)]
     allow_anonymous_on_any_address: bool,
-    /// Connections at a time; when all are taken, the one idle longest makes room
+    /// Maximum number of connections; the longest idle one is closed to make room
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub max_connections: usize,
 }

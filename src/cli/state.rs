@@ -7,8 +7,8 @@ use clap::Args;
 /// Where the state folder is.
 #[derive(Debug, Clone, Args)]
 pub struct StateOption {
-    /// The folder of what the service keeps beside the store [default: STORE/service, or
-    /// ~/.local/state/ipam-rewind if the store is no folder]
+    /// Folder for tokens, jobs and logs [default: STORE/service, or ~/.local/state/ipam-rewind if the
+    /// store is not a folder]
     #[arg(long, env = "STATE_DIRECTORY", value_name = "DIR")]
     state: Option<PathBuf>,
 }

@@ -8,12 +8,12 @@ use super::output::{self, count, numbers, plural, size, table};
 use crate::engine::StoreStatistics;
 use crate::service::{Disk, DiskSpace, Statistics};
 
-/// Show what the store holds, how well it compresses, and what each backup costs
+/// Show store size, compression, and the space that each backup uses
 #[derive(Debug, Args)]
 pub struct Arguments {}
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine().await?;
         let disk = DiskSpace::of_store(engine.store());

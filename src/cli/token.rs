@@ -12,10 +12,10 @@ use crate::model::Age;
 use crate::service::Role;
 use crate::service::access::{Token, Tokens};
 
-/// Make, list and revoke the tokens that `serve` lets in
+/// Create, list and revoke access tokens for `serve`
 ///
-/// A running service takes note at once. Only hashes are kept: the text of a token is printed when
-/// it is made and cannot be had again.
+/// A running service applies changes at once. Only hashes are stored: a token is printed once, when
+/// it is created.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -24,28 +24,28 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a token and print it
+    /// Create a token and print it
     Create {
-        /// What its holder is called, in the audit log and beside backups
+        /// Name of the holder, for the audit log and the author of backups
         name: String,
-        /// What its holder may do: viewer reads; operator also backs up, verifies and previews;
-        /// admin also restores, deletes, cleans up and imports
+        /// Role: viewer reads; operator also backs up, verifies and previews; admin also restores,
+        /// deletes, cleans up and imports
         #[arg(long)]
         role: Role,
-        /// From when on it is worth nothing (36h, 90d, 52w) [default: never]
+        /// Expire after this long (36h, 90d, 52w) [default: never]
         #[arg(long, value_name = "AGE")]
         expires: Option<Age>,
         #[command(flatten)]
         state: StateOption,
     },
-    /// List the tokens, without their texts
+    /// List tokens without their secrets
     List {
         #[command(flatten)]
         state: StateOption,
     },
-    /// Make a token worthless
+    /// Revoke a token
     Revoke {
-        /// What its holder is called
+        /// Name of the holder
         name: String,
         #[command(flatten)]
         state: StateOption,
@@ -95,7 +95,7 @@ impl Listed {
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let now = Utc::now();
         match self.action {

@@ -8,12 +8,11 @@ use super::output::{count, numbers, table};
 use crate::engine::{EngineError, VerifyReport};
 use crate::model::BackupId;
 
-/// Prove that every byte of the backups is there and right
+/// Verify every byte of backups
 ///
-/// Without ids, every object in the store is read, also what no backup needs. Damage is named with
-/// the file, the backups and the datasets that it affects (exit code 4), and set aside: the next backup
-/// that has the same rows heals it. What is wrong but affects no backup is told apart (exit code 0):
-/// the next cleanup repairs it.
+/// Without ids, reads every object in the store. Damage is reported with the file, backups and
+/// datasets that it affects (exit code 4); the next backup of the same rows repairs it. Findings that
+/// affect no backup are listed separately (exit code 0); the next cleanup repairs them.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Backups to verify [default: all, and the whole store]
@@ -21,7 +20,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Runs the verb.
+    /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let ids: Result<Vec<BackupId>, _> = self.ids.iter().map(|id| id.parse()).collect();
         let ids = ids.map_err(EngineError::from)?;

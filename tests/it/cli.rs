@@ -352,11 +352,45 @@ fn a_description_that_would_break_the_list_is_refused() {
     assert_eq!(ended.code, 2, "nobody names another as the author: {}", ended.err);
 }
 
+/// The help of all commands as a page. What every command takes stands there once.
+fn command_page(program: &Program) -> String {
+    let help = program.ok(&["--help"]);
+    let after = help.split_once("Commands:\n").expect("a list of commands").1;
+    let names = after.lines().take_while(|line| !line.is_empty());
+    let names =
+        names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help");
+    let mut page = String::from(
+        "# Command line\n\nThis page is the output of `--help`. The options of `ipam-rewind` apply to every command.\n",
+    );
+    let mut add = |title: &str, text: &str| {
+        let lines: Vec<_> = text.trim_end().lines().map(str::trim_end).collect();
+        page += &format!("\n## {title}\n\n```text\n{}\n```\n", lines.join("\n"));
+    };
+    add("ipam-rewind", &help);
+    let global: Vec<_> = help.split("\n\n").collect();
+    let own = |text: &str| {
+        let blocks = text.split("\n\n").filter(|block| !global.contains(block));
+        blocks.collect::<Vec<_>>().join("\n\n")
+    };
+    for name in names {
+        add(&format!("ipam-rewind {name}"), &own(&program.ok(&[name, "--help"])));
+    }
+    for name in ["create", "list", "revoke"] {
+        let help = program.ok(&["token", name, "--help"]);
+        add(&format!("ipam-rewind token {name}"), &own(&help));
+    }
+    page
+}
+
 #[test]
-fn the_help_is_worth_reading() {
-    let program = Program::at(None);
-    insta::assert_snapshot!("help", program.ok(&["--help"]));
-    insta::assert_snapshot!("help_restore", program.ok(&["restore", "--help"]));
+fn the_page_on_the_command_line_is_the_help() {
+    let page = command_page(&Program::at(None));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md");
+    if std::env::var_os("DOCS_UPDATE").is_some() {
+        std::fs::write(path, &page).expect("written");
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(there == page, "run the tests with DOCS_UPDATE=1, which writes docs/cli.md anew");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Each module, and the modules that it may import.
 const MAY_USE: [(&str, &[&str]); 10] = [
@@ -65,4 +65,68 @@ fn every_module_has_its_place_in_the_flow() {
     let modules = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let placed: BTreeSet<_> = MAY_USE.iter().map(|(module, _)| *module).collect();
     assert_eq!(modules.collect::<BTreeSet<_>>(), placed);
+}
+
+/// Private metaphors; docs/glossary.md has the standard terms.
+const NO_MODULES: [&str; 11] = [
+    "aftermath",
+    "doomed",
+    "hygiene",
+    "marks",
+    "meter",
+    "older",
+    "patient",
+    "prop",
+    "relief",
+    "seek",
+    "uproot",
+];
+const NO_TYPES: [&str; 6] = ["Asked", "Doomed", "Meter", "Place", "Seeker", "Spot"];
+const NO_WORDS: [&str; 6] = ["aftermath", "doomed", "hygiene", "lend", "relief", "uproot"];
+
+/// All files below a folder of the project.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut found = Vec::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(
+                fs::read_dir(path).expect("a folder").map(|it| it.expect("an entry").path()),
+            );
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+}
+
+#[test]
+fn names_and_pages_use_standard_terms() {
+    for path in [files("src"), files("tests/it")].concat() {
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        let first = stem.split('_').next().unwrap_or_default();
+        assert!(!NO_MODULES.contains(&first), "{}", path.display());
+        if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).expect("source text");
+            let defined = text.lines().filter_map(|line| {
+                let line = line.trim_start().trim_start_matches("pub(super) ");
+                let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+                line.strip_prefix("struct ").or_else(|| line.strip_prefix("enum "))
+            });
+            for name in defined.filter_map(|rest| words(rest).next()) {
+                assert!(!NO_TYPES.contains(&name), "{}: {name}", path.display());
+            }
+        }
+    }
+    for path in
+        files("docs").into_iter().filter(|path| path.extension().is_some_and(|it| it == "md"))
+    {
+        let text = fs::read_to_string(&path).expect("a page").to_lowercase();
+        let found = words(&text).find(|word| NO_WORDS.contains(&word.trim_matches('.')));
+        assert_eq!(found, None, "{}", path.display());
+    }
 }

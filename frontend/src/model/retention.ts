@@ -17,15 +17,15 @@ export const TEN_NEWEST: Keep = { keep: 10, keep_hourly: 0, keep_daily: 0, keep_
 
 export const REASONS: Record<Reason, string> = {
   pinned: 'pinned',
-  last: 'among the newest',
+  last: 'one of the newest',
   hourly: 'newest of its hour',
   daily: 'newest of its day',
   weekly: 'newest of its week',
   monthly: 'newest of its month',
   yearly: 'newest of its year',
-  within: 'young enough',
-  'pre-restore': 'safety backup, young enough',
-  'newest-good': 'the newest good one',
+  within: 'within the period',
+  'pre-restore': 'recent safety backup',
+  'newest-good': 'newest good backup',
   'state-unreadable': 'may be pinned: its state cannot be read',
 };
 

@@ -20,7 +20,7 @@ pub struct Token {
     pub sha256: Hash,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// From when on it is worth nothing.
+    /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Token {
-    /// Whether it is worth nothing any more.
+    /// Whether it has expired.
     #[must_use]
     pub fn is_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|end| end <= now)

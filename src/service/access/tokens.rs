@@ -28,8 +28,8 @@ pub enum TokenError {
     /// There is one with this name.
     #[error("there is a token named {0}; revoke it first")]
     Taken(String),
-    /// It would be worth nothing from the beginning.
-    #[error("a token that expires at once is worth nothing")]
+    /// The expiry is not in the future.
+    #[error("token expiry must be in the future")]
     ExpiresAtOnce,
     /// There is none with this name.
     #[error("there is no token named {0}")]

@@ -1,5 +1,5 @@
 //! What is said of a failure to whoever is not at this machine: never a path of the host, and of an
-//! inner failure nothing but that there was one; the log has the rest.
+//! internal error nothing but that there was one; the log has the rest.
 
 use serde_json::Value;
 
@@ -72,7 +72,7 @@ pub fn cut_off() -> Problem {
 
 /// A job whose work broke down.
 pub fn broken() -> Problem {
-    let detail = "an inner failure; nothing is half-done, and the service's log says more";
+    let detail = "internal error; nothing was left half-done; see the service log";
     Problem::new(500, "failed", "It failed", detail)
 }
 
