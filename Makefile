@@ -49,7 +49,8 @@ lint: $(PAGE_LIBRARIES)
 	cargo deny --locked check bans licenses sources
 
 # The whole cycle beside what one would take instead, with restic and borg if they are installed
-# (Debian: restic, borgbackup). Writes benches/results and the figures in README.md. For the record:
+# (Debian: restic, borgbackup). Writes benches/results and the tables in README.md and docs/performance.md.
+# For the record:
 # make bench PREFIXES=1000000 ROUNDS=3 HISTORY_BACKUPS=100
 PREFIXES ?= 100000
 ROUNDS ?= 3

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::json;
 
 use results::budgets::{Budget, table};
-use results::quote::replaced;
+use results::quote::{highlights, replaced};
 use results::statistics::{median, ratio};
 use results::words::{count, figure};
 
@@ -17,10 +17,10 @@ use results::words::{count, figure};
 fn every_page_says_what_the_figures_say() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = results::pages(project).expect("the figures are read");
-    assert!(
-        pages.iter().any(|page| page.path.ends_with("README.md")),
-        "the first page quotes none"
-    );
+    for quoting in ["README.md", "docs/performance.md"] {
+        let quotes = pages.iter().any(|page| page.path == project.join(quoting));
+        assert!(quotes, "{quoting} quotes no figures");
+    }
     for page in pages {
         let there = fs::read_to_string(&page.path).expect("the page");
         let path = page.path.display();
@@ -73,9 +73,17 @@ fn a_run() -> results::Run {
 #[test]
 fn only_what_stands_between_the_markers_is_replaced() {
     let page = "before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n";
-    let new = replaced(page, &a_run()).expect("a page with markers");
+    let table = results::quote::table(&a_run());
+    let new = replaced(page, &table).expect("a page with markers");
     assert!(new.starts_with("before\n<!-- bench:begin -->\n5,000 prefixes"), "{new}");
     assert!(new.contains("| first backup | 3.00 s, 5.00 MB |"), "{new}");
     assert!(new.ends_with("|\n<!-- bench:end -->\nafter\n") && !new.contains("old"), "{new}");
-    assert!(replaced("no place", &a_run()).is_err());
+    assert!(replaced("no place", &table).is_err());
+}
+
+#[test]
+fn highlights_show_time_growth_and_memory() {
+    let text = highlights(&a_run());
+    assert!(text.starts_with("| 5,000 prefixes | time |"), "{text}");
+    assert!(text.ends_with("| first backup | 3.00 s | 5.00 MB | 1 MiB |\n"), "{text}");
 }

@@ -7,6 +7,7 @@ mod cli;
 mod connect;
 mod coverage;
 mod demo;
+mod docs;
 mod embedded;
 mod faults;
 mod figures;

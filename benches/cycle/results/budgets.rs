@@ -7,7 +7,7 @@ use super::{
     RESTORE_ALL, Row, Run, SORTED_COPY, TOUCHED, VERIFY, history_over,
 };
 
-/// How much memory any verb may take, in MiB.
+/// The memory that any command may take, in MiB.
 const MEMORY: f64 = 150.0;
 
 /// What something may take.
@@ -108,12 +108,12 @@ fn absolute(run: &Run) -> Vec<Budget> {
     ]
 }
 
-/// What any verb may take of memory, beside what one did.
+/// The memory budget of all commands, with the measured value.
 pub fn memory_budget(measured: Option<f64>) -> Budget {
-    Budget { what: "memory of any verb".into(), at_most: MEMORY, unit: " MiB", measured }
+    Budget { what: "memory of any command".into(), at_most: MEMORY, unit: " MiB", measured }
 }
 
-/// The most memory that any verb of ours had, in MiB.
+/// Returns the most memory that any command of ours took, in MiB.
 pub fn memory(run: &Run) -> Option<f64> {
     let ours = run.rows.iter().filter(|row| row.by == OURS);
     let peaks = ours.flat_map(|row| floats(&row.peak_bytes));

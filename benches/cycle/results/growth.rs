@@ -1,4 +1,4 @@
-//! The page of all runs beside each other: what grows with the plan, and what does not.
+//! The page that compares runs of different sizes.
 
 use super::budgets::{Budget, memory, memory_budget, table};
 use super::statistics::{median, ratio};
@@ -21,7 +21,7 @@ pub fn text(runs: &[Run]) -> String {
         ratio(&run.row(FIRST, OURS)?.seconds, &run.row(FIRST, COPY)?.seconds)
     });
     out += &figures(&format!("{DIFF}, ms"), runs, |run| Some(wall(run, DIFF, OURS)? * 1e3));
-    out += &figures("memory of any verb, MiB", runs, memory);
+    out += &figures("memory of any command, MiB", runs, memory);
     let times = BY_ROWS.map(|what| flat_time(runs, what));
     out + "\n" + &table(times.into_iter().chain([flat_diff(runs), flat_memory(runs)]))
 }
@@ -29,9 +29,9 @@ pub fn text(runs: &[Run]) -> String {
 /// What takes longer the more rows there are.
 const BY_ROWS: [&str; 3] = [FIRST, VERIFY, RESTORE];
 
-const HEAD: &str = "# What grows with the plan
+const HEAD: &str = "# Scaling
 
-Medians of wall time by the number of rows in all tables, of ipam-rewind where no other program is
+Median wall time for each row of all tables. Values are those of ipam-rewind unless another program is
 named; in parentheses the multiple of the smallest plan.
 
 ";

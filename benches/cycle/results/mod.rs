@@ -153,9 +153,13 @@ pub fn pages(project: &Path) -> io::Result<Vec<Page>> {
     pages.extend(own_pages(&elsewhere, &read(&elsewhere)?));
     pages.push(Page { path: folder.join("growth.md"), text: growth::text(&runs) });
     if let Some(run) = runs.iter().find(|run| run.prefixes == quote::PREFIXES) {
-        let readme = project.join("README.md");
-        let text = quote::replaced(&fs::read_to_string(&readme)?, run)?;
-        pages.push(Page { path: readme, text });
+        let quoting =
+            [("README.md", quote::highlights(run)), ("docs/performance.md", quote::table(run))];
+        for (name, table) in quoting {
+            let path = project.join(name);
+            let text = quote::replaced(&fs::read_to_string(&path)?, &table)?;
+            pages.push(Page { path, text });
+        }
     }
     Ok(pages)
 }

@@ -1,9 +1,9 @@
-//! The short table in the project's first page.
+//! The tables of figures in `README.md` and `docs/performance.md`.
 
 use std::io;
 
 use super::words::{count, mebibytes, medium, megabytes};
-use super::{BORG, CHECK, DUMP, OURS, PG_RESTORE, RESTIC, Row, Run};
+use super::{BORG, CHECK, DUMP, FIRST, OURS, PG_RESTORE, RANDOM, RESTIC, RESTORE, Row, Run};
 
 /// The size of the plan whose figures are quoted.
 pub const PREFIXES: u64 = 1_000_000;
@@ -11,8 +11,11 @@ pub const PREFIXES: u64 = 1_000_000;
 const BEGIN: &str = "<!-- bench:begin -->\n";
 const END: &str = "<!-- bench:end -->\n";
 
-/// The page with the table of `run` between its markers.
-pub fn replaced(page: &str, run: &Run) -> io::Result<String> {
+/// Returns `page` with `table` between its markers.
+///
+/// # Errors
+/// If the page has no markers.
+pub fn replaced(page: &str, table: &str) -> io::Result<String> {
     let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
@@ -20,7 +23,21 @@ pub fn replaced(page: &str, run: &Run) -> io::Result<String> {
     let (before, after) = parts.ok_or_else(|| {
         io::Error::other(format!("no place for the figures between {BEGIN:?} and {END:?}"))
     })?;
-    Ok(format!("{before}{BEGIN}{}{END}{after}", table(run)))
+    Ok(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+/// Returns the table of `README.md`: three operations of this project.
+pub fn highlights(run: &Run) -> String {
+    let mut out = format!(
+        "| {} prefixes | time | growth of the store | memory |\n| --- | ---: | ---: | ---: |\n",
+        count(run.prefixes)
+    );
+    for row in [FIRST, RANDOM, RESTORE].iter().filter_map(|what| run.row(what, OURS)) {
+        let time = medium(&row.seconds, " s");
+        let (stored, memory) = (megabytes(&row.stored_bytes), mebibytes(&row.peak_bytes));
+        out += &format!("| {} | {time} | {stored} | {memory} |\n", row.what);
+    }
+    out
 }
 
 /// Each column by its heading and the programs that it stands for.
@@ -31,7 +48,8 @@ const COLUMNS: [(&str, &[&str]); 4] = [
     ("pg_dump, borg", &[BORG]),
 ];
 
-fn table(run: &Run) -> String {
+/// Returns the table of `docs/performance.md`: all operations, beside other programs.
+pub fn table(run: &Run) -> String {
     let heads: String = COLUMNS.iter().map(|(head, _)| format!(" {head} |")).collect();
     let mut out = format!(
         "{} prefixes, {} rows; {}; commit {}. Median wall time, and by how much the store grew:\n\n\

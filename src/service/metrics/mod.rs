@@ -1,4 +1,4 @@
-//! What Prometheus is told. `docs/operations.md` says what each name means.
+//! The metrics for Prometheus. `docs/monitoring.md` describes each name.
 
 mod labels;
 

@@ -1,4 +1,4 @@
-//! What a webhook tells: one JSON object, described in `docs/operations.md`.
+//! The body of a webhook notification: one JSON object, described in `docs/monitoring.md`.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -93,9 +93,9 @@ async fn what_happens_is_counted() {
 }
 
 #[tokio::test]
-async fn the_page_on_operations_names_every_metric() {
+async fn monitoring_page_names_every_metric() {
     let page = std::fs::read_to_string(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md"),
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/monitoring.md"),
     );
     let page = page.expect("the page");
     let text = ipam_rewind::service::Metrics::new().text();
