@@ -46,7 +46,7 @@ fn marks(info: &BackupInfo) -> String {
 
 fn text(list: &BackupList) -> String {
     if list.backups.is_empty() && !list.unreadable.is_empty() {
-        return "Of no backup can be told what it is.".into();
+        return "No backup can be read.".into();
     }
     if list.backups.is_empty() {
         return "No backups found".into();

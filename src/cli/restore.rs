@@ -187,7 +187,7 @@ fn text(restored: &Restored) -> String {
     };
     let notes = notes(&report.schema_drift) + &notes(&restored.notes);
     format!(
-        "{} into {}\n{}{}\nProven: {proven}.\n{undo}{notes}",
+        "{} into {}\n{}{}\nVerified: {proven}.\n{undo}{notes}",
         restored.message,
         plain(&report.target.to_string()),
         results(&report.datasets, head),

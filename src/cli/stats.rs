@@ -42,7 +42,7 @@ fn text(statistics: &StoreStatistics) -> String {
     format!(
         "Store        {} ({backups})\nLogical      {}  (all rows of all backups)\n\
          Unique       {}  in {} chunks (dedup {:.1} : 1)\n\
-         Stored       {}  in {} (compression {:.1} : 1)\nAltogether   {:.1} : 1\n\n{costs}",
+         Stored       {}  in {} (compression {:.1} : 1)\nTotal        {:.1} : 1\n\n{costs}",
         s.place,
         size(s.logical_bytes),
         size(s.unique_bytes),

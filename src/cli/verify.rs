@@ -40,8 +40,8 @@ fn text(report: &VerifyReport) -> String {
     numbers(&mut table, 1..=1);
     let verdict = match (report.is_intact(), report.backups.is_empty()) {
         (true, true) => "There is nothing to verify: the store has no backups.",
-        (true, false) if report.elsewhere.is_empty() => "Every byte is there and right.",
-        (true, false) => "Every backup is whole.",
+        (true, false) if report.elsewhere.is_empty() => "No damage found.",
+        (true, false) => "No backup is damaged.",
         (false, _) => "DAMAGE was found.",
     };
     let table = if report.backups.is_empty() { String::new() } else { format!("{table}\n") };

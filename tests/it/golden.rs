@@ -102,7 +102,7 @@ fn the_program_still_reads_the_golden_store() {
     assert!(copy.status().expect("cp runs").success());
     let ids = program.ids();
     assert_eq!(ids.len(), 3);
-    assert_eq!(program.ok(&["verify"]).lines().last(), Some("Every byte is there and right."));
+    assert_eq!(program.ok(&["verify"]).lines().last(), Some("No damage found."));
     let diff = program.json(&["diff", &ids[2], &ids[1]]);
     insta::assert_json_snapshot!("golden_diff", diff["datasets"]);
     assert_eq!(program.json(&["diff", &ids[0], &ids[1]])["identical"], true);

@@ -197,5 +197,5 @@ async fn the_verbs_pass_archives_through_files_folders_and_pipes() {
     let ended = import.stdin(archive).output().expect("runs");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     assert_eq!(third.ids(), [id]);
-    assert_eq!(third.ok(&["verify"]).lines().last(), Some("Every byte is there and right."));
+    assert_eq!(third.ok(&["verify"]).lines().last(), Some("No damage found."));
 }

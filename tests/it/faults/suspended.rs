@@ -105,7 +105,7 @@ impl Site {
         listed.reverse();
         assert_eq!(listed, ids, "{:?}", self.kind);
         let verified = self.ok(&["verify"]).await;
-        assert_eq!(verified.lines().last(), Some("Every byte is there and right."), "{verified}");
+        assert_eq!(verified.lines().last(), Some("No damage found."), "{verified}");
     }
 }
 

@@ -41,7 +41,7 @@ async fn change_backup_cleanup_verify_over_and_over_finds_nothing() {
         assert_eq!(program.json(&["verify", &newest])["status"], "success");
     }
     assert_eq!(program.ids().len(), 3);
-    assert!(program.ok(&["verify"]).contains("Every byte is there and right."));
+    assert!(program.ok(&["verify"]).contains("No damage found."));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +122,7 @@ async fn harmless_finding_has_exit_code_zero_and_goes_with_the_next_cleanup() {
     let ended = program.run(&["verify"]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     let name = index.file_name().expect("a name").to_str().expect("text");
-    for words in [name, "it affects no backup", "Every backup is whole.", "`cleanup` repairs them"]
+    for words in [name, "it affects no backup", "No backup is damaged.", "`cleanup` repairs them"]
     {
         assert!(ended.out.contains(words), "{words}: {}", ended.out);
     }
