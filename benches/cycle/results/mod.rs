@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// The folder of runs on a machine other than that of the record, which no other page quotes.
-const ELSEWHERE: &str = "other-machine";
+const ELSEWHERE: [&str; 2] = ["other-machine", "shared-machine"];
 
 /// This project's name in the column of programs.
 pub const OURS: &str = "ipam-rewind";
@@ -149,8 +149,10 @@ pub fn pages(project: &Path) -> io::Result<Vec<Page>> {
     let folder = project.join("benches/results");
     let runs = read(&folder)?;
     let mut pages = own_pages(&folder, &runs);
-    let elsewhere = folder.join(ELSEWHERE);
-    pages.extend(own_pages(&elsewhere, &read(&elsewhere)?));
+    for elsewhere in ELSEWHERE {
+        let elsewhere = folder.join(elsewhere);
+        pages.extend(own_pages(&elsewhere, &read(&elsewhere)?));
+    }
     pages.push(Page { path: folder.join("growth.md"), text: growth::text(&runs) });
     if let Some(run) = runs.iter().find(|run| run.prefixes == quote::PREFIXES) {
         let quoting =
