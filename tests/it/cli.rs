@@ -113,7 +113,7 @@ async fn a_question_without_a_terminal_is_a_refusal() {
     for verb in [["restore", &id, "--json"], ["delete", &id, "--json"]] {
         let ended = program.run(&verb);
         assert_eq!(ended.code, 2, "{}", ended.err);
-        assert!(ended.err.contains("add --yes"), "{}", ended.err);
+        assert!(ended.err.contains("pass --yes"), "{}", ended.err);
         assert!(ended.out.contains("\"malformed_request\""), "{}", ended.out);
         assert!(!ended.err.contains("would do this"), "before any work: {}", ended.err);
     }

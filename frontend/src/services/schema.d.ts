@@ -243,7 +243,7 @@ export interface paths {
         /**
          * How the service is
          * @description For people and dashboards: always 200. Looks at the store and the database every few seconds at
-         *     most, however often it is asked.
+         *     most, however often it is parameters.
          */
         get: operations["get_health"];
         put?: never;
@@ -387,7 +387,7 @@ export interface paths {
         /**
          * Prove that every byte is there and right
          * @description Damage is a finding, not a failure: the answer is 200 with the status `damaged`, and names the
-         *     backups and datasets that it hurts.
+         *     backups and datasets that it affects.
          */
         post: operations["verify"];
         delete?: never;
@@ -1509,11 +1509,11 @@ export interface components {
         };
         /** @description What a verification found. */
         VerifyReport: {
-            /** @description `success` if no backup is hurt, else `damaged`. */
+            /** @description `success` if no backup is affected, else `damaged`. */
             status: string;
             /** @description Each backup that was verified. */
             backups: components["schemas"]["VerifiedBackup"][];
-            /** @description What is wrong in the store but hurts no backup. The next cleanup repairs it. */
+            /** @description What is wrong in the store but affects no backup. The next cleanup repairs it. */
             elsewhere: string[];
             /** @description Backups that were deleted while this ran. */
             deleted?: components["schemas"]["BackupId"][];

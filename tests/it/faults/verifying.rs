@@ -122,8 +122,7 @@ async fn harmless_finding_has_exit_code_zero_and_goes_with_the_next_cleanup() {
     let ended = program.run(&["verify"]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     let name = index.file_name().expect("a name").to_str().expect("text");
-    for words in [name, "it affects no backup", "No backup is damaged.", "`cleanup` repairs them"]
-    {
+    for words in [name, "it affects no backup", "No backup is damaged.", "`cleanup` repairs them"] {
         assert!(ended.out.contains(words), "{words}: {}", ended.out);
     }
     assert_eq!(harmless(&program).len(), 1);
