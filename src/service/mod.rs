@@ -117,11 +117,17 @@ impl Service {
         &self.0.gate
     }
 
+    /// Whether this caller would still be let in.
+    #[must_use]
+    pub fn still_knows(&self, caller: &Identity) -> bool {
+        self.gate().still_knows(caller, self.now())
+    }
+
     /// Returns once this caller would not be let in any more.
     pub async fn access_lost(&self, caller: &Identity) {
         loop {
             tokio::time::sleep(ACCESS_LOOK).await;
-            if !self.gate().still_knows(caller, self.now()) {
+            if !self.still_knows(caller) {
                 return;
             }
         }

@@ -42,6 +42,10 @@ pub async fn while_known(State(service): State<Service>, request: Request, next:
             () = lost => return ApiError::NotLetIn(NotLetIn::UnknownToken).into_response(),
         }
     };
+    // Whoever looked first: a job of a token that is gone is cancelled, which is not what its caller is told.
+    if !response.status().is_success() && !service.still_knows(&caller) {
+        return ApiError::NotLetIn(NotLetIn::UnknownToken).into_response();
+    }
     if response.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT) {
         return response;
     }

@@ -185,7 +185,7 @@ async fn a_job_that_waits_is_not_begun_once_its_token_is_revoked() {
     let database = sample_database().await;
     let program = Program::on(&database);
     let (operator, admin) = (token(&program, "op", "operator"), token(&program, "a", "admin"));
-    let serving = Serving::start(&program, &[]);
+    let serving = Serving::start(&program, &["--lock-timeout", "600"]);
     let held = hold(&database, "LOCK TABLE vrf IN ACCESS EXCLUSIVE MODE").await;
     let post = |token: &str| serving.post("/api/backup").bearer_auth(token);
     let running = ok(post(&admin).header("prefer", "respond-async")).await["job"].clone();
@@ -221,7 +221,7 @@ async fn nobody_fills_the_queue_of_jobs_alone() {
     let database = sample_database().await;
     let program = Program::on(&database);
     let (robot, admin) = (token(&program, "robot", "operator"), token(&program, "a", "admin"));
-    let serving = Serving::start(&program, &[]);
+    let serving = Serving::start(&program, &["--lock-timeout", "600"]);
     let held = hold(&database, "LOCK TABLE vrf IN ACCESS EXCLUSIVE MODE").await;
     let post = |token: &str| {
         serving.post("/api/backup").bearer_auth(token).header("prefer", "respond-async")
