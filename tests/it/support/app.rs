@@ -1,5 +1,7 @@
 //! The service built in-process, called without a socket.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use ipam_rewind::api::{Settings, router};
@@ -36,6 +38,8 @@ impl App {
         std::fs::create_dir(&store).expect("made");
         let place = store.to_str().expect("plain text");
         let engine = Engine::open_or_create(place, database).await.expect("a store");
+        // Tests hold tables for as long as a busy machine takes.
+        let engine = engine.with_lock_timeout(Duration::from_mins(10));
         let state = StateFolder::open(&folder.path().join("state")).expect("a state folder");
         let service = Service::start(engine, state).await.expect("it starts");
         Self { router: router(service.clone(), settings), service, folder }
