@@ -2,15 +2,14 @@
 # Installs what is missing on a Debian with Rust; does nothing where all is there.
 #
 #   scripts/setup.sh build   what building and running need: PostgreSQL, a C compiler, Node.js
-#   scripts/setup.sh lint    that, and the tools of `make lint`
-#   scripts/setup.sh test    all of it, and what the tests need: a browser, proxies, S3 servers
+#   scripts/setup.sh test    that, and what the checks and tests need: a browser, proxies, S3 servers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 purpose=${1:-test}
 case $purpose in
-    build | lint | test) ;;
-    *) echo "usage: scripts/setup.sh [build|lint|test]" >&2; exit 2 ;;
+    build | test) ;;
+    *) echo "usage: scripts/setup.sh [build|test]" >&2; exit 2 ;;
 esac
 
 as_root() {
@@ -72,7 +71,7 @@ if ! node --eval 'const [major, minor] = process.versions.node.split(".").map(Nu
     exit 1
 fi
 
-[ "$purpose" != build ] || exit 0
+[ "$purpose" = test ] || exit 0
 
 for tool in cargo-deny cargo-machete; do
     if ! command -v "$tool" >/dev/null; then
@@ -80,8 +79,6 @@ for tool in cargo-deny cargo-machete; do
         cargo install --locked "$tool"
     fi
 done
-
-[ "$purpose" = test ] || exit 0
 
 # A real S3 server for the tests.
 rclone=target/tools/rclone

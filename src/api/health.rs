@@ -9,7 +9,7 @@ use crate::service::upkeep::Health;
 /// How the service is
 ///
 /// For people and dashboards: always 200. Looks at the store and the database every few seconds at
-/// most, however often it is parameters.
+/// most, however often it is asked.
 #[utoipa::path(
     get, path = "/api/health", tag = "service", operation_id = "get_health", security(()),
     responses((status = 200, description = "What works, and what does not", body = Health))

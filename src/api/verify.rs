@@ -37,7 +37,7 @@ pub async fn verify(
     caller: Caller<Operator>,
     State(service): State<Service>,
     prefer: Prefer,
-    Body(parameters): Body<VerifyRequest>,
+    Body(request): Body<VerifyRequest>,
 ) -> Result<Response, ApiError> {
-    carry_out(&service, caller.order(Work::Verify(parameters.backups)), prefer).await
+    carry_out(&service, caller.order(Work::Verify(request.backups)), prefer).await
 }

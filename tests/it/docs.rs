@@ -3,22 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::store::samples::files;
+
 /// `README.md`, and every page below `docs`.
 fn pages() -> Vec<PathBuf> {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "md");
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![project.join("README.md")];
-    let mut folders = vec![project.join("docs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "md") {
-                pages.push(path);
-            }
-        }
-    }
-    pages
+    let readme = project.join("README.md");
+    files(project, "docs").into_iter().filter(is_page).chain([readme]).collect()
 }
 
 /// The lines of a page outside of its code blocks.

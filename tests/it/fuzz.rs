@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
 
+use crate::store::samples::files;
 use crate::support::program::Program;
 use crate::support::sample_database;
 
@@ -51,17 +51,6 @@ impl Numbers {
     }
 }
 
-fn files_below(folder: &Path, found: &mut Vec<Vec<u8>>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files_below(&path, found);
-        } else {
-            found.push(fs::read(path).expect("a file"));
-        }
-    }
-}
-
 /// The metadata of an archive.
 fn first_member(archive: &[u8]) -> Vec<u8> {
     let mut archive = tar::Archive::new(archive);
@@ -78,7 +67,8 @@ async fn no_parser_of_stored_bytes_panics_whatever_they_are() {
     let program = Program::on(&database);
     let id = program.backup();
     let mut seeds = vec![Vec::new()];
-    files_below(program.store(), &mut seeds);
+    let stored = files(program.store(), "");
+    seeds.extend(stored.iter().map(|path| fs::read(path).expect("a file")));
     let archive = program.command(&["export", &id, "--output", "-"]).output().expect("it runs");
     seeds.push(first_member(&archive.stdout));
     // Chunks, as they are before they are packed.

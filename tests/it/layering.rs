@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::store::samples::files;
+
+const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Each module, and the modules that it may import.
 const MAY_USE: [(&str, &[&str]); 10] = [
@@ -35,7 +39,7 @@ fn imports(place: &Path) -> BTreeSet<String> {
 
 #[test]
 fn imports_point_one_way() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = Path::new(PROJECT).join("src");
     for (module, allowed) in MAY_USE {
         let folder = src.join(module);
         let place = if folder.is_dir() { folder } else { folder.with_extension("rs") };
@@ -48,7 +52,7 @@ fn imports_point_one_way() {
 
 #[test]
 fn of_the_command_line_only_serving_knows_the_api() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let folder = Path::new(PROJECT).join("src/cli");
     for entry in fs::read_dir(folder).expect("the module's folder") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -60,7 +64,7 @@ fn of_the_command_line_only_serving_knows_the_api() {
 
 #[test]
 fn every_module_has_its_place_in_the_flow() {
-    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
+    let lib = fs::read_to_string(Path::new(PROJECT).join("src/lib.rs"));
     let lib = lib.expect("the crate's map");
     let modules = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let placed: BTreeSet<_> = MAY_USE.iter().map(|(module, _)| *module).collect();
@@ -84,29 +88,13 @@ const NO_MODULES: [&str; 11] = [
 const NO_TYPES: [&str; 6] = ["Asked", "Doomed", "Meter", "Place", "Seeker", "Spot"];
 const NO_WORDS: [&str; 6] = ["aftermath", "doomed", "hygiene", "lend", "relief", "uproot"];
 
-/// All files below a folder of the project.
-fn files(folder: &str) -> Vec<PathBuf> {
-    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    let mut found = Vec::new();
-    while let Some(path) = open.pop() {
-        if path.is_dir() {
-            open.extend(
-                fs::read_dir(path).expect("a folder").map(|it| it.expect("an entry").path()),
-            );
-        } else {
-            found.push(path);
-        }
-    }
-    found
-}
-
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
 }
 
 #[test]
 fn names_and_pages_use_standard_terms() {
-    for path in [files("src"), files("tests/it")].concat() {
+    for path in [files(PROJECT.as_ref(), "src"), files(PROJECT.as_ref(), "tests/it")].concat() {
         let stem = path.file_stem().expect("a name").to_string_lossy();
         let first = stem.split('_').next().unwrap_or_default();
         assert!(!NO_MODULES.contains(&first), "{}", path.display());
@@ -122,8 +110,9 @@ fn names_and_pages_use_standard_terms() {
             }
         }
     }
-    for path in
-        files("docs").into_iter().filter(|path| path.extension().is_some_and(|it| it == "md"))
+    for path in files(PROJECT.as_ref(), "docs")
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|it| it == "md"))
     {
         let text = fs::read_to_string(&path).expect("a page").to_lowercase();
         let found = words(&text).find(|word| NO_WORDS.contains(&word.trim_matches('.')));

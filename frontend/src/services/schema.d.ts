@@ -243,7 +243,7 @@ export interface paths {
         /**
          * How the service is
          * @description For people and dashboards: always 200. Looks at the store and the database every few seconds at
-         *     most, however often it is parameters.
+         *     most, however often it is asked.
          */
         get: operations["get_health"];
         put?: never;

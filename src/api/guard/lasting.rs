@@ -42,7 +42,7 @@ pub async fn while_known(State(service): State<Service>, request: Request, next:
             () = lost => return ApiError::NotLetIn(NotLetIn::UnknownToken).into_response(),
         }
     };
-    // Whoever looked first: a job of a token that is gone is cancelled, which is not what its caller is told.
+    // The loss of access also cancels the caller's jobs, and that may be noticed first.
     if !response.status().is_success() && !service.still_knows(&caller) {
         return ApiError::NotLetIn(NotLetIn::UnknownToken).into_response();
     }
@@ -63,7 +63,7 @@ fn bounded(
     let kind = response.headers().get(header::CONTENT_TYPE);
     let events = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
     let (is_lost, lost) = watch::channel(false);
-    // Not the body's business alone: a client that takes nothing keeps the body from being parameters.
+    // Not the body's business alone: a client that takes nothing keeps the body from being polled.
     tokio::spawn(async move {
         tokio::select! {
             () = is_lost.closed() => return,

@@ -1,6 +1,6 @@
-//! Takes away, until the rows are there, what makes each row of a nearly empty table dear: its
-//! secondary indexes grow row by row, and each of its references is checked row by row. Made anew
-//! over all rows at once both cost a fraction, and check and hold the same.
+//! Drops secondary indexes and foreign keys of nearly empty tables before a bulk insert, and recreates
+//! them after. Over all rows at once both cost a fraction of their cost row by row, and check and hold
+//! the same.
 //!
 //! That needs a lock which keeps readers out, too. So it is done only where there is next to
 //! nothing to read, and only if nobody is reading.

@@ -1,4 +1,4 @@
-//! Lends an index to a reference that has none, where many rows go that it may point to.
+//! Creates a temporary index for a foreign key that has none, where many rows go that it may point to.
 //!
 //! For each row that is deleted the server looks for rows that refer to it. Without an index on the
 //! referring columns that is a scan of the whole table for each of them: minutes, with every writer

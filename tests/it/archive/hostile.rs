@@ -1,4 +1,4 @@
-//! Archives that are cut, changed or made to affect: refused with what is wrong, and without a trace.
+//! Archives that are cut, changed or malicious: refused with what is wrong, and without a trace.
 
 use ipam_rewind::engine::{EngineError, Kind, Run};
 use ipam_rewind::model::BackupId;

@@ -218,7 +218,7 @@ pub async fn in_memory() -> Store {
     Store::over(objects, None, LockKind::LEASE).await.expect("a store")
 }
 
-/// The files of a folder of the store, in the order of their names.
+/// All files below a folder, in the order of their names; none if it is not there.
 pub fn files(folder: &Path, below: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![folder.join(below)];
