@@ -60,9 +60,7 @@ impl Context {
 
     fn limited(&self, engine: Engine) -> Engine {
         let lock_timeout = Duration::from_secs(self.global.lock_timeout.into());
-        engine
-            .with_lock_timeout(lock_timeout)
-            .with_max_row((self.global.max_row_size as usize) << 20)
+        engine.with_lock_timeout(lock_timeout).with_max_row(self.global.max_row_size << 20)
     }
 
     /// Where the store is.

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
@@ -42,6 +43,7 @@ pub use exit::explain;
 use context::Context;
 use error::CliError;
 
+use crate::engine::{DEFAULT_MAX_ROW, MAX_ROW};
 use crate::threads;
 
 /// Row-level backup, diff and restore for an IPAM database in PostgreSQL.
@@ -81,9 +83,9 @@ struct Global {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     lock_timeout: u32,
     /// Largest row to read, in MiB of COPY text; takes several times as much memory
-    #[arg(long, global = true, value_name = "MIB", default_value_t = 64)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
-    max_row_size: u32,
+    #[arg(long, global = true, value_name = "MIB", default_value_t = DEFAULT_MAX_ROW >> 20)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_ROW as u64 >> 20))]
+    max_row_size: usize,
     /// Answer every question with yes
     #[arg(short, long, global = true)]
     yes: bool,

@@ -152,7 +152,7 @@ impl<'s> Reading<'s> {
             return Err(session.name_unreadable(error, self.table).await.into());
         }
         let unknown = || EngineError::OutsideDatasets(self.table.name.clone());
-        sorted?.ok_or_else(unknown)
+        sorted.map_err(|error| error.with_column_of(self.table))?.ok_or_else(unknown)
     }
 
     /// Adds the sorters of a piece. All sorters of each part, if it was the last piece.

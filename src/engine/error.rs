@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{BackupId, MalformedId, MissingTable, Part, Schema, UnknownDataset};
+use crate::model::{BackupId, MalformedId, MissingTable, Part, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
 use crate::tree::BuildError;
@@ -106,7 +106,9 @@ pub enum EngineError {
         key: String,
         /// Its bytes as COPY text.
         bytes: usize,
-        /// Its longest column.
+        /// The place of its longest column among those of the table.
+        place: usize,
+        /// That column's name.
         column: String,
         /// The most bytes that a row may have.
         limit: usize,
@@ -381,14 +383,12 @@ impl EngineError {
         Problem { problems, hint, ..self.kind().problem(self.chain().join(": ")) }
     }
 
-    /// The same, with the name of a column that is known by its number.
-    pub(super) fn with_names(self, schema: &Schema) -> Self {
-        let Self::RowTooLong { table, key, bytes, column, limit } = self else { return self };
-        let place = column.strip_prefix("number ").and_then(|text| text.parse::<usize>().ok());
-        let named = schema.table(&table).zip(place);
-        let named = named.and_then(|(table, place)| table.columns.get(place - 1));
-        let column = named.map_or(column, |column| column.name.clone());
-        Self::RowTooLong { table, key, bytes, column, limit }
+    /// The same, with the name of the column of this table in which it is.
+    pub(super) fn with_column_of(mut self, of: &Table) -> Self {
+        if let Self::RowTooLong { place, column, .. } = &mut self {
+            of.columns[*place].name.clone_into(column);
+        }
+        self
     }
 
     /// A tree could not be made from the rows of a part.

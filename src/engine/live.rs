@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use super::capture::{Sinks, TreeRules, capture};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest,
-    RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
+    BackupId, BackupKind, Dataset, DatasetSummary, FORMAT_VERSION, Hash, Manifest, Parameters,
+    PartManifest, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
 };
 use crate::postgres::{Session, Site};
 use crate::store::{Reader, Store};
@@ -83,12 +83,6 @@ impl Captured {
         };
         Dataset::ALL.map(summary).into()
     }
-}
-
-/// How this store cuts its trees.
-pub fn splitter(store: &Store) -> Splitter {
-    let parameters = store.parameters();
-    Splitter { leaf_factor: parameters.leaf_factor, node_factor: parameters.node_factor }
 }
 
 /// How many rows this backup has: about what there is to read now.
@@ -175,9 +169,10 @@ impl Engine {
         Ok(second.begin_shared(first, site).await?.then_some(second))
     }
 
-    /// How this engine makes trees of what it reads.
+    /// The rules for the trees of what this engine reads.
     pub(super) fn tree_rules(&self) -> TreeRules {
-        TreeRules { splitter: splitter(&self.store), max_row: self.max_row }
+        let Parameters { leaf_factor, node_factor, .. } = *self.store.parameters();
+        TreeRules { splitter: Splitter { leaf_factor, node_factor }, max_row: self.max_row }
     }
 
     /// Reads the snapshot that these sessions see.
@@ -190,8 +185,7 @@ impl Engine {
     ) -> Result<Captured, EngineError> {
         let taken = self.now();
         let snapshot = sessions[0].snapshot_info(schema.fingerprint()).await?;
-        let parts = capture(sessions, &schema, self.tree_rules(), sinks, run).await;
-        let parts = parts.map_err(|error| error.with_names(&schema))?;
+        let parts = capture(sessions, &schema, self.tree_rules(), sinks, run).await?;
         let sequences = sessions[0].sequence_values(&schema).await?;
         Ok(Captured { taken, schema, parts, sequences, snapshot, removed: Vec::new() })
     }

@@ -64,7 +64,7 @@ pub use verify::{VerifiedBackup, VerifyReport};
 use crate::postgres::LOCK_TIMEOUT;
 pub use crate::postgres::Selection;
 use crate::store::Store;
-use crate::tree::MAX_ROW;
+pub use crate::tree::MAX_ROW;
 
 /// The most bytes that a row may have as COPY text if nothing else is said.
 pub const DEFAULT_MAX_ROW: usize = 64 << 20;

@@ -2,7 +2,6 @@
 
 use super::capture::Sinks;
 use super::compare::Side;
-use super::live::splitter;
 use super::sink::IntoStore;
 use super::{Engine, EngineError};
 use crate::model::{Part, PartManifest, Schema, Table};
@@ -67,7 +66,7 @@ impl Engine {
                 continue;
             };
             let named = Part::named(&part.name).expect("a part of a snapshot has a name");
-            let (from, to, splitter) = (from.clone(), to.clone(), splitter(&self.store));
+            let (from, to, splitter) = (from.clone(), to.clone(), self.tree_rules().splitter);
             let (reader, sink) = (side.reader.clone(), sinks.sink(named));
             let work = move || again(&reader, part, (&from, &to), splitter, sink);
             made.push(threads::spawn(work).await.expect("making a tree does not panic")?);

@@ -1,6 +1,6 @@
 //! The proof before the commit: what the transaction reads back is what the restore promised.
 
-use super::capture::capture;
+use super::capture::{TreeRules, capture};
 use super::compare::{Side, for_each_change, same_parts};
 use super::fit::Fit;
 use super::project::Projection;
@@ -10,9 +10,14 @@ use crate::model::{Manifest, Part, Schema};
 use crate::postgres::{Session, Staged};
 use crate::store::Store;
 use crate::threads;
-use crate::tree::{Layout, lookup};
+use crate::tree::{Layout, MAX_ROW, lookup};
 
 impl Engine {
+    /// The rules for reading back: what was written came from a backup, however large its rows are.
+    fn proof_rules(&self) -> TreeRules {
+        TreeRules { max_row: MAX_ROW, ..self.tree_rules() }
+    }
+
     /// Everything was restored: each tree must have the root that the manifest has.
     pub(super) async fn prove_all(
         &self,
@@ -22,7 +27,7 @@ impl Engine {
         run: &Run,
     ) -> Result<(), EngineError> {
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, schema, self.tree_rules(), &Nowhere, run).await?;
+        let parts = capture(sessions, schema, self.proof_rules(), &Nowhere, run).await?;
         same_parts(&manifest.parts, &parts)?;
         for (promised, found) in manifest.parts.iter().zip(&parts) {
             if promised.root != found.root {
@@ -54,7 +59,7 @@ impl Engine {
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, &fit.live, self.tree_rules(), &sinks, run).await?;
+        let parts = capture(sessions, &fit.live, self.proof_rules(), &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;
         same_parts(&before.parts, &parts)?;

@@ -6,7 +6,6 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-use super::live::splitter;
 use super::sort::{Sorter, drain};
 use super::{Engine, EngineError};
 use crate::model::{Manifest, PartManifest, RECORDS, RemovedRows, SnapshotInfo};
@@ -106,11 +105,10 @@ impl Engine {
     ) -> Result<(RemovedRows, Written), EngineError> {
         let writer = self.store.writer().await?;
         let mut into = writer.clone();
-        let (layout, splitter) = (Layout::from(&records.table), splitter(&self.store));
-        let max_row = self.max_row;
+        let (layout, rules) = (Layout::from(&records.table), self.tree_rules());
         let (sender, mut blocks) = mpsc::channel::<Vec<u8>>(4);
         let making = threads::spawn(move || {
-            let mut sorter = Sorter::new(&RECORDS, layout.clone(), max_row);
+            let mut sorter = Sorter::new(&RECORDS, layout.clone(), rules.max_row);
             let mut lines = Vec::new();
             while let Some(block) = blocks.blocking_recv() {
                 lines.extend_from_slice(&block);
@@ -122,7 +120,7 @@ impl Engine {
                 lines = rest.to_vec();
             }
             let building = |error| EngineError::building(RECORDS.name, error);
-            let mut builder = TreeBuilder::new(&layout, splitter);
+            let mut builder = TreeBuilder::new(&layout, rules.splitter);
             drain(vec![sorter], |key, row| {
                 builder.push_keyed(key, row, &mut into).map_err(building)
             })?;
@@ -132,7 +130,7 @@ impl Engine {
         drop(sender);
         let root = making.await.expect("making a tree does not panic");
         read?;
-        let root = root?;
+        let root = root.map_err(|error| error.with_column_of(&records.table))?;
         let part = PartManifest {
             name: RECORDS.name.into(),
             dataset: RECORDS.dataset,

@@ -60,6 +60,12 @@ pub fn names_of<'n>(alias: &str, identifiers: impl IntoIterator<Item = &'n str>)
     identifiers.into_iter().map(qualify).collect::<Vec<_>>().join(", ")
 }
 
+/// The key of a row of this relation, for people.
+pub fn key_text(alias: &str, table: &Table) -> String {
+    let key = table.key_names().map(|column| format!("{alias}.{}::text", name(column)));
+    format!("pg_catalog.concat_ws(', ', {})", key.collect::<Vec<_>>().join(", "))
+}
+
 /// A value as COPY shows it, before it is escaped: a cast to text is another form for some types. It
 /// compares by its bytes.
 pub fn text_of(expression: &str) -> String {

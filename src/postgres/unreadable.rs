@@ -9,7 +9,7 @@ use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
 use super::sql;
 use crate::model::{Column, Table};
-use crate::tree::fields;
+use crate::tree::{fields, key_text};
 
 impl Session {
     /// The error, with what makes the table unreadable where that is a row of it. The session is of no
@@ -30,8 +30,9 @@ impl Session {
     async fn not_utf8(&mut self, table: &Table) -> Result<Option<String>, DatabaseError> {
         const WHAT: &str = "look for a byte that is not UTF-8";
         self.rollback().await?;
+        self.begin_look().await?;
         // Nothing is converted then, and nothing checked.
-        self.run("SET client_encoding = 'SQL_ASCII'".into()).await.trying(WHAT)?;
+        self.run("SET LOCAL client_encoding = 'SQL_ASCII'".into()).await.trying(WHAT)?;
         let statement = format!(
             "COPY (SELECT {} FROM {}) TO STDOUT",
             sql::names(table.column_names()),
@@ -58,6 +59,7 @@ impl Session {
     async fn largest(&mut self, table: &Table) -> Result<Option<String>, DatabaseError> {
         const WHAT: &str = "look for the largest row";
         self.rollback().await?;
+        self.begin_look().await?;
         let size = |column: &Column| {
             let name = sql::name(&column.name);
             // The length of a text is known without reading it.
@@ -69,10 +71,9 @@ impl Session {
             format!("coalesce({size}, 0)::int8")
         };
         let sizes: Vec<_> = table.columns.iter().map(size).collect();
-        let key = table.key.iter().map(|key| format!("{}::text", sql::name(&key.column)));
         let query = format!(
-            "SELECT concat_ws(', ', {}), ARRAY[{}] FROM {} ORDER BY {} DESC LIMIT 1",
-            key.collect::<Vec<_>>().join(", "),
+            "SELECT {}, ARRAY[{}] FROM {} t ORDER BY {} DESC LIMIT 1",
+            sql::key_text("t", table),
             sizes.join(", "),
             sql::table(table),
             sizes.join(" + ")
@@ -93,7 +94,6 @@ impl Session {
 
 fn cell_not_utf8(row: &[u8], table: &Table) -> Option<String> {
     let place = fields(row).position(|field| from_utf8(field).is_err())?;
-    let key: Vec<_> = fields(row).take(table.key.len()).map(String::from_utf8_lossy).collect();
     let column = &table.columns.get(place)?.name;
-    Some(format!("the row {} of {}, column {column},", key.join(", "), table.name))
+    Some(format!("the row {} of {}, column {column},", key_text(row, table.key.len()), table.name))
 }

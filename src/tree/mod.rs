@@ -31,7 +31,7 @@ pub use layout::Layout;
 pub use leaf::LeafGroup;
 pub use lookup::{chunk_at, lookup};
 pub use node::{Entry, Node};
-pub use row::{Key, Row, RowError, fields, unescape};
+pub use row::{Key, Row, RowError, fields, key_text, unescape};
 pub use walk::{ChunkKind, walk};
 
 /// The most bytes that a chunk may have. A reader refuses to allocate more.

@@ -31,6 +31,13 @@ pub fn fields(row: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The first fields of a row, which are its key, for people.
+#[must_use]
+pub fn key_text(row: &[u8], columns: usize) -> String {
+    let key = fields(row).take(columns).map(String::from_utf8_lossy);
+    key.collect::<Vec<_>>().join(", ")
+}
+
 /// The value of a COPY field that is not null: its escapes undone.
 #[must_use]
 pub fn unescape(field: &[u8]) -> Cow<'_, [u8]> {

@@ -12,7 +12,7 @@ use std::io;
 
 use super::EngineError;
 use crate::model::Part;
-use crate::tree::{Layout, fields};
+use crate::tree::{Layout, fields, key_text};
 use run::Run;
 use spool::{Spool, each, merge_all};
 
@@ -64,13 +64,14 @@ impl Sorter {
     }
 
     fn too_long(&self, row: &[u8]) -> EngineError {
-        let key = fields(row).take(self.layout.key_columns()).map(String::from_utf8_lossy);
         let longest = fields(row).enumerate().max_by_key(|(_, field)| field.len());
+        let place = longest.map_or(0, |(place, _)| place);
         EngineError::RowTooLong {
             table: self.part.table.to_owned(),
-            key: key.collect::<Vec<_>>().join(", "),
+            key: key_text(row, self.layout.key_columns()),
             bytes: row.len(),
-            column: format!("number {}", longest.map_or(0, |(place, _)| place) + 1),
+            place,
+            column: format!("number {}", place + 1),
             limit: self.max_row,
         }
     }

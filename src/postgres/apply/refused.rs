@@ -89,7 +89,7 @@ impl Session {
         };
         let query = format!(
             "SELECT {} FROM {} s WHERE s.rewind_op <> 'd' AND {condition} LIMIT 1",
-            key_text(stage),
+            sql::key_text("s", stage.table),
             stage.changes(),
         );
         let rows: Vec<(String,)> = self.rows(query).await.trying(WHAT)?;
@@ -127,7 +127,7 @@ impl Session {
             }
             let key = format!(
                 "SELECT {} FROM {changes} s WHERE s.rewind_op <> 'd' ORDER BY s.ctid OFFSET {from} LIMIT 1",
-                key_text(stage)
+                sql::key_text("s", stage.table)
             );
             let key: String = self.value(key).await.trying(WHAT)?;
             return Ok(Some(format!("{key} of {}, column {}", table.name, column.name)));
@@ -192,10 +192,4 @@ impl Session {
             }
         }))
     }
-}
-
-/// The key of the staged row `s`, for people.
-fn key_text(stage: &Stage<'_>) -> String {
-    let key = stage.table.key_names().map(|column| format!("s.{}::text", sql::name(column)));
-    format!("concat_ws(', ', {})", key.collect::<Vec<_>>().join(", "))
 }

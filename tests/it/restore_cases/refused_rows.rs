@@ -4,7 +4,7 @@
 use ipam_rewind::engine::{BackupRequest, EngineError, Kind, RestoreOptions, Run};
 
 use super::{plan, site};
-use crate::support::cycle::{Cycle, words};
+use crate::support::cycle::{Cycle, assert_same, words};
 use crate::support::sql_ascii_database;
 
 /// Backs up, runs this, and returns how the restore is refused.
@@ -121,10 +121,32 @@ async fn row_of_140_megabytes_goes_the_whole_way_where_the_limit_is_raised() {
 }
 
 #[tokio::test]
+async fn row_over_the_limit_that_a_backup_holds_comes_back_and_is_named_when_it_is_read() {
+    let mut cycle = plan().await;
+    let usual = cycle.engine.clone();
+    cycle.engine = usual.clone().with_max_row(100 << 20);
+    cycle.sql("UPDATE vrf SET description = repeat('x', 80 << 20) WHERE vrf_id = 'lab'").await;
+    let id = cycle.backup().await;
+    let before = cycle.contents().await;
+    cycle.sql("UPDATE vrf SET description = 'short' WHERE vrf_id = 'lab'").await;
+    cycle.engine = usual;
+    cycle.restore(&id).await;
+    assert_same(&cycle.contents().await, &before);
+    let error = cycle.refuses(&id, &RestoreOptions::default()).await;
+    assert!(words(&error).contains("in its column description"), "{}", words(&error));
+    assert!(error.hint().is_some_and(|hint| hint.contains("--max-row-size")));
+}
+
+#[tokio::test]
 async fn row_that_the_server_cannot_send_is_named_with_its_column() {
     let cycle = plan().await;
     // Each line end is two bytes of COPY text.
     cycle.sql("UPDATE vrf SET description = repeat(E'\\n', 550000000) WHERE vrf_id = 'lab'").await;
+    // Looking for it is no less bound than reading: neither functions nor settings of the site matter.
+    cycle.sql("CREATE FUNCTION octet_length(text) RETURNS int LANGUAGE sql AS 'SELECT 1'").await;
+    for setting in ["search_path = public, pg_catalog", "statement_timeout = '100ms'"] {
+        cycle.database.alter(&format!("SET {setting}"));
+    }
     let refused = cycle.engine.backup(BackupRequest::default(), &Run::new()).await;
     let error = refused.expect_err("its line would have 1.1 GB");
     let named = "The largest row of vrf is lab, with 550000000 bytes in its column description";
