@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ipam_rewind::engine::sort::{Sorter, drain};
-use ipam_rewind::model::PARTS;
+use ipam_rewind::model::Profile;
 
 use crate::plan;
 
@@ -29,7 +29,7 @@ fn scattered(rows: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 fn sorted(rows: &[Vec<u8>], count: usize) -> usize {
     let new = |part: &[Vec<u8>]| {
-        let mut sorter = Sorter::new(&PARTS[0], plan::layout(), 1 << 20);
+        let mut sorter = Sorter::new(Profile::builtin().parts[0].clone(), plan::layout(), 1 << 20);
         part.iter().try_for_each(|row| sorter.push(row)).map(|()| sorter)
     };
     let sorters: Result<Vec<_>, _> = rows.chunks(rows.len().div_ceil(count)).map(new).collect();

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use futures::TryStreamExt;
 use ipam_rewind::embedded::sample::{self, PlanSize};
 use ipam_rewind::embedded::{Options, PrivatePostgres};
-use ipam_rewind::model::{PARTS, Part, Table};
+use ipam_rewind::model::{Part, Profile, Table};
 use ipam_rewind::postgres::Session;
 use sqlx::postgres::PgPoolCopyExt as _;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -66,13 +66,13 @@ fn dump(server: &PrivatePostgres, url: &str) -> Result<usize> {
 async fn state(url: &str) -> Result<State> {
     let mut session = Session::connect(url).await?;
     session.begin_look().await?;
-    let site = session.site().await?;
+    let site = session.site(Profile::builtin()).await?;
     let schema = session.schema(&site).await?;
     session.rollback().await?;
     let pool = PgPool::connect(url).await?;
     let mut state = State::new();
-    for part in &PARTS {
-        let table = schema.table(part.table).expect("the sample has every table");
+    for part in &Profile::builtin().parts {
+        let table = schema.table(&part.table).expect("the sample has every table");
         state.push(Rows { table: table.clone(), text: read(&pool, part, table).await? });
     }
     Ok(state)

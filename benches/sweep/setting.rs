@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use anyhow::Result;
-use ipam_rewind::model::{ChunkId, KeyKind, PARTS, Table};
+use ipam_rewind::model::{ChunkId, KeyKind, Profile, Table};
 use ipam_rewind::tree::split::{LEAF_FACTOR, NODE_FACTOR, Splitter};
 use ipam_rewind::tree::{ChunkPosition, ChunkSink, Layout, Root, TreeBuilder, fields};
 
@@ -68,14 +68,19 @@ impl Setting {
     pub fn by_column(plan: &Plan) -> Result<Vec<(&'static str, String, usize, usize)>> {
         let setting = Self { columns: Columns::Each, ..Self::new("") };
         let mut found = Vec::new();
-        for (part, rows) in PARTS.iter().zip(&plan.first) {
+        for (part, rows) in Profile::builtin().parts.iter().zip(&plan.first) {
             let mut kept = Kept::new(setting.level, &[], false)?;
             setting.tree(rows, &mut kept)?;
             for (group, stored) in setting.layout(&rows.table).groups().iter().zip(&kept.groups) {
                 let names = group.iter().map(|&at| rows.table.columns[at].name.as_str());
                 let lines = rows.text.split(|&byte| byte == b'\n').filter(|row| !row.is_empty());
                 let raw = lines.map(|row| width(row, group)).sum();
-                found.push((part.name, names.collect::<Vec<_>>().join(", "), raw, *stored));
+                found.push((
+                    part.name.as_str(),
+                    names.collect::<Vec<_>>().join(", "),
+                    raw,
+                    *stored,
+                ));
             }
         }
         found.sort_by_key(|&(.., stored)| std::cmp::Reverse(stored));

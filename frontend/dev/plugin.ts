@@ -1,4 +1,5 @@
 /** Answers the service's calls from a made-up site: `npm run dev:sample`. Never part of the page. */
+import { profile } from '../src/testing/samples.ts';
 import type { ServerResponse } from 'node:http';
 import type { Connect, Plugin } from 'vite';
 import type { Backup, Counts, Dataset, Job } from '../src/services/types';
@@ -77,6 +78,7 @@ const ok = { ok: true, detail: 'fine' };
 const find = (id?: string) => list.find((one) => one.backup_id === id);
 const job = (made: Job) => ({ status: 'accepted', job: made });
 const ROUTES: [string, RegExp, Answer][] = [
+  ['GET', /^\/api\/profile$/, () => profile],
   ['GET', /^\/api\/session$/, () => ({ name: 'local', role: 'admin', authentication: 'none', version: '0.1.0', database: true })],
   ['GET', /^\/api\/health$/, () => ({ status: 'ok', version: '0.1.0', checks: { store: ok, database: ok, schedule: ok, verification: ok, disk: ok, last_backup: { ...ok, backup_id: list[0]?.backup_id, age_seconds: 240 } } })],
   ['GET', /^\/api\/schedule$/, () => ({ time_zone: 'UTC', schedules: [{ expression: '0 * * * *', next_at: new Date(Date.now() + 56 * 60_000).toISOString() }], retention: { last: 10, hourly: 48, daily: 30, weekly: 12, monthly: 24, yearly: 5, within: null, pre_restore_within: '14d' }, last_run: { at: new Date(Date.now() - 4 * 60_000).toISOString(), outcome: 'succeeded', backup_id: list[0]?.backup_id }, verification: { period_days: 7, next_at: new Date(Date.now() + 3 * HOUR).toISOString(), oldest_proven_at: new Date(Date.now() - 6 * 24 * HOUR).toISOString() } })],

@@ -23,6 +23,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod preview;
+mod profile;
 mod ready;
 mod restore;
 mod router;

@@ -51,7 +51,8 @@ pub async fn preview(
     Query(parameters): Query<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
-    let selection = selection(parameters.dataset.as_deref(), parameters.vrf)?;
+    let selection =
+        selection(service.engine().profile(), parameters.dataset.as_deref(), parameters.vrf)?;
     let allow_schema_drift = parameters.allow_schema_drift;
     let options = RestoreOptions { selection, allow_schema_drift, ..RestoreOptions::default() };
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);

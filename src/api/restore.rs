@@ -10,8 +10,8 @@ use super::answer::{carry_out, refuse_unknown};
 use super::error::ApiError;
 use super::extract::{Lenient, Path, Prefer, words};
 use super::openapi::{OfBackup, OfJob};
-use crate::engine::{EngineError, RestoreOptions, Restored, Selection};
-use crate::model::{BackupId, Dataset};
+use crate::engine::{EngineError, RestoreOptions, Restored, ScopeValue, Selection};
+use crate::model::{BackupId, Profile};
 use crate::service::Service;
 use crate::service::jobs::Work;
 
@@ -48,11 +48,15 @@ fn yes() -> bool {
 ///
 /// # Errors
 /// If it names no dataset.
-pub fn selection(dataset: Option<&str>, vrf: Option<String>) -> Result<Selection, ApiError> {
+pub fn selection(
+    profile: &Profile,
+    dataset: Option<&str>,
+    vrf: Option<String>,
+) -> Result<Selection, ApiError> {
     let names = dataset.into_iter().flat_map(|names| names.split(','));
-    let datasets: Result<Vec<Dataset>, _> = names.map(str::parse).collect();
+    let datasets: Result<_, _> = names.map(|name| profile.dataset(name)).collect();
     let datasets = datasets.map_err(EngineError::from)?;
-    Ok(Selection { datasets, vrf: words("vrf", vrf, 200)? })
+    Ok(Selection { datasets, scope: words("vrf", vrf, 200)?.map(ScopeValue::vrf) })
 }
 
 /// Make the live rows exactly those of a backup
@@ -72,7 +76,11 @@ pub async fn restore(
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let options = RestoreOptions {
-        selection: selection(parameters.dataset.as_deref(), parameters.vrf)?,
+        selection: selection(
+            service.engine().profile(),
+            parameters.dataset.as_deref(),
+            parameters.vrf,
+        )?,
         safety_backup: parameters.safety_backup,
         into_other_database: parameters.into_other_database,
         created_by: caller.author(),

@@ -27,7 +27,7 @@ use super::limits::{
 use super::openapi::{self, Frame};
 use super::slots::Slots;
 use super::{audit, backup, cleanup, diff, docs, events, health, history, import, jobs, metrics};
-use super::{page, preview, ready, restore, schedule, session, size_history};
+use super::{page, preview, profile, ready, restore, schedule, session, size_history};
 use super::{statistics, verify};
 use crate::service::Service;
 
@@ -72,6 +72,7 @@ fn quick() -> OpenApiRouter<Service> {
         .routes(routes!(backup::file::file))
         .routes(routes!(backup::archive::archive))
         .routes(routes!(history::history))
+        .routes(routes!(profile::profile))
         .routes(routes!(statistics::statistics))
         .routes(routes!(jobs::list::list))
         .routes(routes!(jobs::details::details))

@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::export::to_standard_output;
 use super::output::{count, numbers, plain, table};
 use crate::engine::{CellChange, ChangeKind, DiffReport, Formulas, Point, RowChange, RowForm};
-use crate::model::RowCounts;
+use crate::model::{Profile, RowCounts};
 
 /// Show rows that differ between two backups, or a backup and live
 #[derive(Debug, Args)]
@@ -131,8 +131,8 @@ pub fn cell(cell: &CellChange) -> String {
 
 /// What tells an added or removed row from its neighbours.
 fn inline(change: &RowChange, side: impl Fn(&CellChange) -> Option<&String>) -> String {
-    const TELLING: [&str; 5] = ["vrf_id", "cidr", "vpc_prefix_cidr", "ip_address", "description"];
-    let telling = change.cells.iter().filter(|cell| TELLING.contains(&cell.column.as_str()));
+    let telling = &Profile::builtin().summary_columns;
+    let telling = change.cells.iter().filter(|cell| telling.contains(&cell.column));
     let words = telling.filter(|cell| side(cell) != Some(&change.key));
     words.map(|cell| format!(" {}={}", cell.column, value(side(cell)))).collect()
 }

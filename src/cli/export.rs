@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::output::size;
 use super::output_file::OutputFile;
 use crate::engine::{Download, EngineError};
-use crate::model::{BackupId, Dataset, visible_lines};
+use crate::model::{BackupId, visible_lines};
 
 /// Write a backup as a tar archive of its four JSON files
 ///
@@ -44,11 +44,9 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
-        let dataset = self.dataset.as_deref().map(str::parse::<Dataset>).transpose();
-        let dataset = dataset.map_err(EngineError::from)?;
         let engine = context.engine().await?;
         let write = async |run: &_| {
-            let download = match dataset {
+            let download = match &self.dataset {
                 Some(dataset) => engine.export_dataset(&id, dataset, run).await?,
                 None => engine.export_archive(&id, run).await?,
             };

@@ -1,7 +1,5 @@
 //! `restore`
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use super::backup::lacking;
@@ -11,9 +9,10 @@ use super::error::CliError;
 use super::output::{self, count, numbers, plain, plural, table};
 use super::prompt::Answer;
 use crate::engine::{
-    EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, Selection,
+    EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, ScopeValue,
+    Selection,
 };
-use crate::model::{BackupId, Dataset};
+use crate::model::{BackupId, PerDataset, Profile};
 
 /// Changed rows of each dataset that a preview shows to people.
 const SHOWN: usize = 5;
@@ -57,10 +56,10 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
-        let options = self.options()?;
         let asks = !self.dry_run && !context.yes();
         let answer = if asks { context.expect_answer().await? } else { Answer::Yes };
         let engine = context.engine().await?;
+        let options = self.options(engine.profile())?;
         let options = RestoreOptions { lock_patience: engine.lock_timeout(), ..options };
         if self.dry_run || !context.yes() {
             let shown = if context.json() { SHOWN_AS_JSON } else { SHOWN };
@@ -83,11 +82,12 @@ impl Arguments {
         Ok(())
     }
 
-    fn options(&self) -> Result<RestoreOptions, EngineError> {
-        let datasets: Result<Vec<Dataset>, _> =
-            self.dataset.iter().map(|name| name.parse()).collect();
+    fn options(&self, profile: &Profile) -> Result<RestoreOptions, EngineError> {
+        let datasets: Result<_, _> =
+            self.dataset.iter().map(|name| profile.dataset(name)).collect();
+        let scope = self.vrf.clone().map(ScopeValue::vrf);
         Ok(RestoreOptions {
-            selection: Selection { datasets: datasets?, vrf: self.vrf.clone() },
+            selection: Selection { datasets: datasets?, scope },
             safety_backup: !self.no_safety_backup,
             into_other_database: self.into_other_database,
             allow_schema_drift: self.allow_schema_drift,
@@ -96,7 +96,7 @@ impl Arguments {
     }
 }
 
-fn results(datasets: &BTreeMap<Dataset, RestoreResults>, head: [&str; 5]) -> String {
+fn results(datasets: &PerDataset<RestoreResults>, head: [&str; 5]) -> String {
     let mut table = table(&head);
     for (dataset, done) in datasets {
         table.add_row([

@@ -1,16 +1,18 @@
 //! Backup = capture + publish the manifest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::live::{Captured, Labelled, named_if_blocked, rows};
+use super::live::{named_if_blocked, rows};
 use super::sink::IntoStore;
+use super::snapshot::{Labelled, Snapshot};
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Manifest, MissingTable, Schema, State, check_author, check_description,
-    timestamp,
+    BackupId, BackupKind, Manifest, MissingTable, Profile, Schema, State, check_author,
+    check_description, timestamp,
 };
 use crate::postgres::Session;
 use crate::store::{Held, Lock, Mode, StoreError, Writer, Written};
@@ -94,12 +96,12 @@ impl Engine {
         allow_missing: bool,
         run: &Run,
     ) -> Result<Manifest, EngineError> {
-        let (mut sessions, schema) = self.snapshot(run).await?;
+        let (mut sessions, schema) = self.snapshot(&self.profile, run).await?;
         if !allow_missing {
             self.refuse_missing_tables(&schema).await?;
         }
         let mut readers: Vec<_> = sessions.iter_mut().collect();
-        let captured = self.capture_into_store(&mut readers, schema, run).await;
+        let captured = self.capture_into_store(&mut readers, &self.profile, schema, run).await;
         let (captured, writer) = named_if_blocked(&mut sessions[0], captured).await?;
         // The server need not keep the snapshot while the last packs are stored.
         for mut session in sessions {
@@ -112,7 +114,7 @@ impl Engine {
     async fn refuse_missing_tables(&self, schema: &Schema) -> Result<(), EngineError> {
         let Some(newest) = self.newest().await else { return Ok(()) };
         let had = |missing: &MissingTable| newest.schema.table(&missing.table).is_some();
-        let missing: Vec<_> = schema.lacking().into_iter().filter(had).collect();
+        let missing: Vec<_> = schema.lacking(&self.profile).into_iter().filter(had).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -124,9 +126,10 @@ impl Engine {
     pub(super) async fn capture_into_store(
         &self,
         sessions: &mut [&mut Session],
+        profile: &Arc<Profile>,
         schema: Schema,
         run: &Run,
-    ) -> Result<(Captured, Writer), EngineError> {
+    ) -> Result<(Snapshot<()>, Writer), EngineError> {
         let newest = self.newest().await;
         run.begin(Phase::Reading, rows(newest.as_ref()));
         let writer = self.store.writer().await?;
@@ -134,15 +137,17 @@ impl Engine {
             Some(newest) => IntoStore::after(writer, self.store.reader().await?, &newest, &schema),
             None => IntoStore::new(writer),
         };
-        let captured = self.capture(sessions, schema, &sinks, run).await?;
-        Ok((captured, sinks.into_writer()))
+        let captured = self.capture(sessions, profile, schema, &sinks, run).await?;
+        let mut writer = sinks.into_writer();
+        writer.put_with_base(profile.id(), &profile.bytes(), None)?;
+        Ok((captured, writer))
     }
 
     /// Publishes a backup that was taken just now: the newest from now on.
-    pub(super) async fn publish(
+    pub(super) async fn publish<R>(
         &self,
         held: &Held,
-        captured: &Captured,
+        captured: &Snapshot<R>,
         written: &Written,
         label: &Labelled,
     ) -> Result<Manifest, EngineError> {

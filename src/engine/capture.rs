@@ -17,7 +17,7 @@ use super::grow::Growing;
 use super::run::ProgressSender;
 use super::sort::Sorter;
 use super::{EngineError, Run};
-use crate::model::{PARTS, Part, PartManifest, Schema, Table};
+use crate::model::{Part, PartManifest, Profile, Schema, Table};
 use crate::postgres::{Pages, Session};
 use crate::store::StoreError;
 use crate::threads::{self, locked};
@@ -45,24 +45,24 @@ pub trait Sinks: Sync {
     type Sink: ChunkSink<Error = StoreError> + Send + 'static;
 
     /// The sink for this part.
-    fn sink(&self, part: &'static Part) -> Self::Sink;
+    fn sink(&self, part: &Part) -> Self::Sink;
 }
 
 /// Reads all parts through these sessions, which see the same snapshot, and makes their trees.
 pub async fn capture<S: Sinks>(
     sessions: &mut [&mut Session],
-    schema: &Schema,
+    (profile, schema): (&Profile, &Schema),
     rules: TreeRules,
     sinks: &S,
     run: &Run,
 ) -> Result<Vec<PartManifest>, EngineError> {
-    let pieces = Mutex::new(plan(sessions, schema, rules.max_row).await?);
+    let pieces = Mutex::new(plan(sessions, (profile, schema), rules.max_row).await?);
     let growing = Mutex::new(Growing::new(rules.splitter));
     let read = |session| read_pieces(session, &pieces, &growing, sinks, run);
     try_join_all(sessions.iter_mut().map(|session| read(&mut **session))).await?;
     let growing = growing.into_inner().expect("nothing panics while it holds the trees");
     let mut parts = growing.finish().await?;
-    parts.sort_by_key(|made| PARTS.iter().position(|part| part.name == made.name));
+    parts.sort_by_key(|made| profile.parts.iter().position(|part| part.name == made.name));
     Ok(parts)
 }
 
@@ -80,7 +80,8 @@ async fn read_pieces<S: Sinks>(
         let sorters = reading.read(session, pages, run).await?;
         for (part, sorters) in reading.add(sorters) {
             let layout = reading.layout.clone();
-            locked(growing).begin(part, layout, sorters, sinks.sink(part));
+            let sink = sinks.sink(&part);
+            locked(growing).begin(part, layout, sorters, sink);
         }
     }
 }
@@ -89,7 +90,7 @@ async fn read_pieces<S: Sinks>(
 /// its trees can be begun early, and no session waits for another.
 async fn plan<'s>(
     sessions: &mut [&mut Session],
-    schema: &'s Schema,
+    (profile, schema): (&Profile, &'s Schema),
     max_row: usize,
 ) -> Result<VecDeque<Piece<'s>>, EngineError> {
     let pages = sessions[0].pages(schema).await?;
@@ -97,7 +98,7 @@ async fn plan<'s>(
     tables.sort_by_key(|(pages, _)| Reverse(*pages));
     let cut = |(pages, table)| {
         let count = if pages < LARGE { 1 } else { sessions.len() };
-        let reading = Arc::new(Reading::new(table, count, max_row));
+        let reading = Arc::new(Reading::new(profile, table, count, max_row));
         Pages::cut(pages, count as u64).map(move |pages| Piece { reading: reading.clone(), pages })
     };
     Ok(tables.into_iter().flat_map(cut).collect())
@@ -112,7 +113,7 @@ struct Piece<'s> {
 /// A table that is being read.
 struct Reading<'s> {
     table: &'s Table,
-    parts: Vec<&'static Part>,
+    parts: Vec<Arc<Part>>,
     layout: Layout,
     max_row: usize,
     sorted: Mutex<Sorted>,
@@ -125,8 +126,8 @@ struct Sorted {
 }
 
 impl<'s> Reading<'s> {
-    fn new(table: &'s Table, pieces: usize, max_row: usize) -> Self {
-        let parts: Vec<_> = PARTS.iter().filter(|part| part.table == table.name).collect();
+    fn new(profile: &Profile, table: &'s Table, pieces: usize, max_row: usize) -> Self {
+        let parts: Vec<_> = profile.parts_of(&table.name).cloned().collect();
         let by_part = parts.iter().map(|_| Vec::new()).collect();
         let sorted = Mutex::new(Sorted { open: pieces, by_part });
         Self { table, parts, layout: Layout::from(table), max_row, sorted }
@@ -139,7 +140,7 @@ impl<'s> Reading<'s> {
         pages: Pages,
         run: &Run,
     ) -> Result<Vec<Sorter>, EngineError> {
-        let new = |part: &&'static Part| Sorter::new(part, self.layout.clone(), self.max_row);
+        let new = |part: &Arc<Part>| Sorter::new(part.clone(), self.layout.clone(), self.max_row);
         let sorters = self.parts.iter().map(new).collect();
         let (full, blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
         let progress = run.progress_sender();
@@ -156,7 +157,7 @@ impl<'s> Reading<'s> {
     }
 
     /// Adds the sorters of a piece. All sorters of each part, if it was the last piece.
-    fn add(&self, sorters: Vec<Sorter>) -> Vec<(&'static Part, Vec<Sorter>)> {
+    fn add(&self, sorters: Vec<Sorter>) -> Vec<(Arc<Part>, Vec<Sorter>)> {
         let mut sorted = locked(&self.sorted);
         sorted.by_part.iter_mut().zip(sorters).for_each(|(part, sorter)| part.push(sorter));
         sorted.open -= 1;
@@ -164,7 +165,7 @@ impl<'s> Reading<'s> {
             return Vec::new();
         }
         let by_part = std::mem::take(&mut sorted.by_part);
-        self.parts.iter().copied().zip(by_part).collect()
+        self.parts.iter().cloned().zip(by_part).collect()
     }
 }
 
@@ -176,7 +177,7 @@ fn sort(
 ) -> Result<Option<Vec<Sorter>>, EngineError> {
     let mut cut = Vec::new();
     while let Some(block) = blocks.blocking_recv() {
-        let (mut rest, mut rows) = (&block[..], 0);
+        let (mut rest, mut rows, mut bytes) = (&block[..], 0, 0);
         while let Some(end) = memchr(b'\n', rest) {
             let row = if cut.is_empty() {
                 &rest[..end]
@@ -185,22 +186,22 @@ fn sort(
                 &cut[..]
             };
             let Some((part, row)) = part_of(row) else { return Ok(None) };
-            sorters[part].push(row)?;
+            let Some(sorter) = sorters.get_mut(part) else { return Ok(None) };
+            sorter.push(row)?;
+            bytes += row.len() + 1;
             cut.clear();
             rest = &rest[end + 1..];
             rows += 1;
         }
         cut.extend_from_slice(rest);
-        progress.advance(rows as u64, (block.len() - rows * PART_LEN) as u64);
+        progress.advance(rows, bytes as u64);
     }
     Ok(Some(sorters))
 }
 
-/// What stands before each row: the digit of its part, and a tab.
-const PART_LEN: usize = 2;
-
+/// The number of the part that stands before a row, and the row after the tab.
 fn part_of(row: &[u8]) -> Option<(usize, &[u8])> {
-    let (&digit, row) = row.split_first()?;
-    let part = digit.checked_sub(b'0').filter(|part| *part < 10)?;
-    Some((part.into(), row.strip_prefix(b"\t")?))
+    let end = memchr(b'\t', row)?;
+    let part = std::str::from_utf8(&row[..end]).ok()?.parse().ok()?;
+    Some((part, &row[end + 1..]))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::compare::for_each_change;
-use super::diff::{Compared, Pair};
+use super::diff::Pair;
 use super::download::{Download, Out};
 use super::{CellChange, ChangeKind, Engine, EngineError, Phase, Point, RowChange, Run};
 use crate::model::is_hidden;
@@ -72,14 +72,13 @@ impl Engine {
         let progress = run.progress_sender();
         let name = format!("changes-{from}-{to}.{}", form.ending());
         Download::start(name, form.media_type(), move |file| {
-            let Compared { side: old, schema } = old;
             let out: &mut Out = &mut file.out;
             if matches!(form, RowForm::Csv(_)) {
                 out.buffer.extend_from_slice(b"dataset,table,key,change,column,old,new\n");
             }
             file.begin(None);
             let out = &mut file.out;
-            for_each_change(&schema, &old, &new.side, &mut |part, table, _, change| {
+            for_each_change(&old, &new, &mut |part, table, _, change| {
                 form.write(&RowChange::new(part, table, &change), &mut out.buffer);
                 progress.advance(1, 0);
                 out.settle()

@@ -1,18 +1,19 @@
 //! What a backup changed, in numbers: against the backup before it, for the timeline.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::diff::{Compared, Pair, collect};
+use super::diff::{Pair, collect};
+use super::snapshot::Snapshot;
 use super::{Engine, EngineError};
-use crate::model::{BackupId, Dataset, Hash, Manifest, RowCounts};
+use crate::model::{BackupId, Hash, Manifest, PerDataset, RowCounts};
 use crate::threads::locked;
 
 /// How many rows of each dataset differ.
-pub type Counts = BTreeMap<Dataset, RowCounts>;
+pub type Counts = PerDataset<RowCounts>;
 
 /// What a backup changed.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -24,7 +25,7 @@ pub struct Changes {
     /// The backup before it; the oldest has none, and all of its rows count as added.
     pub before: Option<BackupId>,
     /// By dataset.
-    #[schema(value_type = BTreeMap<Dataset, RowCounts>)]
+    #[schema(value_type = BTreeMap<String, RowCounts>)]
     pub datasets: Counts,
 }
 
@@ -62,7 +63,11 @@ fn key(old: &Manifest, new: &Manifest) -> Hash {
 
 fn all_added(manifest: &Manifest) -> Counts {
     let added = |added| RowCounts { added, ..RowCounts::default() };
-    manifest.datasets.iter().map(|(dataset, summary)| (*dataset, added(summary.rows))).collect()
+    manifest
+        .datasets
+        .iter()
+        .map(|(dataset, summary)| (dataset.clone(), added(summary.rows)))
+        .collect()
 }
 
 impl Engine {
@@ -88,10 +93,10 @@ impl Engine {
             return Ok(counts);
         }
         let reader = self.store.reader().await?;
-        let point = |manifest: &Manifest| Compared::backup(manifest.clone(), reader.clone());
+        let point = |manifest: &Manifest| Snapshot::of(manifest.clone(), reader.clone());
         let ids = (&old.backup_id, &new.backup_id);
         let Pair { old, new, .. } = self.in_common(point(old), point(new), ids).await?;
-        let counts = collect(old.schema, old.side, new.side, 0).await?.datasets;
+        let counts = collect(old, new, 0).await?.datasets;
         self.counted.keep(key, counts.clone());
         Ok(counts)
     }

@@ -1,37 +1,31 @@
 //! The second primitive at work: every row that differs between two snapshots, part by part.
 
+use std::sync::Arc;
+
 use super::EngineError;
-use crate::model::{Part, PartManifest, Schema, Table};
+use super::snapshot::Snapshot;
+use crate::model::{Part, PartManifest, Table};
 use crate::store::{Reader, StoreError};
 use crate::tree::{Change, Diff, Layout, Range, cuts};
-
-/// One of the two snapshots.
-#[derive(Debug, Clone)]
-pub struct Side {
-    /// Reads its chunks.
-    pub reader: Reader,
-    /// Its trees.
-    pub parts: Vec<PartManifest>,
-}
-
-impl Side {
-    fn part(&self, name: &str) -> Option<&PartManifest> {
-        self.parts.iter().find(|part| part.name == name)
-    }
-}
 
 /// The parts whose rows are not all the same.
 ///
 /// # Errors
 /// [`EngineError::PartsDiffer`] unless both sides hold the same known parts: what only one of them has
 /// must not pass for equal.
-pub fn differing(old: &Side, new: &Side) -> Result<Vec<&'static Part>, EngineError> {
+pub fn differing(old: &Snapshot, new: &Snapshot) -> Result<Vec<Arc<Part>>, EngineError> {
+    if !old.profile.divides_as(&new.profile) {
+        let (old, new) = (&old.profile.name, &new.profile.name);
+        return Err(EngineError::PartsDiffer(format!(
+            "the profiles {old} and {new} divide the tables in different ways"
+        )));
+    }
     same_parts(&old.parts, &new.parts)?;
     let mut differing = Vec::new();
     for (before, after) in old.parts.iter().zip(&new.parts) {
         let unknown = || EngineError::PartsDiffer(format!("{} is no known part", before.name));
-        let part = Part::named(&before.name).ok_or_else(unknown)?;
-        differing.extend((before.root != after.root).then_some(part));
+        let part = new.profile.part(&before.name).ok_or_else(unknown)?;
+        differing.extend((before.root != after.root).then(|| part.clone()));
     }
     Ok(differing)
 }
@@ -60,26 +54,25 @@ pub fn same_parts(old: &[PartManifest], new: &[PartManifest]) -> Result<(), Engi
 pub fn changes<'l>(
     part: &Part,
     layout: &'l Layout,
-    old: &'l Side,
-    new: &'l Side,
+    old: &'l Snapshot,
+    new: &'l Snapshot,
 ) -> Result<Diff<'l, &'l Reader, &'l Reader>, StoreError> {
-    let root = |side: &'l Side| side.part(part.name).expect("a part of both sides").root;
+    let root = |of: &'l Snapshot| of.part(&part.name).expect("a part of both").root;
     let (old_root, new_root) = (root(old), root(new));
     Diff::new(layout, (&old.reader, &old_root), (&new.reader, &new_root))
 }
 
-/// Calls `take` for every change from `old` to `new`. Blocks.
+/// Calls `take` for every change from `old` to `new`, which have the same tables. Blocks.
 pub fn for_each_change(
-    schema: &Schema,
-    old: &Side,
-    new: &Side,
-    take: &mut impl FnMut(&'static Part, &Table, &Layout, Change) -> Result<(), EngineError>,
+    old: &Snapshot,
+    new: &Snapshot,
+    take: &mut impl FnMut(&Part, &Table, &Layout, Change) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     for part in differing(old, new)? {
-        let table = schema.table(part.table).expect("a part's table is in its schema");
+        let table = new.schema.table(&part.table).expect("a part's table is in its schema");
         let layout = Layout::from(table);
-        for change in changes(part, &layout, old, new)? {
-            take(part, table, &layout, change?)?;
+        for change in changes(&part, &layout, old, new)? {
+            take(&part, table, &layout, change?)?;
         }
     }
     Ok(())
@@ -89,20 +82,20 @@ pub fn for_each_change(
 #[derive(Debug)]
 pub struct Piece {
     /// The part.
-    pub part: &'static Part,
+    pub part: Arc<Part>,
     range: Range,
 }
 
 /// What differs, cut into pieces that can be compared side by side; in the order of the parts and
 /// their keys. Blocks.
-pub fn pieces(old: &Side, new: &Side, count: usize) -> Result<Vec<Piece>, EngineError> {
+pub fn pieces(old: &Snapshot, new: &Snapshot, count: usize) -> Result<Vec<Piece>, EngineError> {
     let mut pieces = Vec::new();
     for part in differing(old, new)? {
-        let root = old.part(part.name).expect("a part of both sides").root;
+        let root = old.part(&part.name).expect("a part of both").root;
         let mut after = None;
         for key in cuts(&old.reader, &root, count)? {
             let range = Range { after: after.replace(key.clone()), upto: Some(key) };
-            pieces.push(Piece { part, range });
+            pieces.push(Piece { part: part.clone(), range });
         }
         pieces.push(Piece { part, range: Range { after, upto: None } });
     }
@@ -114,19 +107,19 @@ impl Piece {
     pub fn changes<'l>(
         &self,
         layout: &'l Layout,
-        (old, new): (&'l Side, &'l Side),
+        (old, new): (&'l Snapshot, &'l Snapshot),
     ) -> Result<Diff<'l, &'l Reader, &'l Reader>, StoreError> {
-        changes(self.part, layout, old, new)?.within(self.range.clone())
+        changes(&self.part, layout, old, new)?.within(self.range.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Dataset, Hash};
+    use crate::model::Hash;
 
     fn part(name: &str) -> PartManifest {
-        let (dataset, table) = (Dataset::Vpcs, "vpc".into());
+        let (dataset, table) = ("vpcs".into(), "vpc".into());
         PartManifest { name: name.into(), dataset, table, root: Hash([0; 32]), rows: 0, bytes: 0 }
     }
 

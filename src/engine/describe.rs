@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::{Engine, EngineError};
 use crate::model::{
-    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, SnapshotInfo, State,
-    Status, Verification, timestamp,
+    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
+    SnapshotInfo, State, Status, Verification, timestamp,
 };
 
 /// The metadata of a backup; every key is always there.
@@ -36,9 +36,11 @@ pub struct BackupInfo {
     /// When it was last restored.
     pub last_restore: Option<String>,
     /// The names of its dataset files.
-    pub files: BTreeMap<Dataset, String>,
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub files: PerDataset<String>,
     /// Rows, bytes and root hash of each dataset.
-    pub datasets: BTreeMap<Dataset, DatasetSummary>,
+    #[schema(value_type = BTreeMap<String, DatasetSummary>)]
+    pub datasets: PerDataset<DatasetSummary>,
     /// Bytes of the rows of all datasets.
     pub size: u64,
     /// Bytes that this backup added to the store.
@@ -127,6 +129,7 @@ impl BackupInfo {
     /// The metadata of this backup in this state.
     #[must_use]
     pub fn new(manifest: &Manifest, state: &State) -> Self {
+        let missing_tables = manifest.schema.lacking(manifest.profile());
         let manifest = manifest.clone();
         let state = state.clone();
         Self {
@@ -148,7 +151,7 @@ impl BackupInfo {
             labels: state.labels,
             verification: state.verification,
             snapshot: manifest.snapshot,
-            missing_tables: manifest.schema.lacking(),
+            missing_tables,
         }
     }
 

@@ -9,11 +9,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::compare::{Piece, Side, pieces};
-use super::live::Passing;
+use super::compare::{Piece, pieces};
 use super::rows::Collected;
+use super::snapshot::Snapshot;
 use super::{Counts, Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Common, Dataset, Manifest, MissingTable, RowCounts, Schema};
+use crate::model::{BackupId, Common, Manifest, MissingTable, Profile, RowCounts};
 use crate::store::Reader;
 use crate::threads;
 use crate::tree::Layout;
@@ -61,7 +61,7 @@ pub struct DiffReport {
     #[schema(required = false)]
     pub left_out: Vec<String>,
     /// How many rows differ, by dataset.
-    #[schema(value_type = BTreeMap<Dataset, RowCounts>)]
+    #[schema(value_type = BTreeMap<String, RowCounts>)]
     pub datasets: Counts,
     /// The rows that differ, by part and key.
     pub changes: Vec<RowChange>,
@@ -73,15 +73,9 @@ pub struct DiffReport {
 
 /// Two snapshots with the same tables and columns, and what they have besides.
 pub(super) struct Pair {
-    pub(super) old: Compared,
-    pub(super) new: Compared,
+    pub(super) old: Snapshot,
+    pub(super) new: Snapshot,
     pub(super) left_out: Vec<String>,
-}
-
-/// A snapshot that can be compared.
-pub(super) struct Compared {
-    pub(super) side: Side,
-    pub(super) schema: Schema,
 }
 
 impl Engine {
@@ -98,8 +92,8 @@ impl Engine {
     ) -> Result<DiffReport, EngineError> {
         let Pair { old, new, left_out } = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
-        let missing_tables = new.schema.lacking();
-        let found = collect(old.schema, old.side, new.side, limit).await?;
+        let missing_tables = new.schema.lacking(&new.profile);
+        let found = collect(old, new, limit).await?;
         run.begin(Phase::Done, None);
         Ok(DiffReport {
             status: "success",
@@ -123,16 +117,20 @@ impl Engine {
     ) -> Result<Pair, EngineError> {
         // One for both sides: what one side has read, the other need not.
         let reader = self.store.reader().await?;
-        let old = self.compared(from, &reader, run).await?;
-        let new = self.compared(to, &reader, run).await?;
+        let (old, new) = (self.manifest_of(from).await?, self.manifest_of(to).await?);
+        // The live tables are read as the backup divides them that they are compared with.
+        let known = old.as_ref().or(new.as_ref());
+        let profile = known.map_or(&self.profile, |manifest| manifest.profile()).clone();
+        let old = self.snapshot_of(old, &profile, &reader, run).await?;
+        let new = self.snapshot_of(new, &profile, &reader, run).await?;
         self.in_common(old, new, (from, to)).await
     }
 
     /// The same, with the tables and columns that both have.
     pub(super) async fn in_common(
         &self,
-        old: Compared,
-        new: Compared,
+        old: Snapshot,
+        new: Snapshot,
         (from, to): (&impl fmt::Display, &impl fmt::Display),
     ) -> Result<Pair, EngineError> {
         let Common { schema, left_out } =
@@ -140,62 +138,53 @@ impl Engine {
                 let (from, to) = (from.to_string(), to.to_string());
                 EngineError::Misfit { from, to, differences, allowable: false }
             })?;
-        let project = async |point: Compared| {
-            let side = self.project(&point.side, &point.schema, &schema).await?;
-            Ok::<_, EngineError>(Compared { side, schema: schema.clone() })
-        };
-        Ok(Pair { old: project(old).await?, new: project(new).await?, left_out })
+        let (old, new) = (self.project(&old, &schema).await?, self.project(&new, &schema).await?);
+        Ok(Pair { old, new, left_out })
     }
 
-    async fn compared(
-        &self,
-        point: &Point,
-        reader: &Reader,
-        run: &Run,
-    ) -> Result<Compared, EngineError> {
+    async fn manifest_of(&self, point: &Point) -> Result<Option<Manifest>, EngineError> {
         match point {
-            Point::Backup(id) => {
-                Ok(Compared::backup(self.store.manifest(id).await?, reader.clone()))
-            }
-            Point::Live => Ok(self.capture_passing(reader, run).await?.into()),
+            Point::Backup(id) => Ok(Some(self.store.manifest(id).await?)),
+            Point::Live => Ok(None),
         }
     }
-}
 
-impl Compared {
-    /// A backup, read with this reader.
-    pub(super) fn backup(manifest: Manifest, reader: Reader) -> Self {
-        Self { side: Side { reader, parts: manifest.parts }, schema: manifest.schema }
-    }
-}
-
-impl From<Passing> for Compared {
-    fn from(passing: Passing) -> Self {
-        let Passing { captured, reader } = passing;
-        Self { side: Side { reader, parts: captured.parts }, schema: captured.schema }
+    /// That of a backup; without one, of the live database.
+    async fn snapshot_of(
+        &self,
+        manifest: Option<Manifest>,
+        profile: &Arc<Profile>,
+        reader: &Reader,
+        run: &Run,
+    ) -> Result<Snapshot, EngineError> {
+        match manifest {
+            Some(manifest) => Ok(Snapshot::of(manifest, reader.clone())),
+            None => self.capture_passing(profile, reader, run).await,
+        }
     }
 }
 
 /// Collects the changes, on threads that may block: piece by piece, and then in order.
 pub(super) async fn collect(
-    schema: Schema,
-    old: Side,
-    new: Side,
+    old: Snapshot,
+    new: Snapshot,
     limit: usize,
 ) -> Result<Collected, EngineError> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let (old_side, new_side) = (old.clone(), new.clone());
-    let cut = threads::spawn(move || pieces(&old_side, &new_side, threads));
+    let profile = new.profile.clone();
+    let shared = Arc::new((old, new));
+    let both = shared.clone();
+    let cut = threads::spawn(move || pieces(&both.0, &both.1, threads));
     let pieces = cut.await.expect("cutting does not panic")?;
-    let shared = Arc::new((schema, old, new));
     let compare = |(place, piece): (usize, Piece)| {
         let shared = shared.clone();
         let compared = threads::spawn(move || {
-            let (schema, old, new) = &*shared;
-            let mut found = Collected::new(limit);
-            let table = schema.table(piece.part.table).expect("a part's table is in its schema");
+            let (old, new) = &*shared;
+            let mut found = Collected::new(&new.profile, limit);
+            let table =
+                new.schema.table(&piece.part.table).expect("a part's table is in its schema");
             let layout = Layout::from(table);
-            found.take(piece.part, table, piece.changes(&layout, (old, new))?)?;
+            found.take(&piece.part, table, piece.changes(&layout, (old, new))?)?;
             Ok::<_, EngineError>((place, found))
         });
         async { compared.await.expect("comparing does not panic") }
@@ -204,7 +193,7 @@ pub(super) async fn collect(
     let found = stream::iter(pieces.into_iter().enumerate()).map(compare);
     let mut found: Vec<_> = found.buffer_unordered(threads).try_collect().await?;
     found.sort_unstable_by_key(|(place, _)| *place);
-    let mut all = Collected::new(limit);
+    let mut all = Collected::new(&profile, limit);
     for (_, piece) in found {
         all.append(piece);
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{BackupId, MalformedId, MissingTable, Part, Table, UnknownDataset};
+use crate::model::{BackupId, MalformedId, MissingTable, Profile, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
 use crate::tree::BuildError;
@@ -19,12 +19,28 @@ pub enum EngineError {
     /// The text is no dataset.
     #[error(transparent)]
     UnknownDataset(#[from] UnknownDataset),
-    /// Neither the backup nor the database has this VRF.
-    #[error("there is no VRF {0:?}, neither in the backup nor in the database")]
-    UnknownVrf(String),
+    /// The backup's profile has no such scope.
+    #[error("the profile of the backup has no scope {0:?}")]
+    UnknownScope(String),
+    /// Neither the backup nor the database has the row that others are to belong to.
+    #[error("there is no {label} {value:?}, neither in the backup nor in the database")]
+    NotInScope {
+        /// What people call such a row.
+        label: String,
+        /// Its key.
+        value: String,
+    },
+    /// The backup was made with a profile whose SQL conditions this program does not know.
+    #[error("the backup was made with another profile, {0:?}, which this program was not given")]
+    ForeignProfile(String),
     /// The text is no backed-up table.
-    #[error("no table is named {0:?}; they are {tables}", tables = Part::tables().join(", "))]
-    UnknownTable(String),
+    #[error("no table is named {table:?}; they are {known}")]
+    UnknownTable {
+        /// What was given.
+        table: String,
+        /// The tables.
+        known: String,
+    },
     /// The text is no key of the table.
     #[error("not a key of {table}: {key:?} (its key is {columns})")]
     MalformedKey {
@@ -90,7 +106,7 @@ pub enum EngineError {
     #[error("cannot make a snapshot of {part}: {why}")]
     Snapshot {
         /// The part that was read.
-        part: &'static str,
+        part: String,
         /// What is wrong with its rows.
         why: String,
     },
@@ -254,14 +270,22 @@ impl Kind {
 }
 
 impl EngineError {
+    /// That this profile has no such table.
+    #[must_use]
+    pub fn unknown_table(profile: &Profile, table: &str) -> Self {
+        let known = profile.table_names().collect::<Vec<_>>().join(", ");
+        Self::UnknownTable { table: table.chars().take(80).collect(), known }
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::MalformedId(_)
             | Self::UnknownDataset(_)
-            | Self::UnknownTable(_)
-            | Self::UnknownVrf(_)
+            | Self::UnknownTable { .. }
+            | Self::UnknownScope(_)
+            | Self::NotInScope { .. }
             | Self::MalformedKey { .. }
             | Self::MalformedAnnotation(_)
             | Self::NothingLeft(_)
@@ -269,9 +293,10 @@ impl EngineError {
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,
-            Self::Misfit { .. } | Self::TablesMissing { .. } | Self::PartsDiffer(_) => {
-                Kind::SchemaMismatch
-            }
+            Self::Misfit { .. }
+            | Self::TablesMissing { .. }
+            | Self::PartsDiffer(_)
+            | Self::ForeignProfile(_) => Kind::SchemaMismatch,
             Self::OtherDatabase { .. } => Kind::OtherDatabase,
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
@@ -392,10 +417,10 @@ impl EngineError {
     }
 
     /// A tree could not be made from the rows of a part.
-    pub(super) fn building(part: &'static str, error: BuildError<StoreError>) -> Self {
+    pub(super) fn building(part: &str, error: BuildError<StoreError>) -> Self {
         match error {
             BuildError::Sink(error) => Self::Store(error),
-            other => Self::Snapshot { part, why: other.to_string() },
+            other => Self::Snapshot { part: part.into(), why: other.to_string() },
         }
     }
 }

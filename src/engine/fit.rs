@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::restore::RestoreOptions;
 use super::{Engine, EngineError};
-use crate::model::{Manifest, Schema, Table};
+use crate::model::{Manifest, Profile, Schema, Table};
 use crate::postgres::{AddedColumn, Session, Site};
 
 /// The tables of a restore.
@@ -56,7 +56,8 @@ impl Engine {
         options: &RestoreOptions,
     ) -> Result<Fit, EngineError> {
         let live = session.schema(site).await?;
-        let asked = |table: &str| options.selection.asks_for(table);
+        let profile = manifest.profile();
+        let asked = |table: &str| options.selection.asks_for(profile, table);
         let (mut added, mut drift) = (BTreeMap::new(), Vec::new());
         let (mut restored, mut refused, mut allowable) = (Vec::new(), Vec::new(), true);
         for table in &manifest.schema.tables {
@@ -67,7 +68,7 @@ impl Engine {
                 }
                 continue;
             };
-            let found = table_drift(session, table, now).await?;
+            let found = table_drift(session, profile, table, now).await?;
             match found {
                 Drift::None => restored.push(now.with_columns_of(table)),
                 Drift::Added(columns) if options.allow_schema_drift => {
@@ -104,6 +105,7 @@ impl Engine {
 
 async fn table_drift(
     session: &mut Session,
+    profile: &Profile,
     table: &Table,
     now: &Table,
 ) -> Result<Drift, EngineError> {
@@ -116,7 +118,7 @@ async fn table_drift(
     if differences.len() > added.len() || table.key != now.key {
         return Ok(Drift::Broken);
     }
-    let columns = session.added_columns(now, &added).await?;
+    let columns = session.added_columns(now, &added, profile).await?;
     let all = columns.len() == added.len() && columns.iter().all(|column| column.is_optional);
     Ok(if all { Drift::Added(columns) } else { Drift::Broken })
 }

@@ -13,17 +13,20 @@ use crate::model::{Part, PartManifest};
 use crate::store::StoreError;
 use crate::threads;
 use crate::tree::split::Splitter;
-use crate::tree::{ChunkSink, Layout, Root, TreeBuilder};
+use crate::tree::{BuildError, ChunkSink, Layout, Root, TreeBuilder};
 
 /// After so many rows a tree looks whether anybody still waits for it.
 const LOOK_UP: u64 = 1_000;
+
+/// What becomes of a tree.
+type Grown = Result<Root, EngineError>;
 
 /// Trees that were begun. They end early if nobody waits for them any more.
 pub struct Growing {
     splitter: Splitter,
     /// As many may grow at once as there are processors; so memory is bounded.
     room: Arc<Semaphore>,
-    begun: Vec<(&'static Part, JoinHandle<Result<Root, EngineError>>)>,
+    begun: Vec<(Arc<Part>, JoinHandle<Grown>)>,
     stop: CancellationToken,
     _stopped: DropGuard,
 }
@@ -45,16 +48,18 @@ impl Growing {
     /// Begins the tree of a part, whose rows these sorters took.
     pub fn begin<S: ChunkSink<Error = StoreError> + Send + 'static>(
         &mut self,
-        part: &'static Part,
+        part: Arc<Part>,
         layout: Layout,
         sorters: Vec<Sorter>,
         sink: S,
     ) {
         let (room, splitter, stop) = (self.room.clone(), self.splitter, self.stop.clone());
+        let grown = part.clone();
         let growing = async move {
             let _place = room.acquire_owned().await.expect("it is never closed");
-            let grown = threads::spawn(move || grow(part, sorters, &layout, splitter, sink, &stop));
-            grown.await.expect("making a tree does not panic")
+            let made =
+                threads::spawn(move || grow(&grown, sorters, &layout, splitter, sink, &stop));
+            made.await.expect("making a tree does not panic")
         };
         self.begun.push((part, tokio::spawn(growing)));
     }
@@ -65,9 +70,9 @@ impl Growing {
         for (part, root) in self.begun {
             let root = root.await.expect("making a tree does not panic")?;
             parts.push(PartManifest {
-                name: part.name.to_owned(),
-                dataset: part.dataset,
-                table: part.table.to_owned(),
+                name: part.name.clone(),
+                dataset: part.dataset.clone(),
+                table: part.table.clone(),
                 root: root.id,
                 rows: root.rows,
                 bytes: root.bytes,
@@ -78,7 +83,7 @@ impl Growing {
 }
 
 fn grow<S: ChunkSink<Error = StoreError>>(
-    part: &'static Part,
+    part: &Part,
     sorters: Vec<Sorter>,
     layout: &Layout,
     splitter: Splitter,
@@ -86,7 +91,7 @@ fn grow<S: ChunkSink<Error = StoreError>>(
     stop: &CancellationToken,
 ) -> Result<Root, EngineError> {
     let mut builder = TreeBuilder::new(layout, splitter);
-    let building = |error| EngineError::building(part.name, error);
+    let building = |error: BuildError<StoreError>| EngineError::building(&part.name, error);
     let mut rows = 0_u64;
     drain(sorters, |key, row| {
         // Asking takes a lock: at each row that was 2 % of a restore.

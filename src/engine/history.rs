@@ -75,16 +75,16 @@ pub struct Moment {
 }
 
 /// What of a backup matters for the rows of one table.
-struct Snapshot {
+struct OfTable {
     moment: Moment,
     table: Option<Arc<Table>>,
-    roots: Vec<(&'static Part, ChunkId)>,
+    roots: Vec<(Arc<Part>, ChunkId)>,
 }
 
 /// A row that a backup holds.
 struct Held {
     table: Arc<Table>,
-    part: &'static Part,
+    part: Arc<Part>,
     row: Row,
 }
 
@@ -100,8 +100,8 @@ impl Engine {
     /// [`EngineError::UnknownTable`]; [`EngineError::MalformedKey`] if the text can be no key of the
     /// table in any backup; if a backup is damaged where the row would be.
     pub async fn history(&self, table: &str, key: &str) -> Result<History, EngineError> {
-        if !Part::tables().contains(&table) {
-            return Err(EngineError::UnknownTable(table.chars().take(80).collect()));
+        if !self.profile.has_table(table) {
+            return Err(EngineError::unknown_table(&self.profile, table));
         }
         let (snapshots, unreadable) = self.snapshots(table).await?;
         refuse_what_is_no_key(&snapshots, key)?;
@@ -114,23 +114,24 @@ impl Engine {
     }
 
     /// All backups, oldest first, and what is wrong with those that cannot be read. Those with the same table share what describes it.
-    async fn snapshots(&self, table: &str) -> Result<(Vec<Snapshot>, Vec<String>), EngineError> {
+    async fn snapshots(&self, table: &str) -> Result<(Vec<OfTable>, Vec<String>), EngineError> {
         let mut before: Option<Arc<Table>> = None;
         let snapshots = self.store.manifests(|manifest| {
             let now = manifest.schema.table(table);
             if now.is_some() && now != before.as_deref() {
                 before = now.cloned().map(Arc::new);
             }
-            Snapshot::of(&manifest, table, now.and(before.clone()))
+            OfTable::of(&manifest, table, now.and(before.clone()))
         });
         Ok(snapshots.await?)
     }
 }
 
-impl Snapshot {
+impl OfTable {
     fn of(manifest: &Manifest, name: &str, table: Option<Arc<Table>>) -> Self {
         let parts = manifest.parts.iter().filter(|part| part.table == name);
-        let roots = parts.filter_map(|part| Some((Part::named(&part.name)?, part.root)));
+        let roots = parts
+            .filter_map(|part| Some((manifest.profile().part(&part.name)?.clone(), part.root)));
         let (backup_id, timestamp) = (manifest.backup_id.clone(), manifest.timestamp.clone());
         Self { moment: Moment { backup_id, timestamp }, table, roots: roots.collect() }
     }
@@ -142,7 +143,7 @@ fn key_in(table: &Table, text: &str) -> Option<Key> {
     Layout::from(table).key_of_values(text.splitn(table.key.len(), ", ")).ok()
 }
 
-fn refuse_what_is_no_key(snapshots: &[Snapshot], key: &str) -> Result<(), EngineError> {
+fn refuse_what_is_no_key(snapshots: &[OfTable], key: &str) -> Result<(), EngineError> {
     let mut tables = snapshots.iter().rev().filter_map(|snapshot| snapshot.table.as_deref());
     let Some(newest) = tables.next() else {
         return Ok(());
@@ -162,7 +163,7 @@ fn refuse_what_is_no_key(snapshots: &[Snapshot], key: &str) -> Result<(), Engine
 /// Looks the row up in one snapshot after the other; its versions, newest first. Blocks.
 fn follow(
     reader: &Reader,
-    snapshots: &[Snapshot],
+    snapshots: &[OfTable],
     key: &str,
 ) -> Result<Vec<RowVersion>, EngineError> {
     let mut timeline = Timeline::default();
@@ -213,8 +214,8 @@ impl Timeline {
         if let (Some(kind), Some(held)) = (kind, new.or(old)) {
             self.versions.push(RowVersion {
                 kind,
-                touched: kind == VersionKind::Changed && is_touch(&cells),
-                dataset: held.part.dataset,
+                touched: kind == VersionKind::Changed && is_touch(&held.table, &cells),
+                dataset: held.part.dataset.clone(),
                 first: moment.clone(),
                 last: moment.clone(),
                 backups: 1,

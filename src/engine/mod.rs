@@ -29,12 +29,13 @@ mod results;
 mod row_finder;
 mod rows;
 mod run;
+mod scope;
 mod sink;
+mod snapshot;
 pub mod sort;
 mod stage;
 mod stats;
 mod verify;
-mod vrf;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,8 +62,9 @@ pub use run::{Phase, Progress, Run};
 pub use stats::{BackupCost, StoreStatistics};
 pub use verify::{VerifiedBackup, VerifyReport};
 
+use crate::model::Profile;
 use crate::postgres::LOCK_TIMEOUT;
-pub use crate::postgres::Selection;
+pub use crate::postgres::{ScopeValue, Selection};
 use crate::store::Store;
 pub use crate::tree::MAX_ROW;
 
@@ -80,6 +82,7 @@ pub struct Engine {
     clock: Clock,
     lock_timeout: Duration,
     max_row: usize,
+    profile: Arc<Profile>,
     counted: Arc<changes::Counted>,
 }
 
@@ -109,7 +112,29 @@ impl Engine {
     pub fn new(store: Store, database: Option<String>) -> Self {
         let (clock, counted) = (Arc::new(Utc::now), Arc::default());
         let (lock_timeout, max_row) = (LOCK_TIMEOUT, DEFAULT_MAX_ROW);
-        Self { store, database, clock, lock_timeout, max_row, counted }
+        let profile = Profile::builtin().clone();
+        Self { store, database, clock, lock_timeout, max_row, profile, counted }
+    }
+
+    /// The same engine, which makes backups with this profile instead of the built-in one.
+    #[must_use]
+    pub fn with_profile(self, profile: Arc<Profile>) -> Self {
+        let store = self.store.with_profile(profile.clone());
+        Self { store, profile, ..self }
+    }
+
+    /// The profile that backups are made with.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// Refuses a profile that this engine was not given: its conditions are SQL that a session would run.
+    fn refuse_foreign(&self, profile: &Arc<Profile>) -> Result<(), EngineError> {
+        if *profile == self.profile || profile == Profile::builtin() {
+            return Ok(());
+        }
+        Err(EngineError::ForeignProfile(profile.name.clone()))
     }
 
     /// The same engine, whose statements wait this long for a lock.
@@ -190,7 +215,7 @@ mod tests {
             RowForm::Csv(Formulas::Raw),
             run,
         ));
-        spawnable(engine.export_dataset(id, crate::model::Dataset::Vrfs, run));
+        spawnable(engine.export_dataset(id, "vrfs", run));
         spawnable(engine.export_archive(id, run));
         spawnable(engine.import_archive(tokio::io::empty(), run));
         spawnable(engine.import_folder(std::path::Path::new("."), run));

@@ -1,22 +1,21 @@
 //! What a restore would change, found out without changing anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::compare::{Side, changes, differing};
-use super::diff::{Compared, collect};
+use super::compare::{changes, differing};
+use super::diff::collect;
 use super::live::named_if_blocked;
 use super::records::{OtherRows, fitting, since};
 use super::restore::RestoreOptions;
 use super::results::RestoreResults;
 use super::rows::Collected;
+use super::snapshot::Snapshot;
 use super::{Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{
-    BackupId, Dataset, Manifest, MissingTable, Part, Sameness, Schema, Source, Table,
-};
+use crate::model::{BackupId, Manifest, MissingTable, Part, PerDataset, Sameness, Source, Table};
 use crate::postgres::{Apply, Records, Session, Since};
 use crate::threads;
 use crate::tree::{Key, Layout, Range};
@@ -31,7 +30,8 @@ pub struct Preview {
     /// Whether only a part was asked for; of the rest this says nothing.
     pub partial: bool,
     /// What would be done, by dataset.
-    pub datasets: BTreeMap<Dataset, RestoreResults>,
+    #[schema(value_type = BTreeMap<String, RestoreResults>)]
+    pub datasets: PerDataset<RestoreResults>,
     /// Of the rows to be updated, those of which only the time of the last touch would change.
     pub touched: u64,
     /// What would be done to rows of tables that are not backed up.
@@ -94,7 +94,8 @@ impl Engine {
     ) -> Result<Preview, EngineError> {
         let store = self.store.reader().await?;
         let id = manifest.backup_id.clone();
-        let site = self.look(session).await?;
+        let profile = manifest.profile().clone();
+        let site = self.look(session, &profile).await?;
         // Records that come back are staged to be counted.
         if options.selection.is_all() && manifest.removed.is_empty() {
             session.begin_snapshot(&site).await?;
@@ -102,7 +103,7 @@ impl Engine {
             session.begin_scratch_snapshot(&site).await?;
         }
         let fit = self.fit(session, &site, &manifest, options).await?;
-        self.refuse_unknown_vrf(session, &fit.live, &manifest, &options.selection).await?;
+        self.refuse_unknown(session, &fit.live, &manifest, &options.selection).await?;
         let mut notes = session.surroundings(&site).await?.notes();
         let (source, here) = (Source::from(&manifest.snapshot), session.source().await?);
         let other_database = match source.compare(&here) {
@@ -114,28 +115,30 @@ impl Engine {
         };
         let mut second = self.share_snapshot(session, &site, run).await?;
         let mut readers: Vec<_> = std::iter::once(&mut *session).chain(&mut second).collect();
-        let passing = self.capture_aside(&mut readers, fit.live.clone(), &store, run).await?;
+        let live = {
+            let tables = (&profile, fit.live.clone());
+            self.capture_aside(&mut readers, tables, &store, run).await?
+        };
         if let Some(second) = second {
             second.close().await?;
         }
-        let missing_tables = fit.live.lacking();
-        let since = since(&manifest, &passing.captured.snapshot);
-        let live = Compared::from(passing).side;
-        let kept = manifest.parts.iter().filter(|part| fit.restored.table(&part.table).is_some());
-        let target = Side { reader: store, parts: kept.cloned().collect() };
+        let missing_tables = fit.live.lacking(&profile);
+        let since = since(&manifest, &live.info);
+        let target = Snapshot::of(manifest.clone(), store).with_tables_of(&fit.restored);
         run.begin(Phase::Comparing, None);
-        let unchanged = RestoreResults::unchanged(&live.parts);
-        let live = self.project(&live, &fit.live, &fit.restored).await?;
+        let unchanged = RestoreResults::unchanged(&live);
+        let live = self.project(&live, &fit.restored).await?;
+        let target = Snapshot { schema: fit.restored.clone(), ..target };
         let schema = fit.restored;
         let (rules, records) = (session.write_rules(&schema).await?, session.records(&site).await?);
         let mut apply = Apply::new(session, &schema, &rules);
         let all = options.selection.is_all();
         let found = if all {
-            collect(schema.clone(), live, target, limit).await?
+            collect(live, target, limit).await?
         } else {
             self.stage_changes(&mut apply, (&schema, &rules), &live, &target).await?;
-            apply.select(&options.selection).await?;
-            collect_staged(&mut apply, schema.clone(), (live, target), limit).await?
+            apply.select(&profile, &options.selection).await?;
+            collect_staged(&mut apply, (live, target), limit).await?
         };
         let changes = found.datasets.values().any(|counts| !counts.is_zero());
         let other_rows = match &records {
@@ -203,27 +206,26 @@ impl Engine {
 /// Collects those changes from the first side to the second that are staged.
 async fn collect_staged(
     apply: &mut Apply<'_>,
-    schema: Schema,
-    (old, new): (Side, Side),
+    (old, new): (Snapshot, Snapshot),
     limit: usize,
 ) -> Result<Collected, EngineError> {
     let staged = apply.staged().await?;
     let parts = differing(&old, &new)?;
-    let shared = Arc::new((schema, old, new));
-    let mut found = Collected::new(limit);
+    let mut found = Collected::new(&new.profile, limit);
+    let shared = Arc::new((old, new));
     for part in parts {
-        let Some(counts) = staged.get(part.name) else {
+        let Some(counts) = staged.get(&part.name) else {
             continue;
         };
-        let keys = apply.staged_keys(part, found.room(part.dataset)).await?;
-        let shared = shared.clone();
+        let keys = apply.staged_keys(&part, found.room(&part.dataset)).await?;
+        let (shared, sought) = (shared.clone(), part.clone());
         let look = move || {
-            let (schema, old, new) = &*shared;
-            let table = schema.table(part.table).expect("a part's table is in its schema");
-            rows_with(&keys, part, table, (old, new))
+            let (old, new) = &*shared;
+            let table = new.schema.table(&sought.table).expect("a part's table is in its schema");
+            rows_with(&keys, &sought, table, (old, new))
         };
         let rows = threads::spawn(look).await.expect("comparing does not panic")?;
-        found.add(part, rows, *counts);
+        found.add(&part, rows, *counts);
     }
     Ok(found)
 }
@@ -233,7 +235,7 @@ fn rows_with(
     keys: &BTreeSet<Key>,
     part: &Part,
     table: &Table,
-    (old, new): (&Side, &Side),
+    (old, new): (&Snapshot, &Snapshot),
 ) -> Result<Vec<RowChange>, EngineError> {
     let Some(last) = keys.last() else {
         return Ok(Vec::new());

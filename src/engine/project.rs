@@ -1,14 +1,14 @@
 //! The trees of a snapshot, made again with fewer columns, so that they compare with another's.
 
 use super::capture::Sinks;
-use super::compare::Side;
 use super::sink::IntoStore;
+use super::snapshot::Snapshot;
 use super::{Engine, EngineError};
-use crate::model::{Part, PartManifest, Schema, Table};
+use crate::model::{PartManifest, Schema, Table};
 use crate::store::{Reader, Store, StoreError};
 use crate::threads;
 use crate::tree::split::Splitter;
-use crate::tree::{ChunkSink, Cursor, Head, Layout, TreeBuilder, fields};
+use crate::tree::{BuildError, ChunkSink, Cursor, Head, Layout, TreeBuilder, fields};
 
 /// Which fields of a row of one table make a row of another.
 #[derive(Debug, Clone)]
@@ -41,39 +41,38 @@ impl Projection {
 }
 
 impl Engine {
-    /// The side with the tables and columns of `to`, all of which `from` has, too. What has the same
-    /// columns keeps its trees; the others lie in a store of their own, which goes with the reader.
+    /// The snapshot with the tables and columns of `to`, all of which it has. What has the same columns
+    /// keeps its trees; the others lie in a store of their own, which goes with the reader.
     pub(super) async fn project(
         &self,
-        side: &Side,
-        from: &Schema,
+        snapshot: &Snapshot,
         to: &Schema,
-    ) -> Result<Side, EngineError> {
-        let kept = side.parts.iter().filter(|part| to.table(&part.table).is_some());
-        let parts: Vec<PartManifest> = kept.cloned().collect();
+    ) -> Result<Snapshot, EngineError> {
+        let from = &snapshot.schema;
+        let projected = Snapshot { schema: to.clone(), ..snapshot.clone() }.with_tables_of(to);
         let tables = |part: &PartManifest| from.table(&part.table).zip(to.table(&part.table));
         let same =
             |part: &PartManifest| tables(part).is_none_or(|(from, to)| from.is_stored_as(to));
-        if parts.iter().all(same) {
-            return Ok(Side { reader: side.reader.clone(), parts });
+        if projected.parts.iter().all(same) {
+            return Ok(projected);
         }
         let aside = Store::scratch(&std::env::temp_dir()).await?;
         let sinks = IntoStore::new(aside.writer_beyond(&[self.store.index().await?]).await?);
-        let mut made = Vec::with_capacity(parts.len());
-        for part in parts {
+        let mut made = Vec::with_capacity(projected.parts.len());
+        for part in projected.parts {
             let Some((from, to)) = tables(&part).filter(|(from, to)| !from.is_stored_as(to)) else {
                 made.push(part);
                 continue;
             };
-            let named = Part::named(&part.name).expect("a part of a snapshot has a name");
+            let named = snapshot.profile.part(&part.name).expect("a part of its profile");
             let (from, to, splitter) = (from.clone(), to.clone(), self.tree_rules().splitter);
-            let (reader, sink) = (side.reader.clone(), sinks.sink(named));
+            let (reader, sink) = (snapshot.reader.clone(), sinks.sink(named));
             let work = move || again(&reader, part, (&from, &to), splitter, sink);
             made.push(threads::spawn(work).await.expect("making a tree does not panic")?);
         }
         sinks.into_writer().finish().await?;
-        let reader = aside.reader_over(side.reader.clone()).await?;
-        Ok(Side { reader, parts: made })
+        let reader = aside.reader_over(snapshot.reader.clone()).await?;
+        Ok(Snapshot { parts: made, reader, ..projected })
     }
 }
 
@@ -87,8 +86,8 @@ fn again(
 ) -> Result<PartManifest, EngineError> {
     let (old, new) = (Layout::from(from), Layout::from(to));
     let projection = Projection::new(from, to);
-    let name = Part::named(&part.name).map_or("a part", |part| part.name);
-    let building = |error| EngineError::building(name, error);
+    let name = part.name.clone();
+    let building = |error: BuildError<StoreError>| EngineError::building(&name, error);
     let mut cursor = Cursor::new(reader, &old, &part.root)?;
     let mut builder = TreeBuilder::new(&new, splitter);
     loop {

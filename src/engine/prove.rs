@@ -1,10 +1,11 @@
 //! The proof before the commit: what the transaction reads back is what the restore promised.
 
 use super::capture::{TreeRules, capture};
-use super::compare::{Side, for_each_change, same_parts};
+use super::compare::{for_each_change, same_parts};
 use super::fit::Fit;
 use super::project::Projection;
 use super::sink::{IntoStore, Nowhere};
+use super::snapshot::Snapshot;
 use super::{Engine, EngineError, Run};
 use crate::model::{Manifest, Part, Schema};
 use crate::postgres::{Session, Staged};
@@ -27,7 +28,8 @@ impl Engine {
         run: &Run,
     ) -> Result<(), EngineError> {
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, schema, self.proof_rules(), &Nowhere, run).await?;
+        let tables = (&**manifest.profile(), schema);
+        let parts = capture(sessions, tables, self.proof_rules(), &Nowhere, run).await?;
         same_parts(&manifest.parts, &parts)?;
         for (promised, found) in manifest.parts.iter().zip(&parts) {
             if promised.root != found.root {
@@ -49,8 +51,8 @@ impl Engine {
     pub(super) async fn prove_selected(
         &self,
         session: &mut Session,
-        before: &Side,
-        target: &Side,
+        before: &Snapshot,
+        target: &Snapshot,
         fit: &Fit,
         selected: &Staged,
         run: &Run,
@@ -59,11 +61,12 @@ impl Engine {
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
         let sessions = &mut [&mut *session];
-        let parts = capture(sessions, &fit.live, self.proof_rules(), &sinks, run).await?;
+        let tables = (&*before.profile, &fit.live);
+        let parts = capture(sessions, tables, self.proof_rules(), &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;
         same_parts(&before.parts, &parts)?;
-        let after = Side { reader, parts };
+        let after = Snapshot { parts, reader, ..before.clone() };
         let (before, target, fit) = (before.clone(), target.clone(), fit.clone());
         let check = move || count_towards(&fit, &before, &after, &target);
         let changed = threads::spawn(check).await.expect("comparing does not panic")?;
@@ -94,12 +97,12 @@ pub(super) async fn prove_sequences(
 /// what the target has no columns for.
 fn count_towards(
     fit: &Fit,
-    before: &Side,
-    after: &Side,
-    target: &Side,
+    before: &Snapshot,
+    after: &Snapshot,
+    target: &Snapshot,
 ) -> Result<Staged, EngineError> {
     let mut counts = Staged::new();
-    for_each_change(&fit.live, before, after, &mut |part, table, layout, change| {
+    for_each_change(before, after, &mut |part, table, layout, change| {
         let other = || {
             let key = change.key.escape_ascii();
             EngineError::ProofFailed(format!("{} {key} is another row", part.name))
@@ -116,19 +119,18 @@ fn count_towards(
         {
             return Err(other());
         }
-        *counts.entry(part.name).or_default() += change.counts(layout);
+        *counts.entry(part.name.clone()).or_default() += change.counts(layout);
         Ok(())
     })?;
     Ok(counts)
 }
 
 fn wanted_row(
-    target: &Side,
+    target: &Snapshot,
     part: &Part,
     layout: &Layout,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, EngineError> {
-    let tree = target.parts.iter().find(|tree| tree.name == part.name);
-    let tree = tree.expect("the target has the parts of the live database");
+    let tree = target.part(&part.name).expect("the target has the parts of the live database");
     Ok(lookup(&target.reader, layout, &tree.root, key)?)
 }

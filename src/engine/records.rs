@@ -8,11 +8,13 @@ use utoipa::ToSchema;
 
 use super::sort::{Sorter, drain};
 use super::{Engine, EngineError};
-use crate::model::{Manifest, PartManifest, RECORDS, RemovedRows, SnapshotInfo};
+use std::sync::Arc;
+
+use crate::model::{Manifest, Part, PartManifest, RemovedRows, SnapshotInfo};
 use crate::postgres::{Apply, Records, Since, Staged};
-use crate::store::{Reader, Written};
+use crate::store::{Reader, StoreError, Written};
 use crate::threads;
-use crate::tree::{Cursor, Layout, TreeBuilder, fields};
+use crate::tree::{BuildError, Cursor, Layout, TreeBuilder, fields};
 
 /// A block of lines is sent once it has so many bytes.
 const BLOCK: usize = 128 << 10;
@@ -101,14 +103,15 @@ impl Engine {
     pub(super) async fn keep_records(
         &self,
         apply: &mut Apply<'_>,
-        records: &Records,
+        (records, part): (&Records, &Arc<Part>),
     ) -> Result<(RemovedRows, Written), EngineError> {
         let writer = self.store.writer().await?;
         let mut into = writer.clone();
         let (layout, rules) = (Layout::from(&records.table), self.tree_rules());
         let (sender, mut blocks) = mpsc::channel::<Vec<u8>>(4);
+        let made = part.clone();
         let making = threads::spawn(move || {
-            let mut sorter = Sorter::new(&RECORDS, layout.clone(), rules.max_row);
+            let mut sorter = Sorter::new(made.clone(), layout.clone(), rules.max_row);
             let mut lines = Vec::new();
             while let Some(block) = blocks.blocking_recv() {
                 lines.extend_from_slice(&block);
@@ -119,7 +122,7 @@ impl Engine {
                 }
                 lines = rest.to_vec();
             }
-            let building = |error| EngineError::building(RECORDS.name, error);
+            let building = |error: BuildError<StoreError>| EngineError::building(&made.name, error);
             let mut builder = TreeBuilder::new(&layout, rules.splitter);
             drain(vec![sorter], |key, row| {
                 builder.push_keyed(key, row, &mut into).map_err(building)
@@ -132,9 +135,9 @@ impl Engine {
         read?;
         let root = root.map_err(|error| error.with_column_of(&records.table))?;
         let part = PartManifest {
-            name: RECORDS.name.into(),
-            dataset: RECORDS.dataset,
-            table: RECORDS.table.into(),
+            name: part.name.clone(),
+            dataset: part.dataset.clone(),
+            table: part.table.clone(),
             root: root.id,
             rows: root.rows,
             bytes: root.bytes,

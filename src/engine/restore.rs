@@ -4,22 +4,23 @@
 //! happens in one transaction; until its commit nothing is lost by stopping.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::compare::Side;
 use super::fit::Fit;
-use super::live::{Captured, Labelled, Passing, named_if_blocked};
+use super::live::named_if_blocked;
 use super::locks::RestoreLocks;
 use super::prove::prove_sequences;
 use super::records::{Exchange, OtherRows};
 use super::results::{RestoreResults, by_dataset};
+use super::snapshot::{Labelled, Snapshot};
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Dataset, Manifest, PartManifest, RowCounts, Sameness, SequenceValue,
-    SnapshotInfo, Source, rfc3339,
+    BackupId, BackupKind, Manifest, PartManifest, PerDataset, Profile, RowCounts, Sameness, Schema,
+    SequenceValue, Source, rfc3339,
 };
 use crate::postgres::{Apply, Selection, Session, Site, Staged};
 use crate::store::Written;
@@ -65,7 +66,8 @@ impl Default for RestoreOptions {
 pub struct Report {
     /// By dataset.
     #[serde(flatten)]
-    pub datasets: BTreeMap<Dataset, RestoreResults>,
+    #[schema(value_type = BTreeMap<String, RestoreResults>)]
+    pub datasets: PerDataset<RestoreResults>,
     /// What was done to rows of tables that are not backed up.
     pub other_rows: Vec<OtherRows>,
     /// The backup of what was replaced; restoring it is the undo.
@@ -123,18 +125,6 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
     filled.map(|(table, _)| table).collect()
 }
 
-/// The live state under lock: what the restore starts from.
-struct Replaced {
-    fit: Fit,
-    side: Side,
-    /// The same as far as it is restored: the columns of the backup.
-    restored: Side,
-    /// What identifies the snapshot.
-    snapshot: SnapshotInfo,
-    /// What is in the store and is to be a backup, if one is wanted.
-    captured: Option<(Captured, Written)>,
-}
-
 impl Engine {
     /// Makes the live rows exactly those of the backup.
     ///
@@ -189,35 +179,37 @@ impl Engine {
         session.begin_exclusive(&site, options.lock_patience).await?;
         // Again, now that nobody can alter the tables any more. A table that is left alone counts as one
         // outside.
-        let mut live = self.keep(session, &site, manifest, options, run).await?;
-        let written = site.only(&live.fit.tables());
+        let fit = self.fit(session, &site, manifest, options).await?;
+        let (live, kept) = self.keep(session, &site, (manifest, &fit), options, run).await?;
+        let written = site.only(&fit.tables());
         let surroundings = session.surroundings(&written).await?;
 
         run.begin(Phase::Comparing, None);
         // Both are read with one reader: what it has of one side, it need not read for the other.
-        let captured = live.captured.take();
-        let Replaced { fit, restored, .. } = &live;
-        let kept = manifest.parts.iter().filter(|part| fit.restored.table(&part.table).is_some());
-        let target = Side { reader: live.side.reader.clone(), parts: kept.cloned().collect() };
+        let profile = &live.profile;
+        let restored = self.project(&live, &fit.restored).await?;
+        let target = Snapshot::of(manifest.clone(), live.reader.clone());
+        let target = target.with_tables_of(&fit.restored);
+        let target = Snapshot { schema: fit.restored.clone(), ..target };
         let rules = session.write_rules(&fit.restored).await?;
         let records = session.records(&site).await?;
         let mut apply = Apply::new(session, &fit.restored, &rules).keeping(&fit.added);
-        self.stage_changes(&mut apply, (&fit.restored, &rules), restored, &target).await?;
+        self.stage_changes(&mut apply, (&fit.restored, &rules), &restored, &target).await?;
 
         run.begin(Phase::Applying, None);
         if !options.selection.is_all() {
-            apply.select(&options.selection).await?;
+            apply.select(profile, &options.selection).await?;
         }
         let staged = apply.staged().await?;
         let all = options.selection.is_all();
-        let before = (manifest, &live.snapshot, &live.side.reader);
+        let before = (manifest, &live.info, &live.reader);
         let exchange = self.exchange(&mut apply, records, before, &staged, all).await?;
         // What goes must be in the backup of what is replaced, before anything is written.
         let safety = self
-            .publish_safety(&mut apply, captured, &exchange, (manifest, options), locks)
+            .publish_safety(&mut apply, (&live, kept), &exchange, (manifest, options), locks)
             .await?;
         let covered = |sequence: &&SequenceValue| {
-            options.selection.covers_sequence(&sequence.name, &fit.restored)
+            options.selection.covers_sequence(profile, &sequence.name, &fit.restored)
         };
         let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
         let nearly_empty = nearly_empty(&restored.parts, &staged);
@@ -228,7 +220,7 @@ impl Engine {
         if options.selection.is_all() && fit.is_exact() {
             self.prove_all(session, &fit.live, manifest, run).await?;
         } else {
-            self.prove_selected(session, &live.side, &target, fit, &staged, run).await?;
+            self.prove_selected(session, &live, &target, &fit, &staged, run).await?;
         }
         if options.selection.is_all() {
             prove_sequences(session, &fit.restored, manifest).await?;
@@ -241,19 +233,19 @@ impl Engine {
             tracing::warn!("the next restore tries again: {}", error);
         }
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
-        let changed = much_changed(&live.side.parts, &staged);
-        if let Err(error) = session.analyze(&live.fit.live, &changed).await {
+        let changed = much_changed(&live.parts, &staged);
+        if let Err(error) = session.analyze(&fit.live, &changed).await {
             tracing::warn!("could not analyze the tables: {error}");
         }
-        let unchanged = RestoreResults::unchanged(&live.side.parts);
+        let unchanged = RestoreResults::unchanged(&live);
         let report = Report {
-            datasets: RestoreResults::over(&unchanged, &by_dataset(&staged)),
+            datasets: RestoreResults::over(&unchanged, &by_dataset(profile, &staged)),
             other_rows,
             safety_backup: safety,
             proven: true,
             partial: !options.selection.is_all(),
-            target: Source::from(&live.snapshot),
-            schema_drift: live.fit.drift,
+            target: Source::from(&live.info),
+            schema_drift: fit.drift,
         };
         Ok((report, surroundings.notes().into_iter().chain(remark).collect()))
     }
@@ -263,58 +255,55 @@ impl Engine {
         &self,
         session: &mut Session,
         site: &Site,
-        manifest: &Manifest,
+        (manifest, fit): (&Manifest, &Fit),
         options: &RestoreOptions,
         run: &Run,
-    ) -> Result<Replaced, EngineError> {
-        let fit = self.fit(session, site, manifest, options).await?;
+    ) -> Result<(Snapshot, Option<Written>), EngineError> {
+        let tables = (manifest.profile(), fit.live.clone());
         let Some(mut beside) = session.beside(site).await else {
-            return self.keep_as_read(&mut [session], fit, options, run).await;
+            return self.keep_as_read(&mut [session], tables, options, run).await;
         };
         run.register(&beside);
         let both = &mut [session, &mut beside];
-        let kept = self.keep_as_read(both, fit, options, run).await?;
+        let kept = self.keep_as_read(both, tables, options, run).await?;
         beside.rollback().await?;
         Ok(kept)
     }
 
-    /// Reads what is about to be replaced: into the store if it is to be a backup of its own.
+    /// Reads what is about to be replaced: into the store if it is to be a backup of its own; then with
+    /// what was written.
     async fn keep_as_read(
         &self,
         sessions: &mut [&mut Session],
-        fit: Fit,
+        (profile, schema): (&Arc<Profile>, Schema),
         options: &RestoreOptions,
         run: &Run,
-    ) -> Result<Replaced, EngineError> {
-        let schema = fit.live.clone();
-        let (side, snapshot, captured) = if options.safety_backup {
-            let (captured, writer) = self.capture_into_store(sessions, schema, run).await?;
+    ) -> Result<(Snapshot, Option<Written>), EngineError> {
+        if options.safety_backup {
+            let (captured, writer) =
+                self.capture_into_store(sessions, profile, schema, run).await?;
             let written = writer.finish().await?;
-            let side = Side { reader: self.store.reader().await?, parts: captured.parts.clone() };
-            (side, captured.snapshot.clone(), Some((captured, written)))
-        } else {
-            let store = self.store.reader().await?;
-            let Passing { captured, reader } =
-                self.capture_aside(sessions, schema, &store, run).await?;
-            (Side { reader, parts: captured.parts }, captured.snapshot, None)
-        };
-        let restored = self.project(&side, &fit.live, &fit.restored).await?;
-        Ok(Replaced { fit, side, restored, snapshot, captured })
+            return Ok((captured.readable(self.store.reader().await?), Some(written)));
+        }
+        let store = self.store.reader().await?;
+        Ok((self.capture_aside(sessions, (profile, schema), &store, run).await?, None))
     }
 
     /// Publishes the backup of what is about to be replaced, with the records that go.
     async fn publish_safety(
         &self,
         apply: &mut Apply<'_>,
-        captured: Option<(Captured, Written)>,
+        (live, written): (&Snapshot, Option<Written>),
         exchange: &Exchange<'_>,
         (manifest, options): (&Manifest, &RestoreOptions),
         locks: &RestoreLocks,
     ) -> Result<Option<BackupId>, EngineError> {
-        let Some((mut captured, mut written)) = captured else { return Ok(None) };
-        if let Some(records) = exchange.records.as_ref().filter(|_| exchange.chosen > 0) {
+        let Some(mut written) = written else { return Ok(None) };
+        let mut safety = live.clone();
+        let records = exchange.records.as_ref().filter(|_| exchange.chosen > 0);
+        if let Some(records) = records.zip(live.profile.records_part().as_ref()) {
             let (removed, more) = self.keep_records(apply, records).await?;
-            captured.removed.push(removed);
+            safety.removed.push(removed);
             written = written.and(more);
         }
         let label = Labelled {
@@ -322,7 +311,7 @@ impl Engine {
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
         };
-        Ok(Some(self.publish(locks.objects(), &captured, &written, &label).await?.backup_id))
+        Ok(Some(self.publish(locks.objects(), &safety, &written, &label).await?.backup_id))
     }
 
     /// The live tables, if all that can be told before they are locked is in order, and a remark on
@@ -342,9 +331,10 @@ impl Engine {
                 return Err(EngineError::OtherDatabase { id: manifest.backup_id.clone(), why });
             }
         };
-        let site = session.site().await?;
+        self.refuse_foreign(manifest.profile())?;
+        let site = session.site(manifest.profile()).await?;
         let fit = self.fit(session, &site, manifest, options).await?;
-        self.refuse_unknown_vrf(session, &fit.live, manifest, &options.selection).await?;
+        self.refuse_unknown(session, &fit.live, manifest, &options.selection).await?;
         session.surroundings(&site).await?;
         session.rollback().await?;
         Ok((site, remark))

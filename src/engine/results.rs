@@ -1,12 +1,11 @@
 //! What a restore does to the live rows, in numbers.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Counts;
-use crate::model::{Dataset, Part, PartManifest, RowCounts};
+use super::snapshot::Snapshot;
+use crate::model::{Dataset, PerDataset, Profile, RowCounts};
 use crate::postgres::Staged;
 
 /// What was done to the live rows of a dataset.
@@ -23,11 +22,11 @@ pub struct RestoreResults {
 }
 
 /// Sums the changes of parts up for their datasets.
-pub(super) fn by_dataset(parts: &Staged) -> Counts {
+pub(super) fn by_dataset(profile: &Profile, parts: &Staged) -> Counts {
     let mut sums = Counts::new();
     for (name, counts) in parts {
-        let part = Part::named(name).expect("counted under a part's name");
-        *sums.entry(part.dataset).or_default() += *counts;
+        let part = profile.part(name).expect("counted under a part's name");
+        *sums.entry(part.dataset.clone()).or_default() += *counts;
     }
     sums
 }
@@ -39,25 +38,22 @@ impl RestoreResults {
         (self.inserted, self.updated, self.deleted) == (0, 0, 0)
     }
 
-    /// All rows of these parts, as left alone.
-    pub(super) fn unchanged(parts: &[PartManifest]) -> BTreeMap<Dataset, Self> {
-        let mut all: BTreeMap<_, Self> = Dataset::ALL.map(|name| (name, Self::default())).into();
-        for part in parts {
-            all.entry(part.dataset).or_default().unchanged += part.rows;
+    /// All rows of this snapshot, as left alone.
+    pub(super) fn unchanged(snapshot: &Snapshot) -> PerDataset<Self> {
+        let mut all: PerDataset<Self> = snapshot.profile.per_dataset(|_| Self::default());
+        for part in &snapshot.parts {
+            all.entry(part.dataset.clone()).or_default().unchanged += part.rows;
         }
         all
     }
 
     /// These changes, from live to what it becomes, made to those rows.
-    pub(super) fn over(
-        rows: &BTreeMap<Dataset, Self>,
-        changes: &Counts,
-    ) -> BTreeMap<Dataset, Self> {
+    pub(super) fn over(rows: &PerDataset<Self>, changes: &Counts) -> PerDataset<Self> {
         let result = |(dataset, rows): (&Dataset, &Self)| {
             let counts = changes.get(dataset).copied().unwrap_or_default();
             let RowCounts { added: inserted, changed: updated, removed: deleted, .. } = counts;
             let unchanged = rows.unchanged - updated - deleted;
-            (*dataset, Self { inserted, updated, deleted, unchanged })
+            (dataset.clone(), Self { inserted, updated, deleted, unchanged })
         };
         rows.iter().map(result).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{ChunkId, Part};
 use crate::tree::{ChunkSource, Cursor, Head, Layout, Row};
@@ -12,9 +13,9 @@ pub struct RowFinder<'l, S> {
     layout: &'l Layout,
     key: &'l [u8],
     /// What is known of each part, by its name.
-    known: BTreeMap<&'static str, Known>,
+    known: BTreeMap<String, Known>,
     /// Where the row was last.
-    home: Option<&'static Part>,
+    home: Option<Arc<Part>>,
 }
 
 /// The way to the key in the tree that was searched last, and what stood at its end.
@@ -36,24 +37,25 @@ impl<'l, S: ChunkSource> RowFinder<'l, S> {
     /// search begins where the row was the last time.
     pub fn find(
         &mut self,
-        parts: &[(&'static Part, ChunkId)],
-    ) -> Result<Option<(&'static Part, Row)>, S::Error> {
-        let home = self.home;
-        let (near, far): (Vec<_>, Vec<_>) = parts.iter().partition(|(part, _)| home == Some(*part));
+        parts: &[(Arc<Part>, ChunkId)],
+    ) -> Result<Option<(Arc<Part>, Row)>, S::Error> {
+        let home = self.home.clone();
+        let is_home = |part: &Arc<Part>| home.as_ref() == Some(part);
+        let (near, far): (Vec<_>, Vec<_>) = parts.iter().partition(|(part, _)| is_home(part));
         for (part, root) in near.into_iter().chain(far) {
-            if let Some(row) = self.find_in(part.name, root)? {
-                self.home = Some(part);
-                return Ok(Some((part, row)));
+            if let Some(row) = self.find_in(&part.name, *root)? {
+                self.home = Some(part.clone());
+                return Ok(Some((part.clone(), row)));
             }
         }
         Ok(None)
     }
 
-    fn find_in(&mut self, part: &'static str, root: ChunkId) -> Result<Option<Row>, S::Error> {
+    fn find_in(&mut self, part: &str, root: ChunkId) -> Result<Option<Row>, S::Error> {
         let before = self.known.remove(part).unwrap_or_default();
         let known = self.search(root, before)?;
         let row = known.row.clone();
-        self.known.insert(part, known);
+        self.known.insert(part.to_owned(), known);
         Ok(row)
     }
 
@@ -95,7 +97,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::model::KeyKind;
+    use crate::model::{KeyKind, Profile};
     use crate::tree::split::Splitter;
     use crate::tree::{ChunkPosition, ChunkSink, Malformed, TreeBuilder};
 
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn what_the_snapshot_before_had_is_not_read_again() {
         let layout = Layout::new(3, vec![KeyKind::Text], vec![vec![0, 1], vec![2]]);
-        let part = Part::named("vrfs").expect("a part");
+        let part = Profile::builtin().part("vrfs").expect("a part");
         let mut chunks = Chunks::default();
         let mut plans = vec![vec![]];
         for edit in [(9_999, "far away"), (5_001, "beside"), (5_000, "edited")] {
@@ -163,7 +165,7 @@ mod tests {
 
         let mut finder = RowFinder::new(&chunks, &layout, b"key-05000");
         let mut find = |root| {
-            let found = finder.find(&[(part, root)]).expect("all chunks");
+            let found = finder.find(&[(part.clone(), root)]).expect("all chunks");
             (found.map(|(_, row)| row).expect("the row"), chunks.reads())
         };
         let was = b"key-05000\tas it was\tthen".to_vec();
@@ -179,20 +181,21 @@ mod tests {
     fn a_row_is_found_in_whichever_part_it_moved_to() {
         let layout = Layout::new(3, vec![KeyKind::Text], vec![vec![0, 1], vec![2]]);
         let [manual, public] =
-            ["prefixes", "public_ips"].map(|name| Part::named(name).expect("a part"));
+            ["prefixes", "public_ips"].map(|name| Profile::builtin().part(name).expect("a part"));
         let mut chunks = Chunks::default();
         let full = chunks.build(&layout, &[]);
         let empty = TreeBuilder::new(&layout, Splitter::default());
         let empty = empty.finish(&mut chunks).expect("memory takes all").id;
 
         let mut finder = RowFinder::new(&chunks, &layout, b"key-00001");
-        let mut part_with = |parts: [_; 2]| {
+        let mut part_with = |parts: [(&Arc<Part>, ChunkId); 2]| {
+            let parts = parts.map(|(part, root)| (part.clone(), root));
             let found = finder.find(&parts).expect("all chunks");
-            (found.map(|(part, _)| part.name), chunks.reads())
+            (found.map(|(part, _)| part.name.clone()), chunks.reads())
         };
-        assert_eq!(part_with([(manual, full), (public, empty)]), (Some("prefixes"), 4));
-        assert_eq!(part_with([(manual, empty), (public, full)]), (Some("public_ips"), 5));
-        assert_eq!(part_with([(manual, empty), (public, full)]), (Some("public_ips"), 0));
+        assert_eq!(part_with([(manual, full), (public, empty)]), (Some("prefixes".into()), 4));
+        assert_eq!(part_with([(manual, empty), (public, full)]), (Some("public_ips".into()), 5));
+        assert_eq!(part_with([(manual, empty), (public, full)]), (Some("public_ips".into()), 0));
         assert_eq!(part_with([(manual, empty), (public, empty)]), (None, 1));
     }
 }

@@ -1,12 +1,12 @@
 //! Changed rows in a form for people and programs: which row, which cells, from what to what.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Counts;
-use crate::model::{Dataset, Part, RowCounts, Table, VOLATILE_COLUMNS};
+use crate::model::{Dataset, Part, Profile, RowCounts, Table};
 use crate::tree::{Change, ChunkSource, Diff, Layout, Row, fields, unescape};
 
 /// What happened to a row.
@@ -61,16 +61,16 @@ pub struct Collected {
 
 impl Collected {
     /// Keeps at most so many changes of each dataset.
-    pub fn new(limit: usize) -> Self {
-        let datasets = Dataset::ALL.map(|dataset| (dataset, RowCounts::default())).into();
+    pub fn new(profile: &Profile, limit: usize) -> Self {
+        let datasets = profile.per_dataset(|_| RowCounts::default());
         Self { datasets, changes: Vec::new(), truncated: false, limit }
     }
 
     /// Takes what another one collected of the changes that come next.
     pub fn append(&mut self, next: Self) {
         self.truncated |= next.truncated;
-        let mut room: BTreeMap<_, _> =
-            self.datasets.keys().map(|dataset| (*dataset, self.room(*dataset))).collect();
+        let mut room: HashMap<_, _> =
+            self.datasets.keys().map(|dataset| (dataset.clone(), self.room(dataset))).collect();
         for change in next.changes {
             match room.get_mut(&change.dataset) {
                 Some(room) if *room > 0 => {
@@ -86,8 +86,8 @@ impl Collected {
     }
 
     /// How many more changes of a dataset are kept.
-    pub fn room(&self, dataset: Dataset) -> usize {
-        let counted = self.datasets[&dataset].rows();
+    pub fn room(&self, dataset: &Dataset) -> usize {
+        let counted = self.datasets[dataset].rows();
         self.limit.saturating_sub(usize::try_from(counted).unwrap_or(usize::MAX))
     }
 
@@ -100,7 +100,7 @@ impl Collected {
     ) -> Result<(), A::Error> {
         let layout = Layout::from(table);
         let (mut rows, mut counts) = (Vec::new(), RowCounts::default());
-        for change in changes.by_ref().take(self.room(part.dataset)) {
+        for change in changes.by_ref().take(self.room(&part.dataset)) {
             let change = change?;
             counts += change.counts(&layout);
             rows.push(RowChange::new(part, table, &change));
@@ -114,7 +114,7 @@ impl Collected {
     pub fn add(&mut self, part: &Part, rows: Vec<RowChange>, counts: RowCounts) {
         self.truncated |= counts.rows() > rows.len() as u64;
         self.changes.extend(rows);
-        *self.datasets.entry(part.dataset).or_default() += counts;
+        *self.datasets.entry(part.dataset.clone()).or_default() += counts;
     }
 }
 
@@ -138,9 +138,11 @@ pub fn cells_between(old: Option<(&Table, &Row)>, new: Option<(&Table, &Row)>) -
     cells
 }
 
-/// Whether these cells are only those that a mere touch changes.
-pub fn is_touch(cells: &[CellChange]) -> bool {
-    let volatile = |cell: &CellChange| VOLATILE_COLUMNS.contains(&cell.column.as_str());
+/// Whether these cells are only those that a mere touch changes in this table.
+pub fn is_touch(table: &Table, cells: &[CellChange]) -> bool {
+    let volatile = |cell: &CellChange| {
+        table.column(&cell.column).is_some_and(|place| table.is_volatile(place))
+    };
     !cells.is_empty() && cells.iter().all(volatile)
 }
 
@@ -166,7 +168,7 @@ impl RowChange {
         let (old, new) = (change.old.as_ref(), change.new.as_ref());
         let key = new.or(old).into_iter().flat_map(|row| fields(row)).take(table.key.len());
         Self {
-            dataset: part.dataset,
+            dataset: part.dataset.clone(),
             table: table.name.clone(),
             key: key.filter_map(text).collect::<Vec<_>>().join(", "),
             kind,
@@ -181,11 +183,11 @@ mod tests {
 
     /// Some added VRFs, of which at most three are kept.
     fn added(count: u64) -> Collected {
-        let mut collected = Collected::new(3);
-        collected.datasets.insert(Dataset::Vrfs, RowCounts { added: count, ..Default::default() });
+        let mut collected = Collected::new(Profile::builtin(), 3);
+        collected.datasets.insert("vrfs".into(), RowCounts { added: count, ..Default::default() });
         collected.changes = (0..count.min(3))
             .map(|n| RowChange {
-                dataset: Dataset::Vrfs,
+                dataset: "vrfs".into(),
                 table: "vrf".into(),
                 key: n.to_string(),
                 kind: ChangeKind::Added,
@@ -204,9 +206,9 @@ mod tests {
             ([4, 1, 0], 3, true),
             ([0, 0, 2], 2, false),
         ] {
-            let mut all = Collected::new(3);
+            let mut all = Collected::new(Profile::builtin(), 3);
             counts.map(added).into_iter().for_each(|piece| all.append(piece));
-            assert_eq!(all.datasets[&Dataset::Vrfs].added, counts.iter().sum::<u64>());
+            assert_eq!(all.datasets["vrfs"].added, counts.iter().sum::<u64>());
             assert_eq!((all.changes.len(), all.truncated), (kept, truncated), "{counts:?}");
         }
     }

@@ -42,10 +42,10 @@ impl IntoStore {
 impl Sinks for IntoStore {
     type Sink = PartSink;
 
-    fn sink(&self, part: &'static Part) -> PartSink {
+    fn sink(&self, part: &Part) -> PartSink {
         let earlier = self.earlier.as_ref();
         let earlier =
-            earlier.and_then(|(reader, roots)| Some((reader.clone(), *roots.get(part.name)?)));
+            earlier.and_then(|(reader, roots)| Some((reader.clone(), *roots.get(&part.name)?)));
         PartSink { writer: self.writer.clone(), earlier }
     }
 }
@@ -84,7 +84,7 @@ pub struct Nowhere;
 impl Sinks for Nowhere {
     type Sink = Self;
 
-    fn sink(&self, _: &'static Part) -> Self {
+    fn sink(&self, _: &Part) -> Self {
         Self
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::compare::{Side, changes, differing};
+use super::compare::{changes, differing};
+use super::snapshot::Snapshot;
 use super::{Engine, EngineError, RowChange};
 use crate::model::{Part, Schema, Table};
 use crate::postgres::{Apply, DatabaseError, Rules, Staging};
@@ -21,20 +22,20 @@ impl Engine {
         &self,
         apply: &mut Apply<'_>,
         (schema, rules): (&Schema, &Rules),
-        live: &Side,
-        target: &Side,
+        live: &Snapshot,
+        target: &Snapshot,
     ) -> Result<(), EngineError> {
         let parts = differing(live, target)?;
-        apply.create_staging(&parts.iter().map(|part| part.table).collect()).await?;
+        apply.create_staging(&parts.iter().map(|part| part.table.as_str()).collect()).await?;
         let sides = Arc::new((live.clone(), target.clone()));
         for part in parts {
-            let table = schema.table(part.table).expect("a part's table is in its schema");
-            let (layout, staging) = (Layout::from(table), Staging::new(part, schema, rules));
+            let table = schema.table(&part.table).expect("a part's table is in its schema");
+            let (layout, staging) = (Layout::from(table), Staging::new(&part, schema, rules));
             let (sender, lines) = mpsc::channel(4);
-            let sides = sides.clone();
+            let (sides, compared) = (sides.clone(), part.clone());
             let comparing = threads::spawn(move || -> Result<(), EngineError> {
                 let mut block = Vec::with_capacity(2 * BLOCK);
-                for change in changes(part, &layout, &sides.0, &sides.1)? {
+                for change in changes(&compared, &layout, &sides.0, &sides.1)? {
                     staging.write(&change?, &mut block);
                     if block.len() >= BLOCK {
                         let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));
@@ -47,7 +48,7 @@ impl Engine {
                 let _ = sender.blocking_send(block);
                 Ok(())
             });
-            let staged = apply.stage(part, lines).await;
+            let staged = apply.stage(&part, lines).await;
             comparing.await.expect("comparing does not panic")?;
             if let Err(error) = staged {
                 return Err(name_row(error, part, table, (live, target)).await);
@@ -60,9 +61,9 @@ impl Engine {
 /// The error, with the row and the column that the server could not take.
 async fn name_row(
     error: DatabaseError,
-    part: &'static Part,
+    part: Arc<Part>,
     table: &Table,
-    (live, target): (&Side, &Side),
+    (live, target): (&Snapshot, &Snapshot),
 ) -> EngineError {
     let Some((number, column)) = error.copied_cell() else {
         return error.into();
@@ -71,8 +72,8 @@ async fn name_row(
     let find = move || -> Result<String, EngineError> {
         let layout = Layout::from(&table);
         let staged = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-        let change = changes(part, &layout, &sides.0, &sides.1)?.nth(staged).transpose()?;
-        let key = change.map_or_else(String::new, |it| RowChange::new(part, &table, &it).key);
+        let change = changes(&part, &layout, &sides.0, &sides.1)?.nth(staged).transpose()?;
+        let key = change.map_or_else(String::new, |it| RowChange::new(&part, &table, &it).key);
         let column = column.map_or_else(String::new, |name| format!(", column {name}"));
         Ok(format!("write the row {key} of {}{column}", table.name))
     };

@@ -236,7 +236,7 @@ mod tests {
         let ids: Vec<BackupId> = (10..40)
             .map(|second| format!("20250920_1430{second}").parse().expect("an id"))
             .collect();
-        let affects = ids.iter().map(|id| (id.clone(), Dataset::Vpcs)).collect();
+        let affects = ids.iter().map(|id| (id.clone(), Dataset::from("vpcs"))).collect();
         let damage = Damage { pack: None, chunk: None, what: "gone".into(), affects };
         let said = sentence(&damage, Some(&ids[29]));
         assert!(

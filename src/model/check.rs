@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BackupId, Dataset, DatasetSummary, FORMAT_VERSION, ForeignKey, Hash, Manifest, PARTS, Part,
-    PartManifest, RECORDS, RemovedRows, Schema, Table, timestamp,
+    Dataset, DatasetSummary, FORMAT_VERSION, ForeignKey, Hash, Manifest, PartManifest, Profile,
+    RemovedRows, Schema, Table, timestamp,
 };
 
 impl Manifest {
@@ -19,13 +19,16 @@ impl Manifest {
             let format = self.format;
             return Err(format!("it has format {format}, this program knows {FORMAT_VERSION}"));
         }
-        self.schema.check()?;
+        if !self.profile.is_read() {
+            return Err("this program does not know the profile that it was made with".into());
+        }
+        self.schema.check(self.profile())?;
         self.check_parts()?;
         self.check_removed()?;
         self.check_datasets()?;
         self.check_sequences()?;
         self.check_time()?;
-        check_files(self.files.iter(), &self.backup_id)
+        self.check_files()
     }
 
     /// As [`Self::check`], for a manifest from outside of the store: also refuses names that could
@@ -36,24 +39,26 @@ impl Manifest {
     pub fn check_foreign(&self) -> Result<(), String> {
         refuse_control_characters(self)?;
         self.check()?;
-        let lacks = |part: &&Part| !part.optional && self.schema.table(part.table).is_none();
-        match PARTS.iter().find(lacks) {
-            Some(part) => Err(format!("the table {} is missing", part.table)),
+        let mut needed = self.profile().tables.iter().filter(|table| !table.optional);
+        match needed.find(|table| self.schema.table(&table.name).is_none()) {
+            Some(table) => Err(format!("the table {} is missing", table.name)),
             None => Ok(()),
         }
     }
 
     /// Each table has all of its parts, once, and no part is without its table.
     fn check_parts(&self) -> Result<(), String> {
-        let expected = PARTS.iter().filter(|part| self.schema.table(part.table).is_some());
-        let expected: Vec<_> = expected.map(|part| (part.name, part.dataset, part.table)).collect();
+        let parts = self.profile().parts.iter();
+        let expected = parts.filter(|part| self.schema.table(&part.table).is_some());
+        let expected: Vec<_> =
+            expected.map(|part| (part.name.as_str(), &part.dataset, part.table.as_str())).collect();
         let parts = self.parts.iter();
         let named: Vec<_> =
-            parts.map(|part| (part.name.as_str(), part.dataset, part.table.as_str())).collect();
+            parts.map(|part| (part.name.as_str(), &part.dataset, part.table.as_str())).collect();
         if expected == named {
             return Ok(());
         }
-        let told = |list: &[(&str, Dataset, &str)]| {
+        let told = |list: &[(&str, &Dataset, &str)]| {
             list.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ")
         };
         Err(format!(
@@ -65,8 +70,8 @@ impl Manifest {
 
     /// Each dataset counts what its parts count, and all together make the size.
     fn check_datasets(&self) -> Result<(), String> {
-        if !self.datasets.keys().eq(&Dataset::ALL) {
-            return Err("it does not tell of each of the four datasets".into());
+        if !self.datasets.keys().cloned().eq(self.profile().dataset_names()) {
+            return Err("it does not tell of each dataset of its profile".into());
         }
         for (dataset, told) in &self.datasets {
             let parts = self.parts.iter().filter(|part| part.dataset == *dataset);
@@ -124,23 +129,21 @@ fn summary<'p>(parts: impl Iterator<Item = &'p PartManifest>) -> Option<DatasetS
     Some(DatasetSummary { rows, bytes, root: Hash::of(&roots) })
 }
 
-/// The files are those of the four datasets; their names become those of an archive's members.
-fn check_files<'f>(
-    files: impl Iterator<Item = (&'f Dataset, &'f String)>,
-    id: &BackupId,
-) -> Result<(), String> {
-    let expected = Dataset::ALL.map(|dataset| (dataset, dataset.file_name(id)));
-    let same = files.map(|(dataset, name)| (*dataset, name.clone())).eq(expected);
-    if same { Ok(()) } else { Err("its files are not those of its id".into()) }
-}
-
 impl Manifest {
+    /// The files are those of its datasets; their names become those of an archive's members.
+    fn check_files(&self) -> Result<(), String> {
+        let same = self.files.iter().eq(self.profile().file_names(&self.backup_id).iter());
+        if same { Ok(()) } else { Err("its files are not those of its id".into()) }
+    }
+
     fn check_removed(&self) -> Result<(), String> {
         let Some((removed, more)) = self.removed.split_first() else { return Ok(()) };
         let RemovedRows { part, schema } = removed;
-        let named = (part.name.as_str(), part.dataset, part.table.as_str());
-        let known = (RECORDS.name, RECORDS.dataset, RECORDS.table);
-        if !more.is_empty() || named != known || schema.name != RECORDS.table {
+        let known = self.profile().records_part().is_some_and(|known| {
+            (&known.name, &known.dataset, &known.table) == (&part.name, &part.dataset, &part.table)
+                && known.table == schema.name
+        });
+        if !more.is_empty() || !known {
             return Err(format!("removed rows of {:?} do not belong into it", part.table));
         }
         schema.check().map_err(|why| format!("the table {}: {why}", schema.name))
@@ -161,11 +164,10 @@ fn refuse_control_characters(manifest: &Manifest) -> Result<(), String> {
 }
 
 impl Schema {
-    fn check(&self) -> Result<(), String> {
-        let known = Part::tables();
+    fn check(&self, profile: &Profile) -> Result<(), String> {
         for (place, table) in self.tables.iter().enumerate() {
             let again = self.tables[..place].iter().any(|other| other.name == table.name);
-            if again || !known.contains(&table.name.as_str()) {
+            if again || !profile.has_table(&table.name) {
                 return Err(format!("a table {:?} does not belong into it", table.name));
             }
             table.check().map_err(|why| format!("the table {}: {why}", table.name))?;
@@ -229,7 +231,7 @@ mod tests {
             ("a part twice", |m| m.parts.push(m.parts[0].clone())),
             ("parts in another order", |m| m.parts.swap(0, 1)),
             ("a part of another name", |m| m.parts[0].name = "prefixes".into()),
-            ("a part of another dataset", |m| m.parts[0].dataset = Dataset::Vpcs),
+            ("a part of another dataset", |m| m.parts[0].dataset = "vpcs".into()),
             ("a part of another table", |m| m.parts[0].table = "vpc".into()),
             ("a part with another root", |m| m.parts[0].root = Hash::of(b"another")),
             ("two roots exchanged", |m| {
@@ -240,14 +242,14 @@ mod tests {
             ("a part with another byte", |m| m.parts[0].bytes += 1),
             ("more rows than can be", |m| m.parts.iter_mut().for_each(|part| part.rows = u64::MAX)),
             ("a dataset with another row", |m| {
-                m.datasets.get_mut(&Dataset::Vpcs).expect("there").rows -= 1;
+                m.datasets.get_mut("vpcs").expect("there").rows -= 1;
             }),
             ("a dataset too few", |m| {
-                m.datasets.remove(&Dataset::PublicIps);
+                m.datasets.shift_remove("public_ips");
             }),
             ("another size", |m| m.size += 1),
-            ("a file too few", |m| drop(m.files.remove(&Dataset::Vrfs))),
-            ("a file elsewhere", |m| drop(m.files.insert(Dataset::Vrfs, "../../vrfs".into()))),
+            ("a file too few", |m| drop(m.files.shift_remove("vrfs"))),
+            ("a file elsewhere", |m| drop(m.files.insert("vrfs".into(), "../../vrfs".into()))),
             ("a sequence too few", |m| drop(m.sequences.pop())),
             ("two times", |m| m.timestamp = "2025-09-20T14:30:23.000000".into()),
             ("a table too few", |m| drop(m.schema.tables.pop())),
@@ -280,9 +282,8 @@ mod tests {
         let mut manifest = sound();
         manifest.schema.tables.retain(|table| table.name != "vpc_prefix_association");
         manifest.parts.retain(|part| part.table != "vpc_prefix_association");
-        let of = |dataset| move |part: &&PartManifest| part.dataset == dataset;
         for (dataset, told) in &mut manifest.datasets {
-            let parts = manifest.parts.iter().filter(of(*dataset));
+            let parts = manifest.parts.iter().filter(|part| part.dataset == *dataset);
             *told = summary(parts).expect("few");
         }
         manifest.size = manifest.parts.iter().map(|part| part.bytes).sum();

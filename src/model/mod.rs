@@ -4,12 +4,12 @@ mod age;
 mod annotation;
 mod check;
 mod counts;
-mod dataset;
 mod drift;
 mod hash;
 mod id;
 mod ids;
 mod manifest;
+mod profile;
 mod retention;
 mod schema;
 mod sealed;
@@ -19,16 +19,18 @@ mod text;
 pub use age::{Age, MalformedAge};
 pub use annotation::{check_author, check_description, check_label};
 pub use counts::RowCounts;
-pub use dataset::{
-    Dataset, PARTS, Part, RECORD_MADE_AT, RECORDS, UnknownDataset, VOLATILE_COLUMNS,
-};
 pub use drift::Common;
 pub use hash::{ChunkId, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
 pub use ids::{Claimed, Ids, Unrecorded};
 pub use manifest::{
-    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, RemovedRows,
-    SequenceValue, SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
+    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest,
+    RecordedProfile, RemovedRows, SequenceValue, SnapshotInfo, State, Status, StoreFacts,
+    Verification, rfc3339, timestamp,
+};
+pub use profile::{
+    Belongs, Beside, Dataset, NetworkTree, Part, PerDataset, Profile, ProfileDataset, ProfileTable,
+    RecordTable, Referred, Scope, UnknownDataset, Within,
 };
 pub use retention::{Candidate, Decision, Pin, Policy, Reason};
 pub use schema::{

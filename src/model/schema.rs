@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Hash, Part};
+use super::{Hash, Profile};
 
 /// All backed-up tables of a database, referenced ones before those that refer to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,12 @@ impl Table {
         self.columns.iter().position(|column| column.name == name)
     }
 
+    /// Whether a mere touch changes this column: such ones are stored apart, after the first group.
+    #[must_use]
+    pub fn is_volatile(&self, place: usize) -> bool {
+        self.groups.iter().skip(1).any(|group| group.contains(&place))
+    }
+
     /// The stored columns' names, in the stored order.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
@@ -276,13 +282,13 @@ impl Schema {
 
     /// The tables that belong to a backup and are not in this one, with the reason where it is known.
     #[must_use]
-    pub fn lacking(&self) -> Vec<MissingTable> {
+    pub fn lacking(&self, profile: &Profile) -> Vec<MissingTable> {
         let lacks = |name: &&str| self.table(name).is_none();
         let with_reason = |name: &str| {
             let known = self.missing.iter().find(|missing| missing.table == name).cloned();
             known.unwrap_or_else(|| MissingTable { table: name.into(), reason: NOT_THERE.into() })
         };
-        Part::tables().into_iter().filter(lacks).map(with_reason).collect()
+        profile.table_names().filter(lacks).map(with_reason).collect()
     }
 
     /// That a table is missing, in words.

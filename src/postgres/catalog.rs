@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use super::error::{DatabaseError, Trouble, While};
 use super::relation::{Relation, Site};
 use super::session::Session;
-use crate::model::{
-    Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger, VOLATILE_COLUMNS,
-};
+use crate::model::{Column, ForeignKey, Identity, KeyColumn, KeyKind, Schema, Table, Trigger};
 
 /// A foreign key of a table that is not backed up, to one that is.
 #[derive(Debug, Clone)]
@@ -50,7 +48,7 @@ impl Session {
         let sequences = self.sequences(site).await?;
         let mut sequences = by_table(sequences, |it| (it.table.clone(), it.name));
         let table = |relation: &Relation| {
-            let name = relation.name;
+            let name = relation.name.as_str();
             let key = keys.remove(name).ok_or_else(|| without_key(name))?;
             let columns = in_order(of(name, &mut columns), &key);
             let (loose, plain): (Vec<_>, Vec<_>) =
@@ -58,7 +56,7 @@ impl Session {
             Ok(Table {
                 name: name.to_owned(),
                 namespace: Some(relation.namespace.clone()),
-                groups: groups(&columns, key.len()),
+                groups: groups(&columns, key.len(), &site.profile.volatile_columns),
                 columns,
                 key,
                 unique: plain.into_iter().map(|(_, columns)| columns).collect(),
@@ -234,10 +232,9 @@ fn in_order(mut columns: Vec<Column>, key: &[KeyColumn]) -> Vec<Column> {
 }
 
 /// The columns that mean something together, and those that a mere touch changes apart.
-fn groups(columns: &[Column], key_columns: usize) -> Vec<Vec<usize>> {
-    let volatile = |place: &usize| {
-        *place >= key_columns && VOLATILE_COLUMNS.contains(&columns[*place].name.as_str())
-    };
+fn groups(columns: &[Column], key_columns: usize, volatile: &[String]) -> Vec<Vec<usize>> {
+    let volatile =
+        |place: &usize| *place >= key_columns && volatile.contains(&columns[*place].name);
     let (apart, content): (Vec<_>, Vec<_>) = (0..columns.len()).partition(volatile);
     if apart.is_empty() { vec![content] } else { vec![content, apart] }
 }

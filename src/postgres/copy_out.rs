@@ -6,6 +6,8 @@ use tokio::sync::mpsc::Sender;
 use super::error::{DatabaseError, While};
 use super::session::Session;
 use super::sql;
+use std::sync::Arc;
+
 use crate::model::{Part, Schema, Table};
 
 /// A block holds at least so many bytes, unless it is the last.
@@ -60,7 +62,7 @@ impl Session {
     }
 
     /// Sends all rows of the table in these pages, whole rows with their line ends, in blocks: each
-    /// after the digit of the part that it belongs to, of these parts, and a tab. Returns when all
+    /// after the number of the part that it belongs to, of these parts, and a tab. Returns when all
     /// were sent, or the receiver went away.
     ///
     /// # Errors
@@ -68,17 +70,17 @@ impl Session {
     pub async fn copy_table(
         &mut self,
         table: &Table,
-        parts: &[&Part],
+        parts: &[Arc<Part>],
         pages: Pages,
         blocks: &Sender<Vec<u8>>,
     ) -> Result<(), DatabaseError> {
         let what = || format!("read the table {}", table.name);
-        let digit =
-            |(place, part): (usize, &&Part)| format!("WHEN {} THEN {place}", part.condition);
-        let digits: Vec<_> = parts.iter().enumerate().map(digit).collect();
+        let number =
+            |(place, part): (usize, &Arc<Part>)| format!("WHEN {} THEN {place}", part.condition);
+        let numbers: Vec<_> = parts.iter().enumerate().map(number).collect();
         let statement = format!(
             "COPY (SELECT CASE {} END, {} FROM {}{}) TO STDOUT",
-            digits.join(" "),
+            numbers.join(" "),
             sql::names(table.column_names()),
             sql::table(table),
             pages.condition()

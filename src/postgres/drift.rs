@@ -3,7 +3,7 @@
 use super::error::{DatabaseError, While};
 use super::session::Session;
 use super::sql;
-use crate::model::Table;
+use crate::model::{Profile, Table};
 
 /// A column that a backup has no values for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,7 @@ impl Session {
         &mut self,
         table: &Table,
         names: &[String],
+        profile: &Profile,
     ) -> Result<Vec<AddedColumn>, DatabaseError> {
         let names = names.iter().map(|name| sql::literal(name)).collect::<Vec<_>>().join(", ");
         // A number that only the database gives cannot be given again. A reference between rows that are
@@ -46,11 +47,7 @@ impl Session {
              WHERE a.attrelid = {0} AND a.attname IN ({1}) ORDER BY a.attname COLLATE \"C\"",
             sql::regclass(table),
             names,
-            crate::model::Part::tables()
-                .iter()
-                .map(|table| sql::literal(table))
-                .collect::<Vec<_>>()
-                .join(", ")
+            profile.table_names().map(sql::literal).collect::<Vec<_>>().join(", ")
         );
         let rows: Vec<(String, Option<String>, bool)> =
             self.rows(query).await.trying("read the columns that were added")?;

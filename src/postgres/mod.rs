@@ -19,7 +19,7 @@ mod sql;
 mod surroundings;
 mod unreadable;
 
-pub use apply::{Apply, Chosen, Records, Rules, Selection, Since, Staged, Staging};
+pub use apply::{Apply, Chosen, Records, Rules, ScopeValue, Selection, Since, Staged, Staging};
 pub use catalog::OutsideReference;
 pub use connect::LOCK_TIMEOUT;
 pub use copy_out::Pages;

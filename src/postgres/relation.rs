@@ -4,7 +4,9 @@
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
 use super::sql;
-use crate::model::{MissingTable, NOT_THERE, PARTS, Part, RECORDS};
+use std::sync::Arc;
+
+use crate::model::{MissingTable, NOT_THERE, Profile};
 
 const CANNOT: &str = "look the tables up";
 
@@ -12,7 +14,7 @@ const CANNOT: &str = "look the tables up";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
     /// The name in the profile, which is also the table's.
-    pub name: &'static str,
+    pub name: String,
     /// The schema that holds it.
     pub namespace: String,
     /// What the catalog knows it by.
@@ -36,7 +38,7 @@ impl Relation {
     /// The name, qualified and quoted.
     #[must_use]
     pub fn table(&self) -> String {
-        sql::qualified(&self.namespace, self.name)
+        sql::qualified(&self.namespace, &self.name)
     }
 
     /// The table and all tables below it, each qualified and quoted, with its oid.
@@ -49,6 +51,8 @@ impl Relation {
 /// What this database has of the profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
+    /// The profile.
+    pub profile: Arc<Profile>,
     /// The backed-up tables, in the order in which they are to be locked.
     pub tables: Vec<Relation>,
     /// The tables whose rows a restore may remove although no backup holds them.
@@ -62,7 +66,7 @@ impl Site {
     #[must_use]
     pub fn only(&self, names: &[&str]) -> Self {
         let mut site = self.clone();
-        site.tables.retain(|table| names.contains(&table.name));
+        site.tables.retain(|table| names.contains(&table.name.as_str()));
         site
     }
 
@@ -85,7 +89,7 @@ impl Site {
     /// the profile's.
     pub(super) fn tree_values(&self) -> String {
         let rows = self.tables.iter().flat_map(|table| {
-            table.tree().map(|(_, oid)| format!("({oid}::oid, {})", sql::literal(table.name)))
+            table.tree().map(|(_, oid)| format!("({oid}::oid, {})", sql::literal(&table.name)))
         });
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() {
@@ -100,7 +104,7 @@ impl Site {
     /// If one is missing, or is no table.
     pub fn refuse_incomplete(&self) -> Result<(), DatabaseError> {
         let needed = |missing: &&MissingTable| {
-            PARTS.iter().any(|part| !part.optional && part.table == missing.table)
+            self.profile.tables.iter().any(|table| !table.optional && table.name == missing.table)
         };
         match self.missing.iter().find(needed) {
             None => Ok(()),
@@ -123,8 +127,9 @@ impl Session {
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn site(&mut self) -> Result<Site, DatabaseError> {
-        let names: Vec<_> = Part::tables().into_iter().chain([RECORDS.table]).collect();
+    pub async fn site(&mut self, profile: &Arc<Profile>) -> Result<Site, DatabaseError> {
+        let records = profile.records.iter().map(|records| records.table.as_str());
+        let names: Vec<_> = profile.table_names().chain(records).collect();
         let query = format!(
             "SELECT w.name, f.nspname, f.oid::int8, f.relkind, f.relhassubclass
              FROM unnest(ARRAY[{}]) AS w (name)
@@ -137,14 +142,16 @@ impl Session {
             names.iter().map(|name| sql::literal(name)).collect::<Vec<_>>().join(", ")
         );
         let found: Vec<Found> = self.rows(query).await.trying(CANNOT)?;
-        let mut site = Site { tables: vec![], stale: vec![], missing: vec![] };
+        let mut site =
+            Site { profile: profile.clone(), tables: vec![], stale: vec![], missing: vec![] };
         for name in names {
-            let covered = Part::tables().contains(&name);
+            let covered = profile.has_table(name);
             let reason = match found.iter().find(|(found, ..)| found == name) {
                 Some((_, namespace, oid, kind, has_below)) if matches!(&**kind, "r" | "p") => {
                     let oid = u32::try_from(*oid).expect("an oid has 32 bits");
                     let below = if *has_below { self.below(oid).await? } else { vec![] };
-                    let relation = Relation { name, namespace: namespace.clone(), oid, below };
+                    let (name, namespace) = (name.to_owned(), namespace.clone());
+                    let relation = Relation { name, namespace, oid, below };
                     let list = if covered { &mut site.tables } else { &mut site.stale };
                     list.push(relation);
                     continue;

@@ -88,7 +88,7 @@ impl Session {
     /// were looked up.
     pub(super) async fn check_site(&mut self, site: &Site) -> Result<(), DatabaseError> {
         self.check_settings(site).await?;
-        if self.site().await? != *site {
+        if self.site(&site.profile).await? != *site {
             let why = "its tables were replaced or altered just now; try again";
             return Err(unsuitable(why.into()));
         }

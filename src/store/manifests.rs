@@ -7,7 +7,7 @@ use super::swap::{Alone, Read, Swap};
 use super::{Store, StoreError, layout};
 use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal};
 
-/// Reads a manifest.
+/// Reads a manifest. Its profile may be yet to be read; then it is not checked.
 ///
 /// # Errors
 /// Says what is wrong with it: the checksum, the JSON, or the version.
@@ -18,7 +18,10 @@ pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
         return Err("its end is not that of a manifest".into());
     }
     let manifest: Manifest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    manifest.check()?;
+    // What depends on the profile is checked once that is read.
+    if manifest.profile.is_read() {
+        manifest.check()?;
+    }
     Ok(manifest)
 }
 
@@ -108,7 +111,11 @@ impl Store {
             }
             found => found?.ok_or_else(|| StoreError::NoSuchBackup(id.clone()))?,
         };
-        let manifest = parse_manifest(&text).map_err(damaged)?;
+        let mut manifest = parse_manifest(&text).map_err(damaged)?;
+        if !manifest.profile.is_read() {
+            self.read_profile(&mut manifest.profile).await?;
+            manifest.check().map_err(damaged)?;
+        }
         if manifest.backup_id != *id {
             return Err(damaged(format!("it is that of backup {}", manifest.backup_id)));
         }

@@ -29,6 +29,7 @@ mod open;
 mod pack;
 mod parameters;
 pub mod parse;
+mod profiles;
 mod reach;
 mod read;
 mod repack;
@@ -42,7 +43,7 @@ mod tidy;
 mod upload;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ pub use stats::Totals;
 pub use sweep::Swept;
 pub use write::Writer;
 
-use crate::model::{BackupId, Ids, Parameters};
+use crate::model::{BackupId, ChunkId, Ids, Parameters, Profile};
 use crate::threads::locked;
 use load::{Known, Listing, Trust};
 use objects::Objects;
@@ -78,6 +79,8 @@ struct Inner {
     states: tokio::sync::Mutex<()>,
     /// Whether the object store honours conditions on writes, once that was asked.
     conditions: tokio::sync::OnceCell<bool>,
+    /// The profiles that were read.
+    profiles: Mutex<HashMap<ChunkId, Arc<Profile>>>,
     /// The order of these backups, where no record of it was found.
     rebuilt: Mutex<Option<(BTreeSet<BackupId>, Ids)>>,
     runtime: tokio::runtime::Handle,

@@ -102,6 +102,7 @@ impl Store {
             known: Mutex::default(),
             states: tokio::sync::Mutex::default(),
             conditions: tokio::sync::OnceCell::new(),
+            profiles: Mutex::default(),
             rebuilt: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             _scratch: scratch,

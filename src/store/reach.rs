@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::frame::MAX_DEPTH;
 use super::index::Index;
 use super::{Reader, Store, StoreError};
-use crate::model::{BackupId, ChunkId, Manifest};
+use crate::model::{BackupId, ChunkId, Manifest, Profile};
 use crate::threads;
 use crate::tree::walk;
 
@@ -19,8 +19,8 @@ impl Store {
         let reader = self.reader().await?;
         let roots: Vec<_> = roots(manifests).collect();
         let index = self.index().await?;
+        let mut reached = profiles(manifests, &index);
         self.blocking(move || {
-            let mut reached = HashSet::new();
             for root in roots {
                 walk(&reader, &root, &mut |id, _| reached.insert(*id))?;
             }
@@ -93,6 +93,16 @@ impl Store {
 /// The roots of all trees of these backups.
 pub fn roots(manifests: &[Manifest]) -> impl Iterator<Item = ChunkId> {
     manifests.iter().flat_map(|manifest| manifest.trees().map(|part| part.root))
+}
+
+/// The chunks of the profiles of these backups. That of the built-in one need not be there: programs
+/// that do not know of profiles remove it, and this one knows it anyway.
+pub fn profiles(manifests: &[Manifest], index: &Index) -> HashSet<ChunkId> {
+    let chunks: HashSet<_> =
+        manifests.iter().filter_map(|manifest| manifest.profile.chunk()).collect();
+    let builtin = Profile::builtin().id();
+    let needed = |chunk: &ChunkId| *chunk != builtin || index.copies(chunk).next().is_some();
+    chunks.into_iter().filter(needed).collect()
 }
 
 fn add_bases(reached: &mut HashSet<ChunkId>, index: &Index) {

@@ -31,8 +31,8 @@ impl Store {
         let Known { listing, index } = self.known(Trust::Packs).await?;
         let reader = Reader::new(self, index.clone(), None);
         let roots: Vec<_> = reach::roots(manifests).collect();
+        let mut reached = reach::profiles(manifests, &index);
         self.blocking(move || {
-            let mut reached = HashSet::new();
             for root in roots {
                 walk(&reader, &root, &mut |id, _| reached.insert(*id))?;
             }

@@ -1,7 +1,7 @@
 //! What the tree must know of a table: how many columns, which are the key, which are kept apart.
 
 use super::row::{Key, RowError, fields, unescape};
-use crate::model::{KeyKind, Table, VOLATILE_COLUMNS};
+use crate::model::{KeyKind, Table};
 
 /// The shape of the rows of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,7 @@ pub struct Layout {
 impl From<&Table> for Layout {
     fn from(table: &Table) -> Self {
         let kinds = table.key.iter().map(|key| key.kind).collect();
-        let volatile = table.column_names().map(|column| VOLATILE_COLUMNS.contains(&column));
-        let volatile = volatile.collect();
+        let volatile = (0..table.columns.len()).map(|place| table.is_volatile(place)).collect();
         Self { volatile, ..Self::new(table.columns.len(), kinds, table.groups.clone()) }
     }
 }

@@ -3,7 +3,7 @@
 use ipam_rewind::engine::{
     BackupRequest, EngineError, History, Kind, RowVersion, Run, VersionKind,
 };
-use ipam_rewind::model::{BackupId, Dataset};
+use ipam_rewind::model::BackupId;
 
 use crate::support::cycle::Cycle;
 use crate::support::program::Program;
@@ -52,7 +52,7 @@ async fn a_row_is_followed_through_its_life_and_its_return() {
     assert_eq!(spans(&found), expected);
     let [again, gone, second, first] = &found.versions[..] else { panic!("four versions") };
     assert_eq!(cells(second), ["description: first → second"]);
-    assert_eq!((second.backups, second.dataset, second.touched), (2, Dataset::Vrfs, false));
+    assert_eq!((second.backups, second.dataset.clone(), second.touched), (2, "vrfs".into(), false));
     let told = ["vrf_id: null → lab", "description: null → first", "tags: null → {}"];
     assert_eq!(cells(first)[..3], told);
     assert_eq!(cells(gone)[..2], ["vrf_id: lab → null", "description: second → null"]);
@@ -80,11 +80,11 @@ async fn a_row_that_moves_between_datasets_is_one_row() {
 
     let found = history(&cycle, "prefix", &key).await;
     let [gone, now, then] = &found.versions[..] else { panic!("{found:?}") };
-    assert_eq!((then.kind, then.dataset), (VersionKind::Unchanged, Dataset::Prefixes));
-    assert_eq!((now.kind, now.dataset), (VersionKind::Changed, Dataset::PublicIps));
+    assert_eq!((then.kind, then.dataset.clone()), (VersionKind::Unchanged, "prefixes".into()));
+    assert_eq!((now.kind, now.dataset.clone()), (VersionKind::Changed, "public_ips".into()));
     assert_eq!(now.first.backup_id, moved);
     assert!(cells(now).contains(&"vrf_id: prod-vrf → public-vrf".to_owned()), "{:?}", cells(now));
-    assert_eq!((gone.kind, gone.dataset), (VersionKind::Removed, Dataset::PublicIps));
+    assert_eq!((gone.kind, gone.dataset.clone()), (VersionKind::Removed, "public_ips".into()));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod order;
 mod packaging;
 mod power_loss;
 mod priority;
+mod profile;
 mod reliability;
 mod restore_cases;
 mod retention;

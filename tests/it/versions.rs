@@ -62,7 +62,7 @@ async fn backup(store: &Store, url: &str) -> (BackupId, BTreeMap<Dataset, Hash>)
     let made = engine.backup(BackupRequest::default(), &Run::new()).await;
     let made = made.unwrap_or_else(|error| panic!("backup: {}", words(&error)));
     let datasets = made.backup_info.datasets.iter();
-    (made.backup_id, datasets.map(|(dataset, summary)| (*dataset, summary.root)).collect())
+    (made.backup_id, datasets.map(|(dataset, summary)| (dataset.clone(), summary.root)).collect())
 }
 
 async fn restore(store: &Store, url: &str, id: &BackupId) -> Option<BackupId> {

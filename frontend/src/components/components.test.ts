@@ -21,7 +21,7 @@ import { prefixTree } from '@/model/prefixTree';
 import { api } from '@/services/api';
 import { ServiceError } from '@/services/problem';
 import { token, tokenAsked } from '@/services/token';
-import { backup, job, prefix } from '@/testing/samples';
+import { backup, job, prefix, tree } from '@/testing/samples';
 
 const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:any(.*)*', name: 'history', component: { template: '<i />' } }] });
 const global = { plugins: [router] };
@@ -181,7 +181,7 @@ describe('the browser of changes', () => {
   });
 
   it('shows a network with what is within it', () => {
-    const [root] = prefixTree(changes);
+    const [root] = prefixTree(changes, tree);
     if (!root) throw new Error('no tree');
     const node = mount(PrefixNode, { props: { node: root, depth: 0, unfolded: true, open: false } });
     expect(node.get('button').attributes('aria-expanded')).toBe('true');

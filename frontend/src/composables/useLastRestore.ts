@@ -7,6 +7,7 @@ import type { Restored } from '@/services/types';
 import { useBackups } from './useBackups';
 import { useClock } from './useClock';
 import { useJobs } from './useJobs';
+import { useProfile } from './useProfile';
 import { useRequest } from './useRequest';
 
 const DAY = 86_400_000;
@@ -15,6 +16,7 @@ export function useLastRestore() {
   const { jobs } = useJobs();
   const { backups } = useBackups();
   const { now } = useClock();
+  const { profile } = useProfile();
 
   const job = computed(() =>
     jobs.value.find(({ kind, state, finished_at }) => {
@@ -38,7 +40,7 @@ export function useLastRestore() {
   watch(() => job.value?.job_id, (id) => { if (id) void run(id); }, { immediate: true });
   const what = computed(() => {
     const known = data.value?.job_id === job.value?.job_id ? data.value?.result : null;
-    return known ? putBack(known as Restored) : '';
+    return known ? putBack(known as Restored, profile.value) : '';
   });
   return { job, safety, what };
 }

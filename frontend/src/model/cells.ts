@@ -44,10 +44,8 @@ export function readable(value: string | null): string {
   return value === '' ? 'empty' : value === 't' ? 'true' : value === 'f' ? 'false' : visible(value);
 }
 
-const TELLING = ['cidr', 'vpc_prefix_cidr', 'ip_address', 'description', 'provider_vpc_id', 'vrf_id', 'label'];
-
-/** What tells a row apart, for a list: "vrf_id prod-vrf, cidr 10.16.0.0/16". */
-export function summary(cells: CellChange[]): string {
-  const telling = TELLING.flatMap((column) => cells.filter((cell) => cell.column === column));
+/** What identifies a row in a list, by the profile's summary columns: "prod-vrf · 10.16.0.0/16". */
+export function summary(cells: CellChange[], columns: string[]): string {
+  const telling = columns.flatMap((column) => cells.filter((cell) => cell.column === column));
   return telling.slice(0, 3).map((cell) => readable(cell.new ?? cell.old)).join(' · ');
 }

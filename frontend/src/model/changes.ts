@@ -1,9 +1,6 @@
 /** Changed rows as they are filtered. */
 import type { ChangeKind, Dataset, RowChange } from '@/services/types';
 
-/** Columns that a mere touch changes, as the service has them. */
-const VOLATILE = ['updated_at', 'last_updated'];
-
 export const SIGNS: Record<ChangeKind, string> = { added: '+', changed: '~', removed: '−' };
 export const KINDS: ChangeKind[] = ['added', 'changed', 'removed'];
 
@@ -22,8 +19,9 @@ export interface ChangeFilter {
 
 export const ALL_CHANGES: ChangeFilter = { text: '', dataset: null, kinds: KINDS, touched: false };
 
-export function isTouch(change: RowChange): boolean {
-  return change.kind === 'changed' && change.cells.every((cell) => VOLATILE.includes(cell.column));
+/** Whether a row changed in volatile columns alone. */
+export function isTouch(change: RowChange, volatile: string[]): boolean {
+  return change.kind === 'changed' && change.cells.every((cell) => volatile.includes(cell.column));
 }
 
 function holds(change: RowChange, word: string): boolean {
@@ -31,12 +29,12 @@ function holds(change: RowChange, word: string): boolean {
   return change.cells.some((cell) => `${cell.old ?? ''} ${cell.new ?? ''}`.toLowerCase().includes(word));
 }
 
-export function matchingChanges(changes: RowChange[], filter: ChangeFilter): RowChange[] {
+export function matchingChanges(changes: RowChange[], filter: ChangeFilter, volatile: string[]): RowChange[] {
   const sought = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   return changes.filter((change) => {
     if (filter.dataset && change.dataset !== filter.dataset) return false;
     if (!filter.kinds.includes(change.kind)) return false;
-    if (!filter.touched && isTouch(change)) return false;
+    if (!filter.touched && isTouch(change, volatile)) return false;
     return sought.every((word) => holds(change, word));
   });
 }

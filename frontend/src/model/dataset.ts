@@ -1,17 +1,5 @@
-/** The four datasets, their words, and the tables that hold them. */
-import type { Counts, Dataset, PerDataset, RestoreCounts } from '@/services/types';
-
-export const DATASETS: Dataset[] = ['vrfs', 'prefixes', 'vpcs', 'public_ips'];
-
-export const DATASET_NAMES: Record<Dataset, string> = {
-  vrfs: 'VRFs',
-  prefixes: 'Prefixes',
-  vpcs: 'VPCs',
-  public_ips: 'Public IPs',
-  idempotency_records: 'Request records',
-};
-
-export const TABLES = ['vrf', 'vpc', 'prefix', 'vpc_prefix_association', 'device42_ipaddress'] as const;
+/** Counts of rows, by dataset. */
+import type { Counts, PerDataset, RestoreCounts } from '@/services/types';
 
 export const NO_CHANGE: Counts = { added: 0, changed: 0, touched: 0, removed: 0 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Restored } from '@/services/types';
-import { backup, job, prefix } from '@/testing/samples';
+import { backup, job, prefix, profile } from '@/testing/samples';
 import { labelOf, marksOf, restoredFrom, triggerOf } from './backup';
 import { differences, readable, summary } from './cells';
 import { ALL_CHANGES, matchingChanges } from './changes';
@@ -104,13 +104,13 @@ describe('changes', () => {
   const all = [prefix('prod-vrf', '10.1.0.0/16'), prefix('lab-vrf', '10.2.0.0/16', 'removed'), touch];
 
   it('hide rows that were only touched unless asked', () => {
-    expect(matchingChanges(all, ALL_CHANGES)).toHaveLength(2);
-    expect(matchingChanges(all, { ...ALL_CHANGES, touched: true })).toHaveLength(3);
+    expect(matchingChanges(all, ALL_CHANGES, profile.volatile_columns)).toHaveLength(2);
+    expect(matchingChanges(all, { ...ALL_CHANGES, touched: true }, profile.volatile_columns)).toHaveLength(3);
   });
 
   it('are found by key and by value, and by kind', () => {
-    expect(matchingChanges(all, { ...ALL_CHANGES, text: '10.2.0.0/16' })).toHaveLength(1);
-    expect(matchingChanges(all, { ...ALL_CHANGES, kinds: ['added'] })).toHaveLength(1);
+    expect(matchingChanges(all, { ...ALL_CHANGES, text: '10.2.0.0/16' }, profile.volatile_columns)).toHaveLength(1);
+    expect(matchingChanges(all, { ...ALL_CHANGES, kinds: ['added'] }, profile.volatile_columns)).toHaveLength(1);
   });
 
   it('take JSON cells apart, key by key', () => {
@@ -122,7 +122,7 @@ describe('changes', () => {
 
   it('are readable', () => {
     expect([readable(null), readable('t'), readable('f'), readable(''), readable('x')]).toEqual(['null', 'true', 'false', 'empty', 'x']);
-    expect(summary(prefix('prod-vrf', '10.1.0.0/16').cells)).toBe('10.1.0.0/16 · prod-vrf');
+    expect(summary(prefix('prod-vrf', '10.1.0.0/16').cells, profile.summary_columns)).toBe('10.1.0.0/16 · prod-vrf');
   });
 });
 
@@ -169,8 +169,8 @@ describe('a restore', () => {
   it('says which rows it put back', () => {
     const restored = (datasets: object) => ({ restore_results: { ...datasets, other_rows: [], safety_backup: null, proven: true } }) as unknown as Restored;
     const rows = (inserted: number, deleted: number) => ({ inserted, updated: 0, deleted, unchanged: 5 });
-    expect(putBack(restored({ vrfs: rows(0, 1), prefixes: rows(60, 40), vpcs: rows(0, 0) }))).toBe('101 rows of VRFs and Prefixes');
-    expect(putBack(restored({ vrfs: rows(0, 0) }))).toBe('no row differed');
+    expect(putBack(restored({ vrfs: rows(0, 1), prefixes: rows(60, 40), vpcs: rows(0, 0) }), profile)).toBe('101 rows of VRFs and Prefixes');
+    expect(putBack(restored({ vrfs: rows(0, 0) }), profile)).toBe('no row differed');
   });
 });
 

@@ -1,5 +1,5 @@
-/** Changed prefixes as a tree: VRF, then network within network. */
-import type { RowChange } from '@/services/types';
+/** Changed networks as a tree: by group (VRF), then network within network. */
+import type { NetworkTree, RowChange } from '@/services/types';
 import { contains, network, order, type Network } from './cidr';
 
 export interface TreeNode {
@@ -44,13 +44,13 @@ function vrfInKey(key: string): string | null {
   return manual?.[1] ?? (key.includes('-subnet-') ? 'VPC subnets' : null);
 }
 
-/** The network that a changed row is about. A row that changed without its `cidr` tells it by its key. */
-export function cidrOf(change: RowChange): string | null {
-  return cell(change, 'cidr') ?? cell(change, 'vpc_prefix_cidr') ?? networkInKey(change.key);
+/** The network that a changed row is about. A row that changed without that column tells it by its key. */
+export function cidrOf(change: RowChange, tree: NetworkTree): string | null {
+  return cell(change, tree.network) ?? networkInKey(change.key);
 }
 
-export function vrfOf(change: RowChange): string {
-  return cell(change, 'vrf_id') ?? vrfInKey(change.key) ?? 'Other prefixes';
+export function groupOf(change: RowChange, tree: NetworkTree): string {
+  return cell(change, tree.group) ?? vrfInKey(change.key) ?? 'Other networks';
 }
 
 function blank(id: string, label: string, change: RowChange | null): TreeNode {
@@ -81,17 +81,17 @@ function sum(node: TreeNode): void {
   }
 }
 
-/** One node for each VRF with changed prefixes, in the order of their names. */
-export function prefixTree(changes: RowChange[]): TreeNode[] {
+/** One node for each group (VRF) with changed networks, in the order of their names. */
+export function prefixTree(changes: RowChange[], tree: NetworkTree): TreeNode[] {
   const roots = new Map<string, { root: TreeNode; placed: Placed[] }>();
   for (const change of changes) {
-    if (change.table !== 'prefix') continue;
-    const cidr = cidrOf(change);
+    if (change.table !== tree.table) continue;
+    const cidr = cidrOf(change, tree);
     const parsed = cidr === null ? null : network(cidr);
-    const vrf = vrfOf(change);
-    const entry = roots.get(vrf) ?? { root: blank(`vrf ${vrf}`, vrf, null), placed: [] };
-    roots.set(vrf, entry);
-    const node = blank(`prefix ${change.key}`, cidr ?? change.key, change);
+    const group = groupOf(change, tree);
+    const entry = roots.get(group) ?? { root: blank(`group ${group}`, group, null), placed: [] };
+    roots.set(group, entry);
+    const node = blank(`row ${change.key}`, cidr ?? change.key, change);
     if (parsed) entry.placed.push({ node, network: parsed });
     else entry.root.children.push(node);
   }

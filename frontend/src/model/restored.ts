@@ -1,14 +1,14 @@
 /** What a restore put back, in words. */
-import type { OtherRows, Restored } from '@/services/types';
-import { asCounts, DATASET_NAMES, DATASETS, rowsOf } from './dataset';
+import type { OtherRows, PerDataset, Profile, RestoreCounts, Restored } from '@/services/types';
+import { asCounts, rowsOf } from './dataset';
 import { counted, listed } from './format';
 
 /** "41 rows of VRFs and Prefixes": of a part that was restored nothing more is said than that. */
-export function putBack({ restore_results: results }: Restored): string {
-  const changed = DATASETS.flatMap((name) => {
-    const counts = results[name];
+export function putBack({ restore_results: results }: Restored, profile: Profile): string {
+  const changed = profile.datasets.flatMap(({ name, label }) => {
+    const counts = (results as PerDataset<RestoreCounts>)[name];
     const rows = counts ? rowsOf(asCounts(counts)) : 0;
-    return rows > 0 ? [{ name: DATASET_NAMES[name], rows }] : [];
+    return rows > 0 ? [{ name: label, rows }] : [];
   });
   if (changed.length === 0) return 'no row differed';
   const rows = changed.reduce((sum, one) => sum + one.rows, 0);

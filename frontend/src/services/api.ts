@@ -13,6 +13,7 @@ async function started(call: Promise<{ data?: unknown }>): Promise<Job> {
 
 export const api = {
   session: () => answer(client.GET('/api/session')),
+  profile: () => answer(client.GET('/api/profile')),
   health: () => answer(client.GET('/api/health')),
   schedule: () => answer(client.GET('/api/schedule')),
   backups: () => answer(client.GET('/api/backups')),

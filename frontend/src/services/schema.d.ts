@@ -114,6 +114,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is backed up
+         * @description The datasets, tables and scopes of the profile that backups are made with, and what people call them.
+         */
+        get: operations["get_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/statistics": {
         parameters: {
             query?: never;
@@ -719,10 +739,10 @@ export interface components {
          */
         Condition: "ok" | "degraded" | "failing";
         /**
-         * @description One of the four datasets of a backup.
-         * @enum {string}
+         * @description The name of a dataset.
+         * @example vrfs
          */
-        Dataset: "vrfs" | "prefixes" | "vpcs" | "public_ips" | "idempotency_records";
+        Dataset: string;
         /** @description A dataset in numbers. */
         DatasetSummary: {
             /**
@@ -1157,6 +1177,62 @@ export interface components {
             problems?: string[];
             /** @description What one may do about it, where that is known. */
             hint?: string;
+        };
+        /** @description What is backed up, and what people call it. */
+        Profile: {
+            /** @description Always `success`. */
+            status: string;
+            /** @description The profile's name. */
+            name: string;
+            /**
+             * @description The datasets, in the order in which they are shown; last those that a safety backup may hold
+             *     beside them.
+             */
+            datasets: components["schemas"]["ProfileDataset"][];
+            /** @description The tables, referenced ones before those that refer to them. */
+            tables: components["schemas"]["ProfileTable"][];
+            /** @description What a restore can be narrowed to, beside datasets. */
+            scopes: components["schemas"]["ProfileScope"][];
+            /** @description Columns that a mere touch changes. */
+            volatile_columns: string[];
+            /** @description Columns that tell a row apart in a list, the most telling first. */
+            summary_columns: string[];
+            /** @description The rows that are shown as a tree of networks. */
+            tree?: components["schemas"]["ProfileTree"];
+        };
+        /** @description A dataset. */
+        ProfileDataset: {
+            /** @description Its name. */
+            name: string;
+            /** @description What people call it. */
+            label: string;
+            /** @description Whether every backup has it. */
+            in_every_backup: boolean;
+        };
+        /** @description The rows that belong to one row, such as a VRF. */
+        ProfileScope: {
+            /** @description Its name. */
+            name: string;
+            /** @description What people call such a row. */
+            label: string;
+            /** @description A key, to be shown where one is asked for. */
+            example: string;
+        };
+        /** @description A table. */
+        ProfileTable: {
+            /** @description Its name. */
+            name: string;
+            /** @description A key, to be shown where one is asked for. */
+            example: string;
+        };
+        /** @description Rows that form a tree of networks. */
+        ProfileTree: {
+            /** @description The table. */
+            table: string;
+            /** @description The column that holds the network. */
+            network: string;
+            /** @description The column by which the rows fall into trees. */
+            group: string;
         };
         /**
          * @description Why a backup is kept.
@@ -2298,6 +2374,80 @@ export interface operations {
             };
             /** @description The backup is damaged, or its tables do not fit; `problems` says how */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The profile */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

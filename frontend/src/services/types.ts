@@ -4,8 +4,11 @@ import type { components, paths } from './schema';
 type Schemas = components['schemas'];
 type QueryOf<Call extends { parameters: { query?: object } }> = NonNullable<Call['parameters']['query']>;
 
-export type Dataset = Schemas['Dataset'];
-export type PerDataset<T> = Partial<Record<Dataset, T>>;
+export type Dataset = string;
+export type PerDataset<T> = Record<Dataset, T>;
+
+export type Profile = Schemas['Profile'];
+export type NetworkTree = Schemas['ProfileTree'];
 
 export type Backup = Schemas['BackupInfo'];
 export type BackupList = Schemas['BackupList'];

@@ -1,5 +1,20 @@
 /** Small made-up answers of the service, for tests. */
-import type { Backup, Health, Job, RowChange, Schedule } from '@/services/types';
+import type { Backup, Health, Job, NetworkTree, Profile, RowChange, Schedule } from '@/services/types';
+
+export const tree: NetworkTree = { table: 'prefix', network: 'cidr', group: 'vrf_id' };
+
+export const profile: Profile = {
+  status: 'success', name: 'ipam', tree,
+  datasets: [
+    { name: 'vrfs', label: 'VRFs', in_every_backup: true }, { name: 'prefixes', label: 'Prefixes', in_every_backup: true },
+    { name: 'vpcs', label: 'VPCs', in_every_backup: true }, { name: 'public_ips', label: 'Public IPs', in_every_backup: true },
+    { name: 'idempotency_records', label: 'Request records', in_every_backup: false },
+  ],
+  tables: [{ name: 'vrf', example: 'prod-vrf' }, { name: 'prefix', example: 'manual-prod-vrf-10-16-0-0-16' }],
+  scopes: [{ name: 'vrf', label: 'VRF', example: 'prod-vrf' }],
+  volatile_columns: ['updated_at', 'last_updated'],
+  summary_columns: ['cidr', 'vpc_prefix_cidr', 'ip_address', 'description', 'provider_vpc_id', 'vrf_id', 'label'],
+};
 
 export function backup(id: string, more: Partial<Backup> = {}): Backup {
   const [day, time] = [id.slice(0, 8), id.slice(9)];

@@ -25,9 +25,9 @@ use crate::service::Service;
 pub async fn file(
     caller: Caller<Viewer>,
     State(service): State<Service>,
-    Path((id, dataset)): Path<(BackupId, Dataset)>,
+    Path((id, dataset)): Path<(BackupId, String)>,
 ) -> Result<Response, ApiError> {
     let slot = DOWNLOADS.take(Some(&caller.identity))?;
-    let file = service.engine().export_dataset(&id, dataset, &Run::new()).await?;
+    let file = service.engine().export_dataset(&id, &dataset, &Run::new()).await?;
     Ok(download::response(file, slot))
 }

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     /// The calls that only read and hand out no rows: metadata, numbers, jobs without their results.
-    const HAND_OUT_NONE: [&str; 16] = [
+    const HAND_OUT_NONE: [&str; 17] = [
         "/api/backups",
         "/api/backup/{backup_id}",
         "/api/backup/{backup_id}/changes",
@@ -159,6 +159,7 @@ mod tests {
         "/api/events",
         "/api/schedule",
         "/api/audit",
+        "/api/profile",
         "/api/session",
         "/api/health",
         "/api/ready",

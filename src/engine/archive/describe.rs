@@ -1,12 +1,13 @@
 //! `backup_info.json`: the documented metadata, and what an exact import needs beside it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::engine::BackupInfo;
-use crate::model::{Hash, Manifest, Parameters, State, check_label, check_seal, seal};
+use crate::model::{Hash, Manifest, Parameters, Profile, State, check_label, check_seal, seal};
 use crate::tree::split::Splitter;
 
 /// The version of the archive's form.
@@ -49,15 +50,17 @@ pub struct Described {
 }
 
 impl Described {
-    /// Reads a metadata file, and refuses what cannot have been exported.
+    /// Reads a metadata file, and refuses what cannot have been exported, or was with another profile than
+    /// this one and the built-in one.
     ///
     /// # Errors
     /// Says what is wrong with it.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
+    pub fn parse(text: &[u8], profile: &Arc<Profile>) -> Result<Self, String> {
         let object: Map<String, Value> =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        let described: Self =
+        let mut described: Self =
             serde_json::from_value(object.clone().into()).map_err(|error| error.to_string())?;
+        described.manifest.profile.accept(profile);
         let Made { format, leaf_factor, node_factor, manifest_hash } = described.archive;
         if format != ARCHIVE_FORMAT {
             return Err(format!("it has form {format}, this program knows {ARCHIVE_FORMAT}"));
@@ -102,7 +105,7 @@ impl Described {
 /// # Errors
 /// Says why not.
 pub fn check_archive_metadata(text: &[u8]) -> Result<(), String> {
-    Described::parse(text).map(|_| ())
+    Described::parse(text, Profile::builtin()).map(|_| ())
 }
 
 /// Refuses a file that is not what was exported: by its checksum, which earlier programs did not write,

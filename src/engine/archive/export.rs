@@ -6,13 +6,16 @@
 //! two for a million rows; the other ways cost more: a file beside (as large as the export, on a
 //! disk that may be full), or the members in pieces (which `tar x` would not put together again).
 
+use std::collections::HashMap;
+use std::slice::from_ref;
+
 use super::describe::metadata;
-use super::form::{arrays, export_info};
-use super::json_out::{ProviderNames, RowWriter};
+use super::form::export_info;
+use super::json_out::{ReferredValues, RowWriter};
 use crate::engine::download::{Download, Out};
 use crate::engine::run::ProgressSender;
 use crate::engine::{Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, Dataset, Manifest, Part};
+use crate::model::{BackupId, Dataset, Manifest, Part, Referred};
 use crate::store::Reader;
 use crate::tree::{Cursor, Layout, fields, unescape};
 
@@ -42,14 +45,16 @@ impl Engine {
     pub async fn export_dataset(
         &self,
         id: &BackupId,
-        dataset: Dataset,
+        dataset: &str,
         run: &Run,
     ) -> Result<Download, EngineError> {
-        let rows = self.exportable(id, &[dataset], run).await?;
-        let name = dataset.file_name(id);
+        let manifest = self.store.manifest(id).await?;
+        let dataset = manifest.profile().dataset(dataset)?;
+        let name = manifest.files[&dataset].clone();
+        let rows = self.exportable(manifest, from_ref(&dataset), run).await?;
         Download::start(name, "application/json", move |file| {
-            let names = rows.provider_names()?;
-            let write = |out: &mut Out| rows.write(dataset, &names, out);
+            let referred = rows.referred(from_ref(&dataset))?;
+            let write = |out: &mut Out| rows.write(&dataset, &referred, out);
             let size = file.count(write)?;
             file.begin(Some(size));
             write(&mut file.out)
@@ -62,14 +67,17 @@ impl Engine {
     /// # Errors
     /// If there is no backup with this id, or it is damaged.
     pub async fn export_archive(&self, id: &BackupId, run: &Run) -> Result<Download, EngineError> {
-        let rows = self.exportable(id, &Dataset::ALL, run).await?;
+        let manifest = self.store.manifest(id).await?;
+        let datasets: Vec<_> = manifest.profile().dataset_names().collect();
+        let rows = self.exportable(manifest, &datasets, run).await?;
         let info = metadata(&rows.manifest, &self.store.state(id).await?, self.store.parameters());
         let id = id.clone();
         Download::start(tar_name(&id), "application/x-tar", move |file| {
-            let names = rows.provider_names()?;
+            let datasets = rows.manifest.all_datasets();
+            let referred = rows.referred(&datasets)?;
             let mut sizes = Vec::new();
-            for dataset in rows.manifest.all_datasets() {
-                let size = file.count(|out| rows.write(dataset, &names, out))?;
+            for dataset in datasets {
+                let size = file.count(|out| rows.write(&dataset, &referred, out))?;
                 sizes.push((dataset, size));
             }
             let members = sizes.iter().map(|(_, size)| *size).chain([info.len() as u64]);
@@ -80,8 +88,9 @@ impl Engine {
             out.buffer.extend_from_slice(&info);
             pad(info.len() as u64, out);
             for (dataset, size) in sizes {
-                head(&rows.manifest, &dataset.file_name(&id), size, out);
-                rows.write(dataset, &names, out)?;
+                let name = rows.manifest.profile().file_name(&dataset, &id);
+                head(&rows.manifest, &name.expect("a dataset of the backup"), size, out);
+                rows.write(&dataset, &referred, out)?;
                 pad(size, out);
             }
             out.buffer.extend_from_slice(&TAR_END);
@@ -92,11 +101,10 @@ impl Engine {
 
     async fn exportable(
         &self,
-        id: &BackupId,
+        manifest: Manifest,
         datasets: &[Dataset],
         run: &Run,
     ) -> Result<Rows, EngineError> {
-        let manifest = self.store.manifest(id).await?;
         let reader = self.store.reader().await?;
         let rows: u64 = datasets
             .iter()
@@ -132,7 +140,7 @@ impl Rows {
         part: &Part,
         mut take: impl FnMut(&[u8]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let tree = self.manifest.part(part.name).zip(self.manifest.table(part.table));
+        let tree = self.manifest.part(&part.name).zip(self.manifest.table(&part.table));
         // A site may lack the table; then the manifest has no part of it either.
         let Some((tree, table)) = tree else { return Ok(()) };
         let layout = Layout::from(table);
@@ -149,38 +157,52 @@ impl Rows {
         Err(EngineError::Damaged { id: self.manifest.backup_id.clone(), damage: vec![what] })
     }
 
-    fn provider_names(&self) -> Result<ProviderNames, EngineError> {
-        let mut names = ProviderNames::new();
-        let part = Part::named("vpcs").expect("a part has this name");
-        let table = self.manifest.schema.table(part.table);
-        let columns = table.and_then(|t| t.column("vpc_id").zip(t.column("provider_vpc_id")));
-        let Some((id, name)) = columns else { return Ok(names) };
+    /// The values that rows of these datasets refer to and tell beside their columns.
+    fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
+        let profile = self.manifest.profile();
+        let parts = datasets.iter().flat_map(|dataset| profile.parts_of_dataset(dataset));
+        let mut values = ReferredValues::new();
+        for beside in parts.flat_map(|part| part.beside.clone()) {
+            let Some(referred) = beside.of else { continue };
+            if !values.contains_key(&referred) {
+                values.insert(referred.clone(), self.values(&referred)?);
+            }
+        }
+        Ok(values)
+    }
+
+    fn values(&self, referred: &Referred) -> Result<HashMap<Box<[u8]>, String>, EngineError> {
+        let mut values = HashMap::new();
+        let part = self.manifest.profile().part(&referred.part).expect("checked with the profile");
+        let table = self.manifest.schema.table(&part.table);
+        let columns = table.and_then(|t| t.column(&referred.key).zip(t.column(&referred.column)));
+        let Some((key, column)) = columns else { return Ok(values) };
         self.each(part, |row| {
             let fields: Vec<_> = fields(row).collect();
-            if fields[name] != b"\\N" {
-                let name = String::from_utf8_lossy(&unescape(fields[name])).into_owned();
-                names.insert(fields[id].into(), name);
+            if fields[column] != b"\\N" {
+                let text = String::from_utf8_lossy(&unescape(fields[column])).into_owned();
+                values.insert(fields[key].into(), text);
             }
             Ok(())
         })?;
-        Ok(names)
+        Ok(values)
     }
 
     /// Writes a dataset's file.
     fn write(
         &self,
-        dataset: Dataset,
-        names: &ProviderNames,
+        dataset: &Dataset,
+        referred: &ReferredValues,
         out: &mut Out,
     ) -> Result<(), EngineError> {
         let info = export_info(&self.manifest, dataset).to_string();
         out.buffer.extend_from_slice(format!("{{\"export_info\": {info}").as_bytes());
-        for part in arrays(dataset) {
+        for part in self.manifest.profile().parts_of_dataset(dataset) {
             out.buffer.extend_from_slice(format!(",\n\"{}\": [", part.name).as_bytes());
-            if let Some(table) = self.manifest.table(part.table) {
-                let writer = RowWriter::new(part, table, names);
+            if let Some(table) = self.manifest.table(&part.table) {
+                let writer = RowWriter::new(&part, table, referred);
                 let mut first = true;
-                self.each(part, |row| {
+                self.each(&part, |row| {
                     let between: &[u8] = if std::mem::take(&mut first) { b"\n" } else { b",\n" };
                     out.buffer.extend_from_slice(between);
                     writer.write(row, &mut out.buffer)?;

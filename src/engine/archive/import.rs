@@ -6,6 +6,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,11 +20,11 @@ use super::legacy_files::OlderBackup;
 use super::rebuild::{Rebuild, malformed};
 use super::unpack::{self, Unpacking};
 use crate::engine::capture::TreeRules;
-use crate::engine::live::{Captured, Labelled};
 use crate::engine::run::ProgressSender;
 use crate::engine::sink::IntoStore;
+use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, Manifest, PartManifest, RemovedRows, State, check_label};
+use crate::model::{BackupId, Manifest, PartManifest, Profile, RemovedRows, State, check_label};
 use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
 use crate::threads;
 
@@ -55,7 +56,7 @@ pub(super) struct NewBackup {
     /// The id that it should have.
     pub id: BackupId,
     /// Its rows.
-    pub captured: Captured,
+    pub captured: Snapshot<()>,
     /// What was written for it.
     pub written: Written,
     /// What it says of itself.
@@ -72,6 +73,7 @@ struct Workshop {
     reader: Reader,
     newest: Option<Manifest>,
     rules: TreeRules,
+    profile: Arc<Profile>,
     progress: ProgressSender,
     stop: CancellationToken,
 }
@@ -158,6 +160,7 @@ impl Engine {
             writer: self.store.writer().await?,
             reader: self.store.reader().await?,
             rules: self.tree_rules(),
+            profile: self.profile.clone(),
             progress: run.progress_sender(),
             stop: CancellationToken::new(),
         })
@@ -179,13 +182,15 @@ impl Engine {
         note_author(&mut state, &manifest.created_by, &created_by);
         let new = NewBackup {
             id: manifest.backup_id.clone(),
-            captured: Captured {
+            captured: Snapshot {
+                profile: manifest.profile().clone(),
                 taken: manifest.instant(),
                 schema: manifest.schema,
                 parts,
                 sequences: manifest.sequences,
-                snapshot: manifest.snapshot,
+                info: manifest.snapshot,
                 removed: removed.map(|(part, old)| RemovedRows { part, ..old }).collect(),
+                reader: (),
             },
             written: writer.finish().await?,
             label: Labelled {
@@ -233,12 +238,12 @@ impl Workshop {
     fn archive(self, archive: impl Read) -> Result<Proven, EngineError> {
         let mut unpacking = Unpacking::new(archive);
         let mut members = unpacking.members()?;
-        let described = unpack::metadata(&mut members)?;
+        let described = unpack::metadata(&mut members, &self.profile)?;
         self.prove(described, |rebuild| unpack::datasets(&mut members, rebuild))
     }
 
     fn folder(self, folder: &Path) -> Result<Proven, EngineError> {
-        let described = unpack::folder_metadata(folder)?;
+        let described = unpack::folder_metadata(folder, &self.profile)?;
         self.prove(described, |rebuild| unpack::folder_datasets(folder, rebuild))
     }
 
@@ -266,6 +271,8 @@ impl Workshop {
         };
         read(&mut rebuild)?;
         let (parts, sinks) = rebuild.finish()?;
-        Ok(Proven { described, parts, writer: sinks.into_writer() })
+        let (mut writer, profile) = (sinks.into_writer(), manifest.profile());
+        writer.put_with_base(profile.id(), &profile.bytes(), None)?;
+        Ok(Proven { described, parts, writer })
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::form::{Beside, JSON_NULLS};
+use super::form::JSON_NULLS;
 use crate::engine::EngineError;
-use crate::model::{Part, Table};
+use crate::model::{Beside, Part, Referred, Table};
 use crate::tree::{fields, unescape};
 
-/// What the provider calls each VPC, by the stored field of its id. Held while a file is written:
-/// some fifty bytes for each VPC, of which a site has thousands.
-pub type ProviderNames = HashMap<Box<[u8]>, String>;
+/// The values of columns that other rows refer to, by the stored field of the key. Held while a file is
+/// written: some fifty bytes for each row that is referred to, of which a site has thousands.
+pub type ReferredValues = HashMap<Referred, HashMap<Box<[u8]>, String>>;
 
 /// How the values of a column are written. A type that is not named here is a string: its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,34 +39,31 @@ impl Form {
 
 /// Writes the rows of one part.
 pub struct RowWriter<'t> {
-    part: &'static Part,
+    part: &'t Part,
     table: &'t Table,
-    names: &'t ProviderNames,
+    referred: &'t ReferredValues,
     /// The columns as the table has them: the stored place, `"name": `, the form.
     columns: Vec<(usize, Vec<u8>, Form)>,
     /// The names beside the columns, with the place of the column that each comes from.
-    beside: Vec<(Beside, usize)>,
+    beside: Vec<(&'t Beside, usize)>,
 }
 
 impl<'t> RowWriter<'t> {
     /// Of rows of this table.
-    pub fn new(part: &'static Part, table: &'t Table, names: &'t ProviderNames) -> Self {
+    pub fn new(part: &'t Part, table: &'t Table, referred: &'t ReferredValues) -> Self {
         let mut places: Vec<_> = (0..table.columns.len()).collect();
         places.sort_by_key(|&place| table.columns[place].position);
         let column = |place: usize| {
             let column = &table.columns[place];
             (place, label(&column.name), Form::of(&column.type_name))
         };
-        let source = |beside: &Beside| {
+        let source = |beside: &'t Beside| {
             // Should a site have a column of this name, the column is what counts.
-            let column = match beside {
-                Beside::ProviderVpcId => "vpc_id",
-                Beside::SubnetCidr => "cidr",
-            };
-            table.column(beside.name()).is_none().then_some((*beside, table.column(column)?))
+            let place = table.column(&beside.column)?;
+            table.column(&beside.name).is_none().then_some((beside, place))
         };
-        let beside = Beside::of(part).iter().filter_map(source).collect();
-        Self { part, table, names, columns: places.into_iter().map(column).collect(), beside }
+        let beside = part.beside.iter().filter_map(source).collect();
+        Self { part, table, referred, columns: places.into_iter().map(column).collect(), beside }
     }
 
     /// Appends a row as one JSON object on one line.
@@ -86,8 +83,8 @@ impl<'t> RowWriter<'t> {
             value(*form, fields[*place], out).map_err(|why| self.malformed(column, why))?;
         }
         for (beside, place) in &self.beside {
-            self.write_beside(*beside, fields[*place], out)
-                .map_err(|why| self.malformed(beside.name(), why))?;
+            self.write_beside(beside, fields[*place], out)
+                .map_err(|why| self.malformed(&beside.name, why))?;
         }
         if !json_nulls.is_empty() {
             let names = serde_json::to_string(&json_nulls).expect("names are plain data");
@@ -99,31 +96,28 @@ impl<'t> RowWriter<'t> {
 
     fn write_beside(
         &self,
-        beside: Beside,
+        beside: &Beside,
         field: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), &'static str> {
-        let label = label(beside.name());
-        match beside {
-            Beside::SubnetCidr => {
-                out.extend_from_slice(b", ");
-                out.extend_from_slice(&label);
-                value(Form::Text, field, out)?;
-            }
-            Beside::ProviderVpcId => {
-                if let Some(name) = self.names.get(field) {
-                    out.extend_from_slice(b", ");
-                    out.extend_from_slice(&label);
-                    string(name, out);
-                }
-            }
+        let begin = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b", ");
+            out.extend_from_slice(&label(&beside.name));
+        };
+        let Some(referred) = &beside.of else {
+            begin(out);
+            return value(Form::Text, field, out);
+        };
+        if let Some(text) = self.referred.get(referred).and_then(|values| values.get(field)) {
+            begin(out);
+            string(text, out);
         }
         Ok(())
     }
 
     fn malformed(&self, column: &str, why: &str) -> EngineError {
         let why = format!("a value of {column} {why}");
-        EngineError::Snapshot { part: self.part.name, why }
+        EngineError::Snapshot { part: self.part.name.clone(), why }
     }
 }
 

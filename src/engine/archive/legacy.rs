@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use super::import::{Imported, NewBackup, SYSTEM, note_author};
 use super::legacy_files::OlderBackup;
 use super::rebuild::malformed;
-use crate::engine::live::Labelled;
+use crate::engine::snapshot::Labelled;
 use crate::engine::{Engine, EngineError, Phase, Run};
-use crate::model::{BackupKind, State, rfc3339};
+use crate::model::{BackupKind, Profile, State, rfc3339};
 use crate::store::Held;
 use crate::threads;
 
@@ -29,7 +29,8 @@ impl Engine {
     ) -> Result<Imported, EngineError> {
         run.begin(Phase::Importing, None);
         let mut session = self.connect(run).await?;
-        let site = self.look(&mut session).await?;
+        let profile = Profile::builtin();
+        let site = self.look(&mut session, profile).await?;
         site.refuse_incomplete()?;
         session.begin_scratch_snapshot(&site).await?;
         let live = session.schema(&site).await?;
@@ -53,7 +54,7 @@ impl Engine {
             return Err(malformed(made_up.faults.join("; ")));
         }
         let (mut captured, writer) =
-            self.capture_into_store(&mut [&mut session], schema, run).await?;
+            self.capture_into_store(&mut [&mut session], profile, schema, run).await?;
         session.rollback().await?;
         let written = writer.finish().await?;
 
@@ -68,9 +69,9 @@ impl Engine {
         captured.schema = live;
         captured.sequences = sequences;
         captured.taken = older.taken;
-        captured.snapshot.taken_at = taken;
-        captured.snapshot.visible = String::new();
-        captured.snapshot.wal_position = None;
+        captured.info.taken_at = taken;
+        captured.info.visible = String::new();
+        captured.info.wal_position = None;
         let label = Labelled {
             description: older.description,
             created_by: SYSTEM.into(),

@@ -13,14 +13,13 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::form::{arrays, counts, type_name};
 use super::incoming::{Bounded, Budget};
 use super::json_in::escape;
 use super::legacy_ids::ids;
 use super::rebuild::{malformed, unreadable};
 use super::unpack::{METADATA, open, small};
 use crate::engine::EngineError;
-use crate::model::{BackupId, Dataset, Part};
+use crate::model::{BackupId, Dataset, Part, PerDataset, Profile};
 
 /// The most bytes that a row may have.
 const MAX_ROW: usize = 16 << 20;
@@ -50,7 +49,7 @@ pub struct OlderBackup {
     /// Who asked for it.
     pub created_by: String,
     folder: PathBuf,
-    files: BTreeMap<Dataset, String>,
+    files: PerDataset<String>,
 }
 
 impl OlderBackup {
@@ -63,9 +62,10 @@ impl OlderBackup {
             return Ok(None);
         }
         let there = names(folder)?;
-        let mut files = BTreeMap::new();
-        for dataset in Dataset::ALL {
-            files.insert(dataset, choose(dataset, &there, &info)?);
+        let mut files = PerDataset::new();
+        for dataset in Profile::builtin().dataset_names() {
+            let file = choose(&dataset, &there, &info)?;
+            files.insert(dataset, file);
         }
         Ok(Some(Self {
             taken: taken(&info)?,
@@ -87,13 +87,12 @@ impl OlderBackup {
             let file = BufReader::with_capacity(128 << 10, open(&self.folder, name)?);
             let mut json = serde_json::Deserializer::from_reader(Bounded::new(file, &budget));
             let mut failure = None;
-            let seed =
-                File { dataset: *dataset, budget: &budget, take: &mut take, failure: &mut failure };
+            let seed = File { dataset, budget: &budget, take: &mut take, failure: &mut failure };
             let read = seed.deserialize(&mut json).and_then(|()| json.end());
             if let Some(failure) = failure {
                 return Err(failure);
             }
-            read.map_err(|error| unreadable(*dataset, &error))?;
+            read.map_err(|error| unreadable(dataset, &error))?;
         }
         Ok(())
     }
@@ -117,8 +116,8 @@ fn names(folder: &Path) -> Result<Vec<String>, EngineError> {
 
 /// The file of a dataset: `STEM_export_TIME.json`, where the time may be a second later than the
 /// folder's. Among several, the one that the metadata names.
-fn choose(dataset: Dataset, there: &[String], info: &Info) -> Result<String, EngineError> {
-    let stem = type_name(dataset);
+fn choose(dataset: &Dataset, there: &[String], info: &Info) -> Result<String, EngineError> {
+    let stem = Profile::builtin().file_stem(dataset).expect("a dataset of it");
     let fits = |name: &&String| {
         let time = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix("_export_"));
         let time = time.and_then(|rest| rest.strip_suffix(".json"));
@@ -141,7 +140,7 @@ fn choose(dataset: Dataset, there: &[String], info: &Info) -> Result<String, Eng
 
 /// A dataset's file.
 struct File<'a, F> {
-    dataset: Dataset,
+    dataset: &'a Dataset,
     budget: &'a Budget,
     take: &'a mut F,
     /// What serde's errors cannot carry.
@@ -173,24 +172,26 @@ where
         let Self { dataset, budget, take, failure } = self;
         let mut said = BTreeMap::new();
         let mut found = BTreeMap::new();
+        let parts = Profile::builtin().parts_of_dataset(dataset);
         while let Some(key) = map.next_key::<String>()? {
             if key == "export_info" {
                 said = map.next_value::<BTreeMap<String, serde_json::Value>>()?;
                 continue;
             }
-            let Some(part) = arrays(dataset).find(|part| part.name == key) else {
+            let Some(part) = parts.iter().find(|part| part.name == key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
             let rows = Rows { part, budget, take: &mut *take, failure: &mut *failure };
-            if found.insert(part.name, map.next_value_seed(rows)?).is_some() {
+            if found.insert(&part.name, map.next_value_seed(rows)?).is_some() {
                 return Err(M::Error::custom(format!("{key} is there twice")));
             }
         }
-        for (count, part) in counts(dataset) {
+        let counts = parts.iter().filter_map(|part| Some((part.count.as_ref()?, &part.name)));
+        for (count, part) in counts {
             let rows = found.get(part).copied();
             let rows = rows.ok_or_else(|| M::Error::custom(format!("it has no {part}")))?;
-            let said = said.get(*count).and_then(serde_json::Value::as_u64).unwrap_or(rows);
+            let said = said.get(count).and_then(serde_json::Value::as_u64).unwrap_or(rows);
             if said != rows {
                 let what = format!("it says that it has {said} {part}, but has {rows}");
                 return Err(M::Error::custom(what));
@@ -202,7 +203,7 @@ where
 
 /// An array of rows; read, it is how many they are.
 struct Rows<'a, F> {
-    part: &'static Part,
+    part: &'a Part,
     budget: &'a Budget,
     take: &'a mut F,
     failure: &'a mut Option<EngineError>,
@@ -249,7 +250,8 @@ fn line(part: &Part, row: &str) -> Result<Vec<u8>, String> {
     let thin = serde_json::from_str(row).map_err(|error| error.to_string())?;
     let ids = ids(part, &thin)?;
     let mut line = Vec::with_capacity(row.len() + 100);
-    for (text, end) in [(part.name, b'\t'), (&ids.made, b'\t'), (&ids.dashed, b'\t'), (row, b'\n')]
+    for (text, end) in
+        [(part.name.as_str(), b'\t'), (&ids.made, b'\t'), (&ids.dashed, b'\t'), (row, b'\n')]
     {
         escape(text, &mut line);
         line.push(end);

@@ -34,7 +34,7 @@ pub fn ids(part: &Part, thin: &Thin) -> Result<Ids, String> {
     let given = |name: &str, value: &Option<String>| {
         value.clone().ok_or_else(|| format!("a row of {} has no {name}", part.name))
     };
-    Ok(match part.name {
+    Ok(match part.name.as_str() {
         "prefixes" => {
             let (vrf, cidr) = (given("vrf_id", &thin.vrf_id)?, given("cidr", &thin.cidr)?);
             let dashed = dashed(&cidr)?;
@@ -109,10 +109,11 @@ fn parse(cidr: &str) -> Result<(IpAddr, u8), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Profile;
 
     fn of(part: &str, row: serde_json::Value) -> Result<Ids, String> {
         let thin = serde_json::from_value(row).expect("strings");
-        ids(Part::named(part).expect("a part"), &thin)
+        ids(Profile::builtin().part(part).expect("a part"), &thin)
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::io::{BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokio_util::sync::CancellationToken;
 
-use super::form::arrays;
 use super::incoming::{Bounded, Budget};
 use super::json_in::RowReader;
 use crate::engine::EngineError;
 use crate::engine::capture::{Sinks, TreeRules};
 use crate::engine::run::ProgressSender;
 use crate::engine::sink::{IntoStore, PartSink};
+use std::sync::Arc;
+
 use crate::model::{Dataset, Manifest, Part, PartManifest};
 use crate::store::StoreError;
 use crate::tree::split::Splitter;
@@ -34,7 +35,7 @@ pub struct Rebuild<'m> {
     /// Says that nobody waits for it any more.
     pub stop: CancellationToken,
     /// The trees so far.
-    pub made: BTreeMap<&'static str, PartManifest>,
+    pub made: BTreeMap<String, PartManifest>,
 }
 
 /// One tree that is being made: as this store cuts it and, where that differs, as the original was.
@@ -64,7 +65,7 @@ impl Growing<'_> {
 
 impl Rebuild<'_> {
     /// Reads one dataset's file.
-    pub fn read(&mut self, dataset: Dataset, file: impl Read) -> Result<(), EngineError> {
+    pub fn read(&mut self, dataset: &Dataset, file: impl Read) -> Result<(), EngineError> {
         let budget = Budget::of(2 * self.rules.max_row);
         let bounded = Bounded::new(BufReader::with_capacity(128 << 10, file), &budget);
         let mut deserializer = serde_json::Deserializer::from_reader(bounded);
@@ -89,7 +90,7 @@ impl Rebuild<'_> {
         Ok((parts, self.sinks))
     }
 
-    fn start<'l>(&self, part: &'static Part, layout: &'l Layout) -> Growing<'l> {
+    fn start<'l>(&self, part: &Part, layout: &'l Layout) -> Growing<'l> {
         let differs = self.original != self.rules.splitter;
         Growing {
             own: TreeBuilder::new(layout, self.rules.splitter),
@@ -99,9 +100,9 @@ impl Rebuild<'_> {
     }
 
     /// Keeps a tree that is proven.
-    fn keep(&mut self, part: &'static Part, growing: Growing<'_>) -> Result<(), EngineError> {
+    fn keep(&mut self, part: &Part, growing: Growing<'_>) -> Result<(), EngineError> {
         let (own, original) = growing.finish().map_err(|error| building(part, error))?;
-        let wanted = self.manifest.part(part.name).expect("checked with the manifest");
+        let wanted = self.manifest.part(&part.name).expect("checked with the manifest");
         if (original.id, original.rows, original.bytes) != (wanted.root, wanted.rows, wanted.bytes)
         {
             return Err(malformed(format!(
@@ -110,7 +111,7 @@ impl Rebuild<'_> {
             )));
         }
         let made = PartManifest { root: own.id, ..wanted.clone() };
-        self.made.insert(part.name, made);
+        self.made.insert(part.name.clone(), made);
         Ok(())
     }
 }
@@ -121,11 +122,11 @@ pub fn malformed(what: impl Into<String>) -> EngineError {
 }
 
 /// The file of a dataset is not what it should be.
-pub fn unreadable(dataset: Dataset, error: &serde_json::Error) -> EngineError {
+pub fn unreadable(dataset: &Dataset, error: &serde_json::Error) -> EngineError {
     malformed(format!("the file of {dataset} cannot be read: {error}"))
 }
 
-fn building(part: &'static Part, error: BuildError<StoreError>) -> EngineError {
+fn building(part: &Part, error: BuildError<StoreError>) -> EngineError {
     match error {
         BuildError::Sink(error) => EngineError::Store(error),
         other => malformed(format!("the rows of {}: {other}", part.name)),
@@ -135,7 +136,7 @@ fn building(part: &'static Part, error: BuildError<StoreError>) -> EngineError {
 /// A dataset's file.
 struct File<'a, 'm> {
     rebuild: &'a mut Rebuild<'m>,
-    dataset: Dataset,
+    dataset: &'a Dataset,
     budget: &'a Budget,
     /// What serde's errors cannot carry.
     failure: &'a mut Option<EngineError>,
@@ -159,11 +160,12 @@ impl<'de> Visitor<'de> for File<'_, '_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         let Self { rebuild, dataset, budget, failure } = self;
         while let Some(key) = map.next_key::<String>()? {
-            let Some(part) = arrays(dataset).find(|part| part.name == key) else {
+            let parts = rebuild.manifest.profile().parts_of_dataset(dataset);
+            let Some(part) = parts.into_iter().find(|part| part.name == key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if rebuild.made.contains_key(part.name) {
+            if rebuild.made.contains_key(&part.name) {
                 return Err(M::Error::custom(format!("{key} is there twice")));
             }
             map.next_value_seed(Rows { rebuild: &mut *rebuild, part, budget, failure })?;
@@ -175,7 +177,7 @@ impl<'de> Visitor<'de> for File<'_, '_> {
 /// The array of one part's rows.
 struct Rows<'a, 'm> {
     rebuild: &'a mut Rebuild<'m>,
-    part: &'static Part,
+    part: Arc<Part>,
     budget: &'a Budget,
     failure: &'a mut Option<EngineError>,
 }
@@ -202,22 +204,22 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
             S::Error::custom("not read on")
         };
         let manifest = rebuild.manifest;
-        let Some(table) = manifest.table(part.table) else {
+        let Some(table) = manifest.table(&part.table) else {
             return match rows.next_element::<IgnoredAny>()? {
                 Some(_) => Err(S::Error::custom("rows of a table that the site lacks")),
                 None => Ok(()),
             };
         };
         let (reader, layout) = (RowReader::new(table), Layout::from(table));
-        let mut growing = rebuild.start(part, &layout);
+        let mut growing = rebuild.start(&part, &layout);
         while let Some(row) = rows.next_element_seed(&reader)? {
             budget.mark();
             if rebuild.stop.is_cancelled() {
                 return Err(fail(EngineError::Interrupted));
             }
-            growing.push(&row).map_err(|error| fail(building(part, error)))?;
+            growing.push(&row).map_err(|error| fail(building(&part, error)))?;
             rebuild.progress.advance(1, row.len() as u64);
         }
-        rebuild.keep(part, growing).map_err(fail)
+        rebuild.keep(&part, growing).map_err(fail)
     }
 }

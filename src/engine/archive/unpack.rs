@@ -11,7 +11,9 @@ use tar::EntryType;
 use super::describe::{Described, MAX_METADATA};
 use super::rebuild::{Rebuild, malformed};
 use crate::engine::EngineError;
-use crate::model::{Dataset, Manifest};
+use std::sync::Arc;
+
+use crate::model::{Dataset, Manifest, Profile};
 
 /// The name of the metadata file.
 pub const METADATA: &str = "backup_info.json";
@@ -61,9 +63,12 @@ fn next_file<'a, R: Read>(
 }
 
 /// The metadata, which must be the first file.
-pub fn metadata<R: Read>(members: &mut Members<'_, R>) -> Result<Described, EngineError> {
+pub fn metadata<R: Read>(
+    members: &mut Members<'_, R>,
+    profile: &Arc<Profile>,
+) -> Result<Described, EngineError> {
     match next_file(members)? {
-        Some((name, member)) if name == METADATA => described(member),
+        Some((name, member)) if name == METADATA => described(member, profile),
         Some((name, _)) => {
             let name: String = name.chars().take(80).collect();
             Err(malformed(format!("its first file is {name:?} and not {METADATA}")))
@@ -83,39 +88,41 @@ pub fn datasets<R: Read>(
             let name: String = name.chars().take(80).collect();
             return Err(malformed(format!("it has a file that does not belong into it: {name:?}")));
         };
-        if !read.insert(dataset) {
+        if !read.insert(dataset.clone()) {
             return Err(malformed(format!("it has the file of {dataset} twice")));
         }
-        rebuild.read(dataset, &mut member)?;
+        rebuild.read(&dataset, &mut member)?;
     }
     let needed = rebuild.manifest.all_datasets();
-    match needed.iter().find(|dataset| !read.contains(dataset)) {
+    match needed.iter().find(|dataset| !read.contains(*dataset)) {
         Some(missing) => Err(malformed(format!("the file of {missing} is missing"))),
         None => Ok(()),
     }
 }
 
 fn dataset_of(manifest: &Manifest, name: &str) -> Option<Dataset> {
-    let named = |dataset: &Dataset| dataset.file_name(&manifest.backup_id) == name;
+    let (profile, id) = (manifest.profile(), &manifest.backup_id);
+    let named = |dataset: &Dataset| profile.file_name(dataset, id).as_deref() == Some(name);
     manifest.all_datasets().into_iter().find(named)
 }
 
 /// The metadata of an archive that was unpacked into a folder.
-pub fn folder_metadata(folder: &Path) -> Result<Described, EngineError> {
-    described(open(folder, METADATA)?)
+pub fn folder_metadata(folder: &Path, profile: &Arc<Profile>) -> Result<Described, EngineError> {
+    described(open(folder, METADATA)?, profile)
 }
 
 /// The dataset files of an archive that was unpacked into a folder.
 pub fn folder_datasets(folder: &Path, rebuild: &mut Rebuild<'_>) -> Result<(), EngineError> {
     for dataset in rebuild.manifest.all_datasets() {
-        let name = dataset.file_name(&rebuild.manifest.backup_id);
-        rebuild.read(dataset, open(folder, &name)?)?;
+        let manifest = rebuild.manifest;
+        let name = manifest.profile().file_name(&dataset, &manifest.backup_id);
+        rebuild.read(&dataset, open(folder, &name.expect("a dataset of the backup"))?)?;
     }
     Ok(())
 }
 
-fn described(file: impl Read) -> Result<Described, EngineError> {
-    Described::parse(&small(file, METADATA)?)
+fn described(file: impl Read, profile: &Arc<Profile>) -> Result<Described, EngineError> {
+    Described::parse(&small(file, METADATA)?, profile)
         .map_err(|why| malformed(format!("{METADATA} cannot be used: {why}")))
 }
 

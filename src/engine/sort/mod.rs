@@ -9,6 +9,7 @@ mod run;
 mod spool;
 
 use std::io;
+use std::sync::Arc;
 
 use super::EngineError;
 use crate::model::Part;
@@ -24,7 +25,7 @@ const FAN_IN: usize = 1024;
 /// Takes the rows of a part in any order.
 #[derive(Debug)]
 pub struct Sorter {
-    part: &'static Part,
+    part: Arc<Part>,
     layout: Layout,
     max_row: usize,
     run: Run,
@@ -36,7 +37,7 @@ pub struct Sorter {
 impl Sorter {
     /// For rows of this part, whose layout this is, of at most so many bytes.
     #[must_use]
-    pub fn new(part: &'static Part, layout: Layout, max_row: usize) -> Self {
+    pub fn new(part: Arc<Part>, layout: Layout, max_row: usize) -> Self {
         Self {
             part,
             layout,
@@ -57,17 +58,17 @@ impl Sorter {
             return Err(self.too_long(row));
         }
         if self.run.size() + row.len() > self.run_bytes && !self.run.is_empty() {
-            self.spill().map_err(|error| set_aside(self.part, error))?;
+            self.spill().map_err(|error| set_aside(&self.part, error))?;
         }
         let pushed = self.run.push(row, &self.layout);
-        pushed.map_err(|error| EngineError::building(self.part.name, error.into()))
+        pushed.map_err(|error| EngineError::building(&self.part.name, error.into()))
     }
 
     fn too_long(&self, row: &[u8]) -> EngineError {
         let longest = fields(row).enumerate().max_by_key(|(_, field)| field.len());
         let place = longest.map_or(0, |(place, _)| place);
         EngineError::RowTooLong {
-            table: self.part.table.to_owned(),
+            table: self.part.table.clone(),
             key: key_text(row, self.layout.key_columns()),
             bytes: row.len(),
             place,
@@ -101,8 +102,8 @@ pub fn drain(
         run.sort();
         return run.pairs().try_for_each(|(key, row)| take(key, row));
     }
-    let part = sorters[0].part;
-    let aside = |error| set_aside(part, error);
+    let part = sorters[0].part.clone();
+    let aside = |error| set_aside(&part, error);
     let spools: Result<Vec<_>, _> = sorters.into_iter().map(Sorter::spill_all).collect();
     let spools = spools.map_err(aside)?;
     each(merge_all(&spools).map_err(aside)?, aside, take)
@@ -119,12 +120,12 @@ fn set_aside(part: &Part, source: io::Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::KeyKind;
+    use crate::model::{KeyKind, Profile};
     use proptest::prelude::*;
 
     fn sorter(kind: KeyKind, (run_bytes, fan_in): (usize, usize)) -> Sorter {
         let layout = Layout::new(2, vec![kind], vec![vec![0, 1]]);
-        let part = Part::named("vrfs").expect("there is one");
+        let part = Profile::builtin().part("vrfs").expect("there is one").clone();
         Sorter { run_bytes, fan_in, ..Sorter::new(part, layout, 1 << 20) }
     }
 

@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use records::{Chosen, Records, Since};
 pub use rules::Rules;
-pub use select::Selection;
+pub use select::{ScopeValue, Selection};
 pub use stage::Staging;
 
 use super::error::{DatabaseError, Trouble, While};
@@ -43,7 +43,7 @@ use crate::model::{Part, RowCounts, Schema, SequenceValue};
 use crate::tree::{Key, Layout};
 
 /// How many changes are staged, by part: from the live rows to those that are to be.
-pub type Staged = BTreeMap<&'static str, RowCounts>;
+pub type Staged = BTreeMap<String, RowCounts>;
 
 /// One application of staged changes.
 #[derive(Debug)]
@@ -92,10 +92,9 @@ impl<'a> Apply<'a> {
             let rows: Vec<(String, i64, i64, i64, i64)> =
                 self.session.rows(query).await.trying("count the changes")?;
             for (part, inserted, updated, touched, deleted) in rows {
-                let part = Part::named(&part).expect("staged under a part's name");
                 let [added, changed, touched, removed] =
                     [inserted, updated, touched, deleted].map(i64::unsigned_abs);
-                staged.insert(part.name, RowCounts { added, changed, touched, removed });
+                staged.insert(part, RowCounts { added, changed, touched, removed });
             }
         }
         Ok(staged)
@@ -119,7 +118,7 @@ impl<'a> Apply<'a> {
             "SELECT ARRAY[{}] FROM {} WHERE rewind_part = {} ORDER BY {} LIMIT {limit}",
             key.collect::<Vec<_>>().join(", "),
             stage.changes(),
-            sql::literal(part.name),
+            sql::literal(&part.name),
             sql::key_order(table)
         );
         let rows: Vec<(Vec<String>,)> =

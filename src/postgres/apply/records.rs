@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use super::rules::Reference;
 use super::stage::Stage;
 use super::{Apply, Rules};
-use crate::model::{Column, RECORD_MADE_AT, RECORDS, Schema, Table};
+use crate::model::{Column, Schema, Table};
 use crate::postgres::error::{DatabaseError, Trouble, While};
 use crate::postgres::{Session, Site, sql};
 
@@ -26,6 +26,8 @@ pub struct Records {
     pub table: Table,
     /// Whether this role may read them. Who only compares need not.
     pub readable: bool,
+    /// The column that tells when one was made.
+    made_at: String,
 }
 
 /// The records that go with what is undone.
@@ -53,7 +55,8 @@ impl Session {
     /// # Errors
     /// If the connection is lost.
     pub async fn records(&mut self, site: &Site) -> Result<Option<Records>, DatabaseError> {
-        let Some(relation) = site.stale.iter().find(|it| it.name == RECORDS.table) else {
+        let Some((relation, records)) = site.stale.first().zip(site.profile.records.as_ref())
+        else {
             return Ok(None);
         };
         let there = format!(
@@ -65,9 +68,14 @@ impl Session {
         let there: Vec<(bool,)> =
             self.rows(there).await.trying("look for the records of requests")?;
         let Some(&(readable,)) = there.first() else { return Ok(None) };
-        let site = Site { tables: vec![relation.clone()], stale: Vec::new(), missing: Vec::new() };
-        let mut tables = self.schema(&site).await?.tables;
-        Ok(tables.pop().map(|table| Records { table, readable }))
+        let site = Site {
+            profile: site.profile.clone(),
+            tables: vec![relation.clone()],
+            stale: Vec::new(),
+            missing: Vec::new(),
+        };
+        let (mut tables, made_at) = (self.schema(&site).await?.tables, records.made_at.clone());
+        Ok(tables.pop().map(|table| Records { table, readable, made_at }))
     }
 }
 
@@ -86,9 +94,9 @@ impl Records {
 
     /// Whether the record `r` is newer; `now.xid` is the next transaction.
     fn is_newer(&self, since: &Since) -> String {
-        let made = self.table.column(RECORD_MADE_AT).map(|_| {
+        let made = self.table.column(&self.made_at).map(|_| {
             let taken = sql::literal(&since.taken_at);
-            format!("r.{} > {taken}::timestamptz", sql::name(RECORD_MADE_AT))
+            format!("r.{} > {taken}::timestamptz", sql::name(&self.made_at))
         });
         let unseen = since.visible.as_ref().map(|visible| {
             format!(

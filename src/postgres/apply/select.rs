@@ -3,7 +3,7 @@
 use super::rules::Reference;
 use super::stage::Stage;
 use super::{Apply, collide};
-use crate::model::{Dataset, PARTS, Schema, Table};
+use crate::model::{Belongs, Dataset, Part, Profile, Schema, Scope, Table};
 use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::{Session, sql};
 
@@ -12,17 +12,31 @@ use crate::postgres::{Session, sql};
 pub struct Selection {
     /// Rows that are in one of these datasets, in the backup or now; empty for all.
     pub datasets: Vec<Dataset>,
-    /// Rows that belong to this VRF, in the backup or now.
-    pub vrf: Option<String>,
+    /// Rows that belong to this row, in the backup or now.
+    pub scope: Option<ScopeValue>,
 }
 
-/// How a row of a table belongs to a VRF, `r` being the row, `{}` the VRF and `{prefixes}` the
-/// prefixes in it: those of the backup that change, and those of now.
-const OF_VRF: [(&str, &str); 3] = [
-    ("vrf", "r.vrf_id = {}"),
-    ("prefix", "r.vrf_id = {}"),
-    ("vpc_prefix_association", "r.parent_prefix_id IN ({prefixes})"),
-];
+/// A row that others belong to, such as a VRF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeValue {
+    /// The name of the scope in the profile.
+    pub scope: String,
+    /// The row's key.
+    pub value: String,
+}
+
+impl ScopeValue {
+    /// The VRF with this id.
+    #[must_use]
+    pub fn vrf(id: String) -> Self {
+        Self { scope: "vrf".into(), value: id }
+    }
+
+    /// How rows of a table belong to it.
+    fn rows_of<'p>(&self, profile: &'p Profile, table: &str) -> Option<&'p Belongs> {
+        profile.scope(&self.scope)?.rows.iter().find(|rows| rows.table == table)
+    }
+}
 
 const CANNOT: &str = "select the changes";
 
@@ -30,37 +44,42 @@ impl Selection {
     /// Whether it selects everything.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.datasets.is_empty() && self.vrf.is_none()
+        self.datasets.is_empty() && self.scope.is_none()
     }
 
     /// Whether rows of this table are asked for; others may be needed by these.
     #[must_use]
-    pub fn asks_for(&self, table: &str) -> bool {
-        let of_dataset = |part: &&crate::model::Part| {
-            self.datasets.is_empty() || self.datasets.contains(&part.dataset)
-        };
-        let asked = PARTS.iter().filter(of_dataset).any(|part| part.table == table);
-        asked && (self.vrf.is_none() || OF_VRF.iter().any(|(name, _)| *name == table))
+    pub fn asks_for(&self, profile: &Profile, table: &str) -> bool {
+        let in_scope = |scope: &ScopeValue| scope.rows_of(profile, table).is_some();
+        profile.parts_of(table).any(|part| self.asks_for_dataset(&part.dataset))
+            && self.scope.as_ref().is_none_or(in_scope)
+    }
+
+    fn asks_for_dataset(&self, dataset: &Dataset) -> bool {
+        self.datasets.is_empty() || self.datasets.contains(dataset)
     }
 
     /// Whether a sequence is to be set, too: all rows of all tables that draw from it are selected.
     #[must_use]
-    pub fn covers_sequence(&self, sequence: &str, schema: &Schema) -> bool {
-        let asked = |dataset| self.datasets.is_empty() || self.datasets.contains(&dataset);
+    pub fn covers_sequence(&self, profile: &Profile, sequence: &str, schema: &Schema) -> bool {
         let draws = |table: &&Table| table.sequences.iter().any(|name| name == sequence);
-        let whole = |table: &Table| {
-            PARTS.iter().filter(|part| part.table == table.name).all(|part| asked(part.dataset))
-        };
-        self.vrf.is_none() && schema.tables.iter().filter(draws).all(whole)
+        let asked = |part: &std::sync::Arc<Part>| self.asks_for_dataset(&part.dataset);
+        let whole = |table: &Table| profile.parts_of(&table.name).all(asked);
+        self.scope.is_none() && schema.tables.iter().filter(draws).all(whole)
     }
 
-    /// The condition that selects staged rows `s` of a table by what was asked for; `prefixes` are all
-    /// tables with prefixes, staged or live.
-    fn condition(&self, stage: &Stage<'_>, prefixes: &[String]) -> String {
+    /// The condition that selects staged rows `s` of a table by what was asked for; `rows_of` gives all
+    /// that holds rows of a table, staged or live.
+    fn condition(
+        &self,
+        profile: &Profile,
+        stage: &Stage<'_>,
+        rows_of: impl Fn(&str) -> Vec<String>,
+    ) -> String {
         let mut conditions = vec!["true".to_owned()];
         if !self.datasets.is_empty() {
-            let asked = PARTS.iter().filter(|part| self.datasets.contains(&part.dataset));
-            let parts: Vec<_> = asked.map(|part| sql::literal(part.name)).collect();
+            let asked = profile.parts.iter().filter(|part| self.datasets.contains(&part.dataset));
+            let parts: Vec<_> = asked.map(|part| sql::literal(&part.name)).collect();
             conditions.push(format!(
                 "EXISTS (SELECT FROM {} r WHERE {} AND r.rewind_part IN ({}))",
                 stage.changes(),
@@ -68,20 +87,10 @@ impl Selection {
                 parts.join(", ")
             ));
         }
-        if let Some(vrf) = &self.vrf {
-            let vrf = sql::literal(vrf);
-            let of_vrf = OF_VRF.iter().find(|(name, _)| *name == stage.table.name);
-            conditions.push(of_vrf.map_or("false".into(), |(_, condition)| {
-                let prefixes = prefixes
-                    .iter()
-                    .map(|table| format!("SELECT prefix_id FROM {table} WHERE vrf_id = {vrf}"));
-                let prefixes = prefixes.collect::<Vec<_>>().join(" UNION ");
-                // Once: an id may hold either mark.
-                let condition = if condition.contains("{prefixes}") {
-                    condition.replace("{prefixes}", &prefixes)
-                } else {
-                    condition.replace("{}", &vrf)
-                };
+        if let Some(scope) = &self.scope {
+            let belongs = scope.rows_of(profile, &stage.table.name);
+            conditions.push(belongs.map_or("false".into(), |belongs| {
+                let condition = in_scope(profile, scope, belongs, rows_of);
                 let same = stage.same_key(("r", "s"));
                 format!(
                     "(EXISTS (SELECT FROM {} r WHERE {same} AND {condition})
@@ -95,20 +104,43 @@ impl Selection {
     }
 }
 
+/// The condition that a row `r` belongs to the row of a scope.
+fn in_scope(
+    profile: &Profile,
+    scope: &ScopeValue,
+    belongs: &Belongs,
+    rows_of: impl Fn(&str) -> Vec<String>,
+) -> String {
+    let (column, value) = (sql::name(&belongs.column), sql::literal(&scope.value));
+    let Some(within) = &belongs.within else { return format!("r.{column} = {value}") };
+    let between = scope.rows_of(profile, &within.table).expect("checked with the profile");
+    let rows = rows_of(&within.table).into_iter().map(|rows| {
+        let (key, column) = (sql::name(&within.column), sql::name(&between.column));
+        format!("SELECT {key} FROM {rows} WHERE {column} = {value}")
+    });
+    format!("r.{column} IN ({})", rows.collect::<Vec<_>>().join(" UNION "))
+}
+
 impl Session {
-    /// Whether there is a VRF with this id now.
+    /// Whether there is a row of this scope with this key now.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn has_vrf(&mut self, schema: &Schema, vrf: &str) -> Result<bool, DatabaseError> {
-        let Some(table) = schema.table("vrf").map(sql::table) else {
+    pub async fn has_scope(
+        &mut self,
+        schema: &Schema,
+        scope: &Scope,
+        value: &str,
+    ) -> Result<bool, DatabaseError> {
+        let Some(table) = schema.table(&scope.table).map(sql::table) else {
             return Ok(false);
         };
         let query = format!(
-            "SELECT EXISTS (SELECT FROM {table} WHERE vrf_id::text = {})",
-            sql::literal(vrf)
+            "SELECT EXISTS (SELECT FROM {table} WHERE {}::text = {})",
+            sql::name(&scope.column),
+            sql::literal(value)
         );
-        self.value(query).await.trying("look for a VRF")
+        self.value(query).await.trying(format!("look for a {}", scope.label))
     }
 }
 
@@ -117,14 +149,17 @@ impl Apply<'_> {
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn select(&mut self, selection: &Selection) -> Result<(), DatabaseError> {
+    pub async fn select(
+        &mut self,
+        profile: &Profile,
+        selection: &Selection,
+    ) -> Result<(), DatabaseError> {
         let stages = self.stages();
         for stage in &stages {
             self.run(CANNOT, index(stage)).await?;
         }
-        let prefixes = self.tables_of("prefix");
         for stage in &stages {
-            let condition = selection.condition(stage, &prefixes);
+            let condition = selection.condition(profile, stage, |name| self.tables_of(name));
             self.run(CANNOT, choose(stage, &condition)).await?;
         }
         while self.choose_needed().await? > 0 {}

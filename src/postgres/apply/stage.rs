@@ -98,7 +98,7 @@ impl<'t> Stage<'t> {
 /// Turns changes into lines of the staging tables.
 #[derive(Debug)]
 pub struct Staging {
-    part: &'static str,
+    part: String,
     key: usize,
     layout: Layout,
     /// Of each column, whether an index reads it, and whether no UPDATE can change it.
@@ -111,7 +111,7 @@ impl Staging {
     /// # Panics
     /// If the part's table is not in the schema.
     #[must_use]
-    pub fn new(part: &'static Part, schema: &Schema, rules: &Rules) -> Self {
+    pub fn new(part: &Part, schema: &Schema, rules: &Rules) -> Self {
         let place = schema.tables.iter().position(|table| table.name == part.table);
         let number = place.expect("a part's table is in its schema");
         let table = &schema.tables[number];
@@ -119,7 +119,7 @@ impl Staging {
         let columns =
             table.column_names().map(|name| (indexed.contains(name), remaking.contains(name)));
         Self {
-            part: part.name,
+            part: part.name.clone(),
             key: table.key.len(),
             layout: Layout::from(table),
             columns: columns.collect(),
@@ -253,7 +253,7 @@ impl<'a> Apply<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Column, KeyColumn, KeyKind};
+    use crate::model::{Column, KeyColumn, KeyKind, Profile};
 
     fn schema() -> Schema {
         let column = |name: &str| Column {
@@ -281,7 +281,8 @@ mod tests {
     #[test]
     fn a_row_that_goes_is_staged_by_its_key_alone() {
         let rules = Rules { tables: vec![TableRules::default()], ..Rules::default() };
-        let staging = Staging::new(Part::named("vrfs").expect("a part"), &schema(), &rules);
+        let staging =
+            Staging::new(Profile::builtin().part("vrfs").expect("a part"), &schema(), &rules);
         let mut out = Vec::new();
         let (old, new) = (Some(b"a\tb\t{}".to_vec()), Some(b"a\tc\t{}".to_vec()));
         let change = Change { key: b"a".to_vec(), old: old.clone(), new: None };

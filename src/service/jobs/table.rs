@@ -40,7 +40,7 @@ struct Record {
 
 /// What there is of a job beside what it looks like.
 enum Stage {
-    Waiting(Work, Option<Identity>),
+    Waiting(Box<Work>, Option<Identity>),
     Running(mpsc::Sender<Stop>),
     Over,
 }
@@ -131,7 +131,7 @@ impl Table {
         }
         let job = queued(&order);
         self.latest += 1;
-        let stage = Stage::Waiting(order.work, order.caller);
+        let stage = Stage::Waiting(Box::new(order.work), order.caller);
         let record = Record { job: job.clone(), changed: self.latest, large: false, stage };
         self.records.push_back(record);
         self.forget();
@@ -160,7 +160,7 @@ impl Table {
         record.job.cancellable = record.job.kind.can_be_ended();
         self.latest += 1;
         record.changed = self.latest;
-        Some(Begun { job: record.job.clone(), work, caller, stops })
+        Some(Begun { job: record.job.clone(), work: *work, caller, stops })
     }
 
     /// Notes how far a running job is.

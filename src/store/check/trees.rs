@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use super::findings::{Findings, NodeSums};
 use crate::model::{ChunkId, Manifest, PartManifest};
-use crate::store::{StoreError, layout};
+use crate::store::{StoreError, layout, reach};
 use crate::tree::{ChunkSource, Entry, Node};
 
 /// Reads every node of these backups, and notes their leaves as to be read.
 pub fn find_nodes(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), StoreError> {
     for part in manifests.iter().flat_map(Manifest::trees) {
         descend(findings, part.root, None)?;
+    }
+    for id in reach::profiles(manifests, &findings.reader.index()) {
+        if let Err(error) = findings.reader.chunk(&id) {
+            findings.blame(id, error)?;
+        }
     }
     Ok(())
 }
@@ -57,8 +62,13 @@ type Known = HashMap<(ChunkId, Vec<usize>), Below>;
 pub fn judge(findings: &mut Findings, manifests: &[Manifest]) -> Result<(), StoreError> {
     let mut known = Known::new();
     for manifest in manifests {
+        if let Some(profile) = manifest.profile.chunk().filter(|id| findings.bad.contains_key(id)) {
+            let whose = manifest.all_datasets().into_iter();
+            let whose = whose.map(|dataset| (manifest.backup_id.clone(), dataset));
+            findings.affects.entry(profile).or_default().extend(whose);
+        }
         for part in manifest.trees() {
-            let who = (manifest.backup_id.clone(), part.dataset);
+            let who = (manifest.backup_id.clone(), part.dataset.clone());
             let table = manifest.table(&part.table);
             let groups = table.map(|table| table.groups.iter().map(Vec::len).collect());
             let groups: Vec<usize> = groups.unwrap_or_default();

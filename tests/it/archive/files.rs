@@ -1,16 +1,18 @@
 //! The dataset files as other tools read them.
 
 use ipam_rewind::engine::Run;
-use ipam_rewind::model::{BackupId, Dataset};
+use ipam_rewind::model::{BackupId, Profile};
 use serde_json::Value;
 
 use super::exact::whole;
 use crate::support::cycle::Cycle;
 use crate::support::sample_database;
 
-async fn file(cycle: &Cycle, id: &BackupId, dataset: Dataset) -> Value {
+async fn file(cycle: &Cycle, id: &BackupId, dataset: &str) -> Value {
     let exported = cycle.engine.export_dataset(id, dataset, &Run::new()).await.expect("exported");
-    assert_eq!(exported.name, dataset.file_name(id));
+    let profile = Profile::builtin();
+    let name = profile.file_name(&dataset.into(), id);
+    assert_eq!(Some(&exported.name), name.as_ref());
     serde_json::from_slice(&whole(exported).await).expect("a JSON document")
 }
 
@@ -23,16 +25,16 @@ async fn each_file_says_what_it_is_and_counts_its_rows() {
     let cycle = Cycle::new(sample_database().await).await;
     let id = cycle.backup().await;
     let timestamp = cycle.engine.details(&id).await.expect("details").backup_info.info.timestamp;
-    let shapes: [(Dataset, &str, &[&str], &[&str]); 4] = [
-        (Dataset::Vrfs, "vrfs", &["count"], &["vrfs"]),
-        (Dataset::Prefixes, "manual_prefixes", &["count"], &["prefixes"]),
+    let shapes: [(&str, &str, &[&str], &[&str]); 4] = [
+        ("vrfs", "vrfs", &["count"], &["vrfs"]),
+        ("prefixes", "manual_prefixes", &["count"], &["prefixes"]),
         (
-            Dataset::Vpcs,
+            "vpcs",
             "vpc_data",
             &["vpcs_count", "associations_count", "subnets_count"],
             &["vpcs", "vpc_associations", "vpc_subnets"],
         ),
-        (Dataset::PublicIps, "public_ips", &["count"], &["public_ips", "device42_ipaddresses"]),
+        ("public_ips", "public_ips", &["count"], &["public_ips", "device42_ipaddresses"]),
     ];
     for (dataset, name, counts, arrays) in shapes {
         let file = file(&cycle, &id, dataset).await;
@@ -51,7 +53,7 @@ async fn each_file_says_what_it_is_and_counts_its_rows() {
 async fn every_column_is_there_and_beside_it_the_names_that_tools_know() {
     let cycle = Cycle::new(sample_database().await).await;
     let id = cycle.backup().await;
-    let prefixes = file(&cycle, &id, Dataset::Prefixes).await;
+    let prefixes = file(&cycle, &id, "prefixes").await;
     let columns = [
         "prefix_id",
         "vrf_id",
@@ -72,7 +74,7 @@ async fn every_column_is_there_and_beside_it_the_names_that_tools_know() {
     assert!(row["indentation_level"].is_u64() && row["vpc_id"].is_null());
     assert!(row["created_at"].as_str().expect("a time").ends_with("+00"));
 
-    let vpcs = file(&cycle, &id, Dataset::Vpcs).await;
+    let vpcs = file(&cycle, &id, "vpcs").await;
     let named = |id: &Value| {
         let vpcs = vpcs["vpcs"].as_array().expect("an array");
         let vpc = vpcs.iter().find(|vpc| vpc["vpc_id"] == *id);
@@ -85,7 +87,7 @@ async fn every_column_is_there_and_beside_it_the_names_that_tools_know() {
     assert_eq!(subnet["vpc_provider_vpc_id"], named(&subnet["vpc_id"]));
     assert_eq!(subnet["subnet_cidr"], subnet["cidr"]);
 
-    let public = file(&cycle, &id, Dataset::PublicIps).await;
+    let public = file(&cycle, &id, "public_ips").await;
     let addresses = public["public_ips"].as_array().expect("an array");
     let (alone, owned): (Vec<_>, Vec<_>) = addresses.iter().partition(|a| a["vpc_id"].is_null());
     assert!(!alone.is_empty() && !owned.is_empty());

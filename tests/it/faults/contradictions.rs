@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ipam_rewind::engine::{Engine, EngineError, Point, Run};
-use ipam_rewind::model::{BackupId, Dataset, Hash};
+use ipam_rewind::model::{BackupId, Hash, Profile};
 use ipam_rewind::store::StoreError;
 use serde_json::{Value, json};
 
@@ -62,8 +62,8 @@ fn path(folder: &Path) -> PathBuf {
 /// The rows of each dataset as its file has them.
 async fn exported(engine: &Engine) -> Result<Vec<usize>, EngineError> {
     let mut counts = Vec::new();
-    for dataset in Dataset::ALL {
-        let mut file = engine.export_dataset(&id(FIRST), dataset, &Run::new()).await?;
+    for dataset in Profile::builtin().dataset_names() {
+        let mut file = engine.export_dataset(&id(FIRST), dataset.name(), &Run::new()).await?;
         let mut bytes = Vec::new();
         while let Some(block) = file.blocks.recv().await {
             bytes.extend_from_slice(&block?);
@@ -193,7 +193,7 @@ async fn tree_that_does_not_fit_its_manifest_is_damage_and_never_exported_short(
 fn sum_up(manifest: &mut Value) {
     let parts = manifest["parts"].as_array().expect("parts").clone();
     let number = |value: &Value| value.as_u64().expect("a number");
-    for dataset in Dataset::ALL {
+    for dataset in Profile::builtin().dataset_names() {
         let of: Vec<_> = parts.iter().filter(|part| part["dataset"] == dataset.name()).collect();
         let roots = of.iter().flat_map(|part| {
             let root: Hash = part["root"].as_str().expect("text").parse().expect("a hash");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipam_rewind::engine::{Kind, RestoreOptions};
-use ipam_rewind::model::Dataset;
+use ipam_rewind::model::Profile;
 use ipam_rewind::postgres::Session;
 use sqlx::{Connection, PgConnection};
 
@@ -123,7 +123,7 @@ async fn a_writer_that_lets_go_in_time_only_delays_the_restore() {
     };
     let (restored, ()) = tokio::join!(cycle.restore(&id), beside);
     assert_same(&cycle.contents().await, &before);
-    let vpcs = restored.restore_results.datasets[&Dataset::Vpcs];
+    let vpcs = restored.restore_results.datasets["vpcs"];
     assert_eq!(vpcs.inserted, 2, "what was committed meanwhile is undone, too");
 }
 
@@ -132,7 +132,7 @@ async fn nobody_is_waited_for_who_waits_for_the_restore_itself() {
     let cycle = plan().await;
     let mut session = Session::connect(&cycle.database.url).await.expect("it connects");
     session.begin_look().await.expect("a transaction begins");
-    let site = session.site().await.expect("the tables are there");
+    let site = session.site(Profile::builtin()).await.expect("the tables are there");
     session.rollback().await.expect("it ends");
     session.begin_exclusive(&site, Duration::ZERO).await.expect("nobody is in the way");
     assert!(session.beside(&site).await.is_some(), "two read faster than one");

@@ -1,18 +1,18 @@
 //! Restoring a part: the selected rows come back with what they need; all others stay as they are.
 
-use ipam_rewind::engine::{Kind, RestoreOptions, Restored};
-use ipam_rewind::model::{BackupId, Dataset};
+use ipam_rewind::engine::{Kind, RestoreOptions, Restored, ScopeValue};
+use ipam_rewind::model::{BackupId, Profile};
 use ipam_rewind::postgres::Selection;
 
 use super::{plan, site};
 use crate::support::cycle::{Contents, Cycle, assert_same, changed};
 
-fn dataset(dataset: Dataset) -> Selection {
-    Selection { datasets: vec![dataset], vrf: None }
+fn dataset(dataset: &str) -> Selection {
+    Selection { datasets: vec![dataset.into()], scope: None }
 }
 
 fn vrf(id: &str) -> Selection {
-    Selection { datasets: Vec::new(), vrf: Some(id.into()) }
+    Selection { datasets: Vec::new(), scope: Some(ScopeValue::vrf(id.into())) }
 }
 
 /// Restores a part. A restore of all of the safety backup must then undo it, and once more the
@@ -51,13 +51,13 @@ fn as_lines(contents: &Contents) -> Contents {
 }
 
 /// The dataset of a row of a dump, told from its table and its cells.
-fn dataset_of(table: &str, cells: &[&str]) -> Option<Dataset> {
+fn dataset_of(table: &str, cells: &[&str]) -> Option<&'static str> {
     match table {
-        "vrf" => Some(Dataset::Vrfs),
-        "prefix" if cells[1] == "public-vrf" => Some(Dataset::PublicIps),
-        "prefix" if cells[6] == "manual" => Some(Dataset::Prefixes),
-        "prefix" | "vpc" | "vpc_prefix_association" => Some(Dataset::Vpcs),
-        "device42_ipaddress" | "sequence device42_ipaddress_id_seq" => Some(Dataset::PublicIps),
+        "vrf" => Some("vrfs"),
+        "prefix" if cells[1] == "public-vrf" => Some("public_ips"),
+        "prefix" if cells[6] == "manual" => Some("prefixes"),
+        "prefix" | "vpc" | "vpc_prefix_association" => Some("vpcs"),
+        "device42_ipaddress" | "sequence device42_ipaddress_id_seq" => Some("public_ips"),
         _ => None,
     }
 }
@@ -80,14 +80,14 @@ const EVERYWHERE: &str = "
 
 #[tokio::test]
 async fn each_dataset_comes_back_alone() {
-    for selected in Dataset::ALL {
+    for selected in Profile::builtin().dataset_names() {
         let cycle = plan().await;
         let before = cycle.contents().await;
         let id = cycle.backup().await;
         cycle.sql(EVERYWHERE).await;
         let disturbed = cycle.contents().await;
-        restore_part(&cycle, &id, dataset(selected)).await;
-        let is = |table: &str, row: &[&str]| dataset_of(table, row) == Some(selected);
+        restore_part(&cycle, &id, dataset(selected.name())).await;
+        let is = |table: &str, row: &[&str]| dataset_of(table, row) == Some(selected.name());
         let wanted = mixed(&before, &disturbed, &is);
         assert_same(&as_lines(&cycle.contents().await), &wanted);
     }
@@ -118,11 +118,13 @@ async fn one_dataset_of_one_vrf_comes_back_alone() {
     let id = cycle.backup().await;
     cycle.sql(EVERYWHERE).await;
     let disturbed = cycle.contents().await;
-    let selection = Selection { datasets: vec![Dataset::Prefixes], vrf: Some("corp".into()) };
-    restore_part(&cycle, &id, selection).await;
-    let is = |table: &str, row: &[&str]| {
-        dataset_of(table, row) == Some(Dataset::Prefixes) && row[1] == "corp"
+    let selection = Selection {
+        datasets: vec!["prefixes".into()],
+        scope: Some(ScopeValue::vrf("corp".into())),
     };
+    restore_part(&cycle, &id, selection).await;
+    let is =
+        |table: &str, row: &[&str]| dataset_of(table, row) == Some("prefixes") && row[1] == "corp";
     let wanted = mixed(&before, &disturbed, &is);
     assert_same(&as_lines(&cycle.contents().await), &wanted);
 }
@@ -139,9 +141,9 @@ async fn a_prefix_of_a_deleted_vrf_brings_back_that_vrf_and_no_other() {
              INSERT INTO vrf (vrf_id) VALUES ('new-vrf')",
         )
         .await;
-    let restored = restore_part(&cycle, &id, dataset(Dataset::Prefixes)).await;
-    assert_eq!(changed(&restored, Dataset::Prefixes), (2, 0, 0));
-    assert_eq!(changed(&restored, Dataset::Vrfs), (1, 0, 0));
+    let restored = restore_part(&cycle, &id, dataset("prefixes")).await;
+    assert_eq!(changed(&restored, "prefixes"), (2, 0, 0));
+    assert_eq!(changed(&restored, "vrfs"), (1, 0, 0));
     let vrfs = "SELECT string_agg(vrf_id || ':' || coalesce(description, ''), ' ' ORDER BY vrf_id)
         FROM vrf WHERE vrf_id IN ('corp', 'lab', 'new-vrf')";
     let wanted = "corp:changed lab:Laboratory new-vrf:";
@@ -160,10 +162,10 @@ async fn subnets_bring_back_their_vpc_and_their_parents() {
              DELETE FROM vpc WHERE provider = 'aws'",
         )
         .await;
-    let restored = restore_part(&cycle, &id, dataset(Dataset::Vpcs)).await;
-    assert_eq!(changed(&restored, Dataset::Vpcs), (3, 0, 0));
-    assert_eq!(changed(&restored, Dataset::Prefixes), (1, 0, 0), "the parent alone");
-    assert_eq!(changed(&restored, Dataset::PublicIps), (0, 0, 0));
+    let restored = restore_part(&cycle, &id, dataset("vpcs")).await;
+    assert_eq!(changed(&restored, "vpcs"), (3, 0, 0));
+    assert_eq!(changed(&restored, "prefixes"), (1, 0, 0), "the parent alone");
+    assert_eq!(changed(&restored, "public_ips"), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -179,9 +181,9 @@ async fn a_selected_row_takes_back_its_unique_value_from_another_dataset() {
              UPDATE vpc SET description = 'changed'",
         )
         .await;
-    let restored = restore_part(&cycle, &id, dataset(Dataset::Prefixes)).await;
-    assert_eq!(changed(&restored, Dataset::Prefixes), (1, 0, 0));
-    assert_eq!(changed(&restored, Dataset::Vpcs), (0, 0, 1), "the squatter goes");
+    let restored = restore_part(&cycle, &id, dataset("prefixes")).await;
+    assert_eq!(changed(&restored, "prefixes"), (1, 0, 0));
+    assert_eq!(changed(&restored, "vpcs"), (0, 0, 1), "the squatter goes");
 }
 
 #[tokio::test]
@@ -198,13 +200,13 @@ async fn a_selected_row_swapped_with_one_of_another_dataset_brings_that_along() 
              ALTER TABLE prefix ENABLE TRIGGER USER",
         )
         .await;
-    restore_part(&cycle, &id, dataset(Dataset::Prefixes)).await;
+    restore_part(&cycle, &id, dataset("prefixes")).await;
     assert_same(&cycle.contents().await, &before);
 }
 
 #[tokio::test]
 async fn a_prefix_that_moved_comes_back_with_either_of_its_datasets() {
-    for selected in [Dataset::Prefixes, Dataset::Vpcs] {
+    for selected in ["prefixes", "vpcs"] {
         let cycle = plan().await;
         let before = cycle.contents().await;
         let id = cycle.backup().await;
@@ -246,9 +248,9 @@ async fn a_vrf_that_came_later_goes_with_the_prefixes_in_it() {
              UPDATE prefix SET vrf_id = 'new-vrf' WHERE prefix_id = 'six'",
         )
         .await;
-    let restored = restore_part(&cycle, &id, dataset(Dataset::Vrfs)).await;
-    assert_eq!(changed(&restored, Dataset::Vrfs), (0, 0, 1));
-    assert_eq!(changed(&restored, Dataset::Prefixes), (0, 1, 2));
+    let restored = restore_part(&cycle, &id, dataset("vrfs")).await;
+    assert_eq!(changed(&restored, "vrfs"), (0, 0, 1));
+    assert_eq!(changed(&restored, "prefixes"), (0, 1, 2));
     let left = "SELECT string_agg(prefix_id || ':' || vrf_id, ' ' ORDER BY prefix_id) FROM prefix
         WHERE prefix_id IN ('stays', 'six')";
     assert_eq!(cycle.database.value(left).await, "six:corp stays:lab");
@@ -268,7 +270,7 @@ async fn a_vpc_that_came_later_goes_with_what_refers_to_it() {
              UPDATE vpc_prefix_association SET vpc_id = '00000000-0000-0000-0000-000000000003'",
         )
         .await;
-    restore_part(&cycle, &id, dataset(Dataset::Vpcs)).await;
+    restore_part(&cycle, &id, dataset("vpcs")).await;
     assert_same(&cycle.contents().await, &before);
 }
 
@@ -280,8 +282,8 @@ async fn a_selection_that_nothing_meets_changes_nothing() {
     let disturbed = cycle.contents().await;
     let restored = restore_part(&cycle, &id, vrf("'; DROP TABLE prefix; --{}")).await;
     assert_same(&cycle.contents().await, &disturbed);
-    for dataset in Dataset::ALL {
-        assert_eq!(changed(&restored, dataset), (0, 0, 0));
+    for dataset in Profile::builtin().dataset_names() {
+        assert_eq!(changed(&restored, dataset.name()), (0, 0, 0));
     }
 }
 
@@ -299,13 +301,11 @@ async fn a_prefix_that_moves_back_leaves_its_changed_children_as_they_are() {
              UPDATE vpc_prefix_association SET routable = NOT routable WHERE parent_prefix_id = 'north'",
         )
         .await;
-    let restored = restore_part(&cycle, &id, dataset(Dataset::Prefixes)).await;
-    assert_eq!(changed(&restored, Dataset::Prefixes).0, 1, "{restored:?}");
+    let restored = restore_part(&cycle, &id, dataset("prefixes")).await;
+    assert_eq!(changed(&restored, "prefixes").0, 1, "{restored:?}");
     let stays = "SELECT tags::text FROM prefix WHERE prefix_id = 'subnet-north'";
     assert_eq!(cycle.database.value(stays).await, "{\"changed\": 1}");
-    let Some(vpcs) = restored.restore_results.datasets.get(&Dataset::Vpcs) else {
-        panic!("counted")
-    };
+    let Some(vpcs) = restored.restore_results.datasets.get("vpcs") else { panic!("counted") };
     assert_eq!((vpcs.inserted, vpcs.updated), (0, 0), "{restored:?}");
 }
 

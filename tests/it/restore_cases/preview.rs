@@ -1,7 +1,7 @@
 //! A preview says what the restore then does, and does nothing itself.
 
-use ipam_rewind::engine::{Point, Preview, RestoreOptions, Restored};
-use ipam_rewind::model::{BackupId, Dataset};
+use ipam_rewind::engine::{Point, Preview, RestoreOptions, Restored, ScopeValue};
+use ipam_rewind::model::{BackupId, Profile};
 use ipam_rewind::postgres::Selection;
 
 use super::plan;
@@ -51,9 +51,9 @@ async fn a_preview_counts_what_the_restore_then_does() {
 
 #[tokio::test]
 async fn a_preview_of_a_part_counts_what_that_restore_then_does() {
-    for dataset in Dataset::ALL {
+    for dataset in Profile::builtin().dataset_names() {
         let (cycle, id) = sample_after_a_bad_day().await;
-        let selection = Selection { datasets: vec![dataset], vrf: None };
+        let selection = Selection { datasets: vec![dataset.clone()], scope: None };
         previewed_then_restored(&cycle, &id, selection.clone()).await;
         let (preview, _) = previewed_then_restored(&cycle, &id, selection).await;
         assert!(preview.is_empty(), "{dataset}: {:?}", preview.datasets);
@@ -63,7 +63,8 @@ async fn a_preview_of_a_part_counts_what_that_restore_then_does() {
 #[tokio::test]
 async fn a_preview_of_a_vrf_counts_what_that_restore_then_does() {
     let (cycle, id) = sample_after_a_bad_day().await;
-    let selection = Selection { datasets: Vec::new(), vrf: Some("prod-vrf".into()) };
+    let selection =
+        Selection { datasets: Vec::new(), scope: Some(ScopeValue::vrf("prod-vrf".into())) };
     let (preview, _) = previewed_then_restored(&cycle, &id, selection.clone()).await;
     assert!(!preview.is_empty());
     let (preview, _) = previewed_then_restored(&cycle, &id, selection).await;
@@ -78,7 +79,7 @@ async fn a_preview_tells_a_mere_touch_from_a_change() {
         UPDATE prefix SET tags = '{\"changed\": 1}' WHERE prefix_id = 'root'";
     cycle.sql(touch).await;
     let (preview, _) = previewed_then_restored(&cycle, &id, Selection::default()).await;
-    assert_eq!(preview.datasets[&Dataset::Prefixes].updated, 3);
+    assert_eq!(preview.datasets["prefixes"].updated, 3);
     assert_eq!(preview.touched, 2);
     assert_eq!(preview.changes.len(), 3);
 }

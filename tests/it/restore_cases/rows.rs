@@ -1,6 +1,6 @@
 //! Rows that were added, changed or deleted since, be it one or all of them.
 
-use ipam_rewind::model::Dataset;
+use ipam_rewind::model::Profile;
 
 use super::plan;
 use crate::support::cycle::{Cycle, assert_same, changed};
@@ -18,10 +18,10 @@ async fn rows_added_changed_and_deleted_since_are_put_right() {
         DELETE FROM prefix WHERE prefix_id IN ('south-a', 'six', 'public-1');
         DELETE FROM device42_ipaddress WHERE label = 'mail'";
     let restored = cycle.survives(disturbance).await;
-    assert_eq!(changed(&restored, Dataset::Vrfs), (0, 0, 1));
-    assert_eq!(changed(&restored, Dataset::Prefixes), (2, 1, 1));
-    assert_eq!(changed(&restored, Dataset::Vpcs), (0, 2, 0));
-    assert_eq!(changed(&restored, Dataset::PublicIps), (2, 0, 0));
+    assert_eq!(changed(&restored, "vrfs"), (0, 0, 1));
+    assert_eq!(changed(&restored, "prefixes"), (2, 1, 1));
+    assert_eq!(changed(&restored, "vpcs"), (0, 2, 0));
+    assert_eq!(changed(&restored, "public_ips"), (2, 0, 0));
     assert!(restored.restore_results.proven);
     cycle.triggers_refuse_what_they_must().await;
 }
@@ -56,7 +56,7 @@ async fn the_backup_of_a_database_without_rows_empties_it_again() {
     let preset = "INSERT INTO vrf (vrf_id) VALUES ('prod-vrf'), ('public-vrf');";
     let fill = format!("{preset} {}", super::PLAN);
     let restored = cycle.survives(&fill).await;
-    assert_eq!(changed(&restored, Dataset::Vrfs), (0, 0, 4));
+    assert_eq!(changed(&restored, "vrfs"), (0, 0, 4));
     cycle.triggers_refuse_what_they_must().await;
 }
 
@@ -67,8 +67,8 @@ async fn a_restore_when_nothing_differs_writes_no_row() {
     let before = versions(&cycle).await;
     let restored = cycle.restore(&id).await;
     assert_eq!(versions(&cycle).await, before);
-    for dataset in Dataset::ALL {
-        assert_eq!(changed(&restored, dataset), (0, 0, 0));
+    for dataset in Profile::builtin().dataset_names() {
+        assert_eq!(changed(&restored, dataset.name()), (0, 0, 0));
     }
 }
 
@@ -99,8 +99,8 @@ async fn of_a_hundred_thousand_rows_only_the_changed_one_is_written() {
     let restored = cycle.restore(&id).await;
     assert_same(&cycle.contents().await, &before);
     assert_eq!(cycle.database.value(others).await, untouched);
-    assert_eq!(changed(&restored, Dataset::Prefixes), (0, 1, 0));
-    let results = restored.restore_results.datasets[&Dataset::Prefixes];
+    assert_eq!(changed(&restored, "prefixes"), (0, 1, 0));
+    let results = restored.restore_results.datasets["prefixes"];
     assert_eq!(results.unchanged, 100_007);
 }
 

@@ -1,7 +1,6 @@
 //! Sequences: a restore sets them back, its undo forward, and both only with the commit.
 
 use ipam_rewind::engine::RestoreOptions;
-use ipam_rewind::model::Dataset;
 use ipam_rewind::postgres::Selection;
 
 use super::{plan, site};
@@ -82,7 +81,7 @@ async fn a_restore_of_one_dataset_leaves_the_sequences_of_others_where_they_are(
     let cycle = site("ALTER TABLE vrf ADD number serial").await;
     let id = cycle.backup().await;
     cycle.sql(&format!("INSERT INTO vrf (vrf_id) VALUES ('later'); {ADD}")).await;
-    let selection = Selection { datasets: vec![Dataset::PublicIps], vrf: None };
+    let selection = Selection { datasets: vec!["public_ips".into()], scope: None };
     let options = RestoreOptions { selection, ..RestoreOptions::default() };
     let next =
         async |sequence: &str| cycle.database.value(&format!("SELECT nextval('{sequence}')")).await;

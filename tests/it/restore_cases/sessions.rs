@@ -1,7 +1,6 @@
 //! A role or a server that has one connection to give.
 
 use ipam_rewind::engine::{BackupRequest, Point, RestoreOptions, Run, Selection};
-use ipam_rewind::model::Dataset;
 
 use super::plan;
 use crate::support::cycle::{Cycle, assert_same};
@@ -23,7 +22,7 @@ async fn database_with_one_connection_is_backed_up_compared_and_restored() {
     assert_eq!(cycle.diff(Point::Backup(id.clone()), Point::Live).await.changes.len(), 14);
     let options = RestoreOptions::default();
     assert!(!cycle.preview(&id, &options).await.is_empty());
-    let selection = Selection { datasets: vec![Dataset::Prefixes], ..Selection::default() };
+    let selection = Selection { datasets: vec!["prefixes".into()], ..Selection::default() };
     let part = RestoreOptions { selection, ..options };
     assert!(!cycle.preview(&id, &part).await.is_empty());
     cycle.restore_with(&id, &part).await;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use ipam_rewind::engine::RestoreOptions;
-use ipam_rewind::model::Dataset;
 
 use super::{plan, site};
 use crate::faults::running::until_left_alone;
@@ -191,7 +190,7 @@ async fn changed_description_beside_a_partial_unique_index_comes_back() {
     for action in ACTIONS {
         let cycle = with_default_vrf(action).await;
         let restored = cycle.survives("UPDATE vrf SET description = 'changed'").await;
-        assert_eq!(changed(&restored, Dataset::Vrfs), (0, 4, 0), "{action}");
+        assert_eq!(changed(&restored, "vrfs"), (0, 4, 0), "{action}");
     }
 }
 

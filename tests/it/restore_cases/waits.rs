@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipam_rewind::engine::{
     BackupRequest, Engine, EngineError, Kind, Point, RestoreOptions, Run, Selection,
 };
-use ipam_rewind::model::{BackupId, Dataset};
+use ipam_rewind::model::BackupId;
 use sqlx::{Connection, PgConnection};
 
 use super::locks::open_transaction;
@@ -31,7 +31,7 @@ async fn bounded<T>(work: impl Future<Output = Result<T, EngineError>>) -> Engin
 async fn refusals(cycle: &Cycle, id: &BackupId) -> Vec<EngineError> {
     let (engine, run) = (impatient(cycle), Run::new());
     let options = RestoreOptions { lock_patience: Duration::ZERO, ..RestoreOptions::default() };
-    let selection = Selection { datasets: vec![Dataset::Vrfs], ..Selection::default() };
+    let selection = Selection { datasets: vec!["vrfs".into()], ..Selection::default() };
     let part = RestoreOptions { selection, ..options.clone() };
     let old = Point::Backup(id.clone());
     vec![

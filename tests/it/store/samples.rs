@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ipam_rewind::model::{
-    BackupId, BackupKind, ChunkId, Column, Dataset, DatasetSummary, FORMAT_VERSION, Hash,
-    KeyColumn, KeyKind, Manifest, PartManifest, Schema, SnapshotInfo, State, Table,
+    BackupId, BackupKind, ChunkId, Column, DatasetSummary, FORMAT_VERSION, Hash, KeyColumn,
+    KeyKind, Manifest, PartManifest, Profile, RecordedProfile, Schema, SnapshotInfo, State, Table,
 };
 use ipam_rewind::store::{Location, Lock, LockKind, Mode, Store, StoreError, Writer, Written};
 use ipam_rewind::tree::{ChunkPosition, ChunkSink, Cursor, Layout, TreeBuilder, split::Splitter};
@@ -67,7 +67,7 @@ pub fn write_tree<S: ChunkSink<Error = StoreError>>(
     let root = builder.finish(writer).map_err(sink)?;
     Ok(PartManifest {
         name: "vrfs".into(),
-        dataset: Dataset::Vrfs,
+        dataset: "vrfs".into(),
         table: "vrf".into(),
         root: root.id,
         rows: root.rows,
@@ -134,10 +134,9 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         description: "says \"checksum\": \"abc\" to confuse a reader".into(),
         created_by: "system".into(),
         backup_type: BackupKind::Full,
-        files: Dataset::ALL.map(|set| (set, set.file_name(id))).into(),
-        datasets: Dataset::ALL
-            .map(|set| (set, if set == Dataset::Vrfs { summary.clone() } else { nothing() }))
-            .into(),
+        files: Profile::builtin().file_names(id),
+        datasets: Profile::builtin()
+            .per_dataset(|set| if *set == "vrfs" { summary.clone() } else { nothing() }),
         parts: vec![part],
         size: bytes,
         added_size: 0,
@@ -158,6 +157,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         imported: false,
         store: None,
         removed: Vec::new(),
+        profile: RecordedProfile::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipam_rewind::engine::{
     BackupRequest, DiffReport, Engine, EngineError, Point, Preview, RestoreOptions, Restored, Run,
 };
-use ipam_rewind::model::{BackupId, Dataset};
+use ipam_rewind::model::BackupId;
 use ipam_rewind::store::{Location, Store};
 
 use super::TestDatabase;
@@ -137,8 +137,8 @@ pub fn words(error: &EngineError) -> String {
 }
 
 /// Rows inserted, updated and deleted of a dataset.
-pub fn changed(restored: &Restored, dataset: Dataset) -> (u64, u64, u64) {
-    let results = restored.restore_results.datasets[&dataset];
+pub fn changed(restored: &Restored, dataset: &str) -> (u64, u64, u64) {
+    let results = restored.restore_results.datasets[dataset];
     (results.inserted, results.updated, results.deleted)
 }
 

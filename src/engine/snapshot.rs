@@ -1,0 +1,120 @@
+//! One consistent snapshot of the tables: of a backup, or of the live database.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::model::{
+    BackupId, BackupKind, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest, PerDataset,
+    Profile, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
+};
+use crate::store::Reader;
+
+/// A snapshot, and what reads its chunks. One that was just captured has no reader yet: its chunks can
+/// be read once their writer has finished.
+#[derive(Debug, Clone)]
+pub struct Snapshot<R = Reader> {
+    /// Which tables it has, and how their rows are divided into parts.
+    pub profile: Arc<Profile>,
+    /// The tables as they were.
+    pub schema: Schema,
+    /// One tree for each part.
+    pub parts: Vec<PartManifest>,
+    /// Where the sequences stood.
+    pub sequences: Vec<SequenceValue>,
+    /// When it was taken, by the clock of the machine that took it.
+    pub taken: DateTime<Utc>,
+    /// What identifies it.
+    pub info: SnapshotInfo,
+    /// Rows beside the tables that are kept for an undo.
+    pub removed: Vec<RemovedRows>,
+    /// Reads its chunks.
+    pub reader: R,
+}
+
+/// What a manifest says beside the snapshot.
+#[derive(Debug)]
+pub struct Labelled {
+    /// What people call it; the documented default if none is given.
+    pub description: Option<String>,
+    /// Who asked.
+    pub created_by: String,
+    /// Why it is made.
+    pub kind: BackupKind,
+}
+
+impl Snapshot {
+    /// That of a backup, whose chunks this reader reads.
+    pub fn of(manifest: Manifest, reader: Reader) -> Self {
+        Self {
+            profile: manifest.profile().clone(),
+            taken: manifest.instant(),
+            schema: manifest.schema,
+            parts: manifest.parts,
+            sequences: manifest.sequences,
+            info: manifest.snapshot,
+            removed: manifest.removed,
+            reader,
+        }
+    }
+
+    /// The same with the parts alone whose tables are in this schema.
+    pub fn with_tables_of(mut self, schema: &Schema) -> Self {
+        self.parts.retain(|part| schema.table(&part.table).is_some());
+        self
+    }
+}
+
+impl Snapshot<()> {
+    /// The same, once this reader reads its chunks.
+    pub fn readable(self, reader: Reader) -> Snapshot {
+        let Self { profile, schema, parts, sequences, taken, info, removed, reader: () } = self;
+        Snapshot { profile, schema, parts, sequences, taken, info, removed, reader }
+    }
+}
+
+impl<R> Snapshot<R> {
+    /// The tree of this part.
+    pub fn part(&self, name: &str) -> Option<&PartManifest> {
+        self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// The manifest of a backup of this snapshot.
+    pub fn manifest(&self, id: BackupId, label: &Labelled, added_size: u64) -> Manifest {
+        let default = || format!("Backup created on {}", self.taken.format("%Y-%m-%d %H:%M:%S"));
+        Manifest {
+            format: FORMAT_VERSION,
+            timestamp: timestamp(self.taken),
+            created_at: rfc3339(self.taken),
+            description: label.description.clone().unwrap_or_else(default),
+            created_by: label.created_by.clone(),
+            backup_type: label.kind,
+            files: self.profile.file_names(&id),
+            backup_id: id,
+            datasets: self.datasets(),
+            parts: self.parts.clone(),
+            size: self.parts.iter().map(|part| part.bytes).sum(),
+            added_size,
+            snapshot: self.info.clone(),
+            sequences: self.sequences.clone(),
+            schema: self.schema.clone(),
+            number: None,
+            imported: false,
+            store: None,
+            removed: self.removed.clone(),
+            profile: (&self.profile).into(),
+        }
+    }
+
+    fn datasets(&self) -> PerDataset<DatasetSummary> {
+        self.profile.per_dataset(|dataset| {
+            let parts: Vec<_> = self.parts.iter().filter(|part| part.dataset == *dataset).collect();
+            let roots: Vec<u8> = parts.iter().flat_map(|part| part.root.0).collect();
+            DatasetSummary {
+                rows: parts.iter().map(|part| part.rows).sum(),
+                bytes: parts.iter().map(|part| part.bytes).sum(),
+                root: Hash::of(&roots),
+            }
+        })
+    }
+}
