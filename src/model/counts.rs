@@ -4,10 +4,9 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 /// How many rows differ between two snapshots.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RowCounts {
     /// Rows only in the second snapshot.
     pub added: u64,
