@@ -3,5 +3,18 @@
 //! A response body is a struct of this module, made of the plain value that the engine or the service
 //! returned. A plain value that goes into a body as it is has only a description here.
 
+mod audit;
 pub(in crate::api) mod describe;
+mod health;
+mod job;
+mod schedule;
+mod statistics;
 mod values;
+
+pub use audit::AuditLog;
+pub use health::Health;
+pub use schedule::{RetentionStatus, ScheduleStatus};
+pub use statistics::Sizes;
+
+/// The `status` of a body that says what was done or found.
+const SUCCESS: &str = "success";

@@ -2,11 +2,18 @@
 
 use super::describe::describe;
 use crate::model::{self, Hash};
+use crate::service::jobs;
 
 describe! {
     /// `YYYYMMDD_HHMMSS` in UTC. Only a well-formed id can be held, so it may become part of a path.
     #[schema(pattern = r"^\d{8}_\d{6}$", example = "20250920_143022")]
     text BackupId = model::BackupId
+}
+
+describe! {
+    /// The name of a job.
+    #[schema(format = Uuid)]
+    text JobId = jobs::JobId
 }
 
 describe! {

@@ -83,7 +83,7 @@ impl Upkeep {
                 JobState::Interrupted => Outcome::Interrupted,
             },
             detail: job.problem.as_ref().map(|problem| problem.detail.clone()),
-            job_id: Some(job.job_id.to_string()),
+            job_id: Some(job.job_id),
             request_id: job.request_id.clone(),
         }
     }

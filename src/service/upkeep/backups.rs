@@ -82,11 +82,11 @@ impl Upkeep {
     }
 
     fn told(&self, job: &Job) -> LastRun {
-        let id = job.result.as_ref().and_then(|result| result["backup_id"].as_str());
+        let id = job.result.as_ref().and_then(|result| result["backup_id"].as_str()?.parse().ok());
         LastRun {
             at: self.now(),
             outcome: job.state,
-            backup_id: id.map(str::to_owned),
+            backup_id: id,
             detail: job.problem.as_ref().map(|problem| problem.detail.clone()),
         }
     }
