@@ -31,7 +31,7 @@ impl Arguments {
             allow_missing_tables: self.allow_missing_tables,
         };
         let created = context.run(async |run| engine.backup(request, run).await).await?;
-        context.print(&created, text);
+        context.print::<BackupCreated, _>(&created, text);
         Ok(())
     }
 }

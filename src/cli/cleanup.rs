@@ -38,7 +38,7 @@ impl Arguments {
         let policy = Policy { allow_empty, ..self.rules.policy(self.keep) };
         let clean = async |run: &_| engine.cleanup(&policy, self.dry_run, run).await;
         let report = context.run(clean).await?;
-        context.print(&report, text);
+        context.print::<CleanupReport, _>(&report, text);
         Ok(())
     }
 }

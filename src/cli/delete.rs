@@ -24,7 +24,7 @@ impl Arguments {
         if !context.yes() {
             // A damaged backup can be deleted as well; only what it is called is unknown then.
             let what = match engine.details(&id).await {
-                Ok(details) => format!(" ({})", plain(&details.backup_info.info.description)),
+                Ok(details) => format!(" ({})", plain(&details.info.description)),
                 Err(error) if error.kind() == crate::engine::Kind::Damaged => String::new(),
                 Err(error) => return Err(error.into()),
             };
@@ -32,7 +32,7 @@ impl Arguments {
             context.confirm(&question, answer).await?;
         }
         let deleted = context.run(async |run| engine.delete(&id, run).await).await?;
-        context.print(&deleted, text);
+        context.print::<Deleted, _>(&deleted, text);
         Ok(())
     }
 }

@@ -67,7 +67,7 @@ impl Arguments {
             return Ok(());
         }
         let report = context.run(async |run| engine.diff(&from, &to, limit, run).await).await?;
-        context.print(&report, text);
+        context.print::<DiffReport, _>(&report, text);
         Ok(())
     }
 }

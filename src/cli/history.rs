@@ -24,7 +24,7 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let history = context.engine().await?.history(&self.table, &self.key).await?;
-        context.print(&history, text);
+        context.print::<History, _>(&history, text);
         output::errors(&history.unreadable);
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Arguments {
             engine.import_archive(open(source).await?, run).await
         };
         let imported = context.run(import).await?;
-        context.print(&imported, text);
+        context.print::<Imported, _>(&imported, text);
         Ok(())
     }
 }

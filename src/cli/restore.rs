@@ -67,7 +67,9 @@ impl Arguments {
             let look = async |run: &_| engine.preview(&id, &options, shown, run).await;
             let preview = context.run(look).await?;
             if self.dry_run {
-                context.print(&preview, |preview| text_of_preview(preview, !self.no_safety_backup));
+                context.print::<Preview, _>(&preview, |preview| {
+                    text_of_preview(preview, !self.no_safety_backup)
+                });
                 return Ok(());
             }
             // Whoever is asked is shown what about, whatever else is not to be said.
@@ -79,7 +81,7 @@ impl Arguments {
             context.confirm(&format!("\nRestore {id} into {target} now?"), answer).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
-        context.print(&restored, text);
+        context.print::<Restored, _>(&restored, text);
         Ok(())
     }
 

@@ -26,7 +26,7 @@ impl Arguments {
         let ids = ids.map_err(EngineError::from)?;
         let engine = context.engine().await?;
         let report = context.run(async |run| engine.verify(&ids, run).await).await?;
-        context.print(&report, text);
+        context.print::<VerifyReport, _>(&report, text);
         if report.is_intact() { Ok(()) } else { Err(CliError::DamageFound) }
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError};
 use crate::model::{
@@ -13,7 +12,7 @@ use crate::model::{
 };
 
 /// The metadata of a backup; every key is always there.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackupInfo {
     /// The id.
     pub backup_id: BackupId,
@@ -56,41 +55,25 @@ pub struct BackupInfo {
 }
 
 /// A backup in the list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Listed {
     /// The metadata.
-    #[serde(flatten)]
     pub info: BackupInfo,
-    /// Its folder within the store.
-    pub backup_path: String,
     /// Full days since it was made.
     pub age_days: i64,
 }
 
-/// The documented list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// All backups.
+#[derive(Debug, Clone, Default)]
 pub struct BackupList {
-    /// Always `success`.
-    pub status: &'static str,
     /// Newest first.
     pub backups: Vec<Listed>,
-    /// How many.
-    pub count: usize,
     /// Backups whose manifest cannot be read, with the reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }
 
-impl BackupList {
-    /// The list of a store that is not there yet.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { status: "success", backups: Vec::new(), count: 0, unreadable: Vec::new() }
-    }
-}
-
 /// One dataset file in the details.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct FileInfo {
     /// Its name.
     pub name: String,
@@ -100,25 +83,13 @@ pub struct FileInfo {
     pub modified: String,
 }
 
-/// The metadata with what the details add.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct DetailedInfo {
+/// Everything about one backup.
+#[derive(Debug, Clone)]
+pub struct Details {
     /// The metadata.
-    #[serde(flatten)]
     pub info: BackupInfo,
     /// The dataset files.
-    pub files_info: Vec<FileInfo>,
-}
-
-/// The documented details.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Details {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The metadata and the files.
-    pub backup_info: DetailedInfo,
-    /// Bytes of the rows of all files.
-    pub total_size: u64,
+    pub files: Vec<FileInfo>,
     /// Full days since it was made.
     pub age_days: i64,
 }
@@ -158,7 +129,7 @@ impl BackupInfo {
         self.datasets.values().map(|dataset| dataset.rows).sum()
     }
 
-    fn files_info(&self) -> Vec<FileInfo> {
+    fn files(&self) -> Vec<FileInfo> {
         let info = |(dataset, name): (&Dataset, &String)| FileInfo {
             name: name.clone(),
             size: self.datasets.get(dataset).map_or(0, |summary| summary.bytes),
@@ -183,7 +154,6 @@ impl Engine {
             match self.described(&id).await {
                 Ok((manifest, state)) => backups.push(Listed {
                     info: BackupInfo::new(&manifest, &state),
-                    backup_path: id.to_string(),
                     age_days: age_days(&manifest, self.now()),
                 }),
                 // Deleted since it was listed.
@@ -194,8 +164,7 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        let count = backups.len();
-        Ok(BackupList { status: "success", backups, count, unreadable })
+        Ok(BackupList { backups, unreadable })
     }
 
     /// Everything about one backup.
@@ -205,13 +174,8 @@ impl Engine {
     pub async fn details(&self, id: &BackupId) -> Result<Details, EngineError> {
         let (manifest, state) = self.described(id).await?;
         let info = BackupInfo::new(&manifest, &state);
-        let files_info = info.files_info();
-        Ok(Details {
-            status: "success",
-            total_size: info.size,
-            age_days: age_days(&manifest, self.now()),
-            backup_info: DetailedInfo { info, files_info },
-        })
+        let age_days = age_days(&manifest, self.now());
+        Ok(Details { files: info.files(), info, age_days })
     }
 
     pub(super) async fn described(&self, id: &BackupId) -> Result<(Manifest, State), EngineError> {

@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use annotate::{Annotated, Annotation};
+pub use annotate::Annotation;
 pub use archive::{Imported, check_archive_metadata, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
 pub use changed_rows::{Formulas, RowForm};

@@ -4,6 +4,8 @@
 //! returned. A plain value that goes into a body as it is has only a description here.
 
 mod audit;
+mod backup;
+mod command;
 pub(in crate::api) mod describe;
 mod health;
 mod job;
@@ -12,9 +14,11 @@ mod statistics;
 mod values;
 
 pub use audit::AuditLog;
+pub use backup::{Annotated, BackupList, DetailedInfo, Details, Listed};
+pub use command::{Exported, ListedToken, TokenCreated, TokenList, TokenRevoked};
 pub use health::Health;
 pub use schedule::{RetentionStatus, ScheduleStatus};
-pub use statistics::Sizes;
+pub use statistics::{Disk, Sizes, Statistics, StoreStatistics};
 
 /// The `status` of a body that says what was done or found.
 const SUCCESS: &str = "success";
