@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::diff::{Compared, Pair, collect};
 use super::{Engine, EngineError};
 use crate::model::{BackupId, Dataset, Hash, Manifest, RowCounts};
@@ -15,16 +12,13 @@ use crate::threads::locked;
 pub type Counts = BTreeMap<Dataset, RowCounts>;
 
 /// What a backup changed.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Changes {
-    /// Always `success`.
-    pub status: &'static str,
     /// The backup.
     pub backup_id: BackupId,
     /// The backup before it; the oldest has none, and all of its rows count as added.
     pub before: Option<BackupId>,
     /// By dataset.
-    #[schema(value_type = BTreeMap<Dataset, RowCounts>)]
     pub datasets: Counts,
 }
 
@@ -79,7 +73,7 @@ impl Engine {
             None => all_added(&new),
             Some(before) => self.counted(&self.store.manifest(before).await?, &new).await?,
         };
-        Ok(Changes { status: "success", backup_id: id.clone(), before, datasets })
+        Ok(Changes { backup_id: id.clone(), before, datasets })
     }
 
     async fn counted(&self, old: &Manifest, new: &Manifest) -> Result<Counts, EngineError> {

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::Counts;
 use crate::model::{Dataset, Part, RowCounts, Table, VOLATILE_COLUMNS};
 use crate::tree::{Change, ChunkSource, Diff, Layout, Row, fields, unescape};
 
 /// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is only in the second snapshot.
@@ -22,7 +21,7 @@ pub enum ChangeKind {
 }
 
 /// A row that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RowChange {
     /// Its dataset.
     pub dataset: Dataset,
@@ -37,7 +36,7 @@ pub struct RowChange {
 }
 
 /// A cell that differs. A value is the text that PostgreSQL writes for it; null is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CellChange {
     /// The column.
     pub column: String,

@@ -6,6 +6,7 @@
 mod audit;
 mod backup;
 mod command;
+mod compare;
 pub(in crate::api) mod describe;
 mod health;
 mod job;
@@ -16,6 +17,7 @@ mod values;
 pub use audit::AuditLog;
 pub use backup::{Annotated, BackupList, DetailedInfo, Details, Listed};
 pub use command::{Exported, ListedToken, TokenCreated, TokenList, TokenRevoked};
+pub use compare::{Changes, History};
 pub use health::Health;
 pub use schedule::{RetentionStatus, ScheduleStatus};
 pub use statistics::{Disk, Sizes, Statistics, StoreStatistics};
