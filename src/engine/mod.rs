@@ -50,7 +50,7 @@ pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
 pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use diff::{DiffReport, Point};
 pub use download::Download;
-pub use error::{EngineError, Kind, Problem};
+pub use error::{EngineError, Kind};
 pub use history::{History, Moment, RowVersion, VersionKind};
 pub use preview::Preview;
 pub use records::OtherRows;

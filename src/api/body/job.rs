@@ -1,8 +1,115 @@
 //! Jobs, their progress and their results.
 
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
 use super::describe::describe;
+use super::{Problem, SUCCESS};
 use crate::engine::{self, Phase};
-use crate::service::jobs;
+use crate::model::rfc3339;
+use crate::service::jobs::{self, JobId, JobKind, JobProgress, JobState, Outcome, Trigger};
+
+/// A run of a use case that outlives the call that asked for it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Job {
+    /// Its name.
+    pub job_id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// The backup that it is about, if it is about one.
+    pub target: Option<String>,
+    /// Why it was begun.
+    pub trigger: Trigger,
+    /// How far its life has come.
+    pub state: JobState,
+    /// Who asked for it.
+    pub created_by: String,
+    /// The request that asked for it, as `x-request-id` named it.
+    pub request_id: Option<String>,
+    /// When it was asked for, RFC 3339.
+    pub created_at: String,
+    /// When it began, RFC 3339.
+    pub started_at: Option<String>,
+    /// When it was over, RFC 3339.
+    pub finished_at: Option<String>,
+    /// How far it is.
+    pub progress: JobProgress,
+    /// Whether it can be cancelled now.
+    pub cancellable: bool,
+    /// The body that the call for the same thing answers with, once it has succeeded. Large ones
+    /// are forgotten sooner than the job.
+    #[schema(value_type = Option<Outcome>)]
+    pub result: Option<Value>,
+    /// Why it did not succeed.
+    pub problem: Option<Problem>,
+}
+
+/// A job was taken on; where it is to be found stands in `Location`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// Always `accepted`.
+    pub status: &'static str,
+    /// The job.
+    pub job: Job,
+}
+
+/// One job.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OneJob {
+    /// Always `success`: that of the call, not of the job.
+    pub status: &'static str,
+    /// The job.
+    pub job: Job,
+}
+
+/// The latest jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JobList {
+    /// Always `success`.
+    status: &'static str,
+    /// Newest first, without their results.
+    jobs: Vec<Job>,
+}
+
+impl From<jobs::Job> for Job {
+    fn from(job: jobs::Job) -> Self {
+        Self {
+            job_id: job.job_id,
+            kind: job.kind,
+            target: job.target.map(String::from),
+            trigger: job.trigger,
+            state: job.state,
+            created_by: job.created_by,
+            request_id: job.request_id,
+            created_at: rfc3339(job.created_at),
+            started_at: job.started_at.map(rfc3339),
+            finished_at: job.finished_at.map(rfc3339),
+            progress: job.progress,
+            cancellable: job.cancellable,
+            result: job.result,
+            problem: job.failure.map(Problem::from),
+        }
+    }
+}
+
+impl From<jobs::Job> for Accepted {
+    fn from(job: jobs::Job) -> Self {
+        Self { status: "accepted", job: job.into() }
+    }
+}
+
+impl From<jobs::Job> for OneJob {
+    fn from(job: jobs::Job) -> Self {
+        Self { status: SUCCESS, job: job.into() }
+    }
+}
+
+impl From<Vec<jobs::Job>> for JobList {
+    fn from(jobs: Vec<jobs::Job>) -> Self {
+        Self { status: SUCCESS, jobs: jobs.into_iter().map(Job::from).collect() }
+    }
+}
 
 describe! {
     /// What a job does.

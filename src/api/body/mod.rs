@@ -10,6 +10,8 @@ mod compare;
 pub(in crate::api) mod describe;
 mod health;
 mod job;
+mod notice;
+mod problem;
 mod schedule;
 mod statistics;
 mod values;
@@ -19,6 +21,9 @@ pub use backup::{Annotated, BackupList, DetailedInfo, Details, Listed};
 pub use command::{Exported, ListedToken, TokenCreated, TokenList, TokenRevoked};
 pub use compare::{Changes, History};
 pub use health::Health;
+pub use job::{Accepted, Job, JobList, OneJob};
+pub use notice::notice;
+pub use problem::Problem;
 pub use schedule::{RetentionStatus, ScheduleStatus};
 pub use statistics::{Disk, Sizes, Statistics, StoreStatistics};
 

@@ -8,10 +8,9 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use super::failure::cut_off;
 use super::job::{Job, JobState};
-use super::problem::cut_off;
 use super::{Inner, Jobs};
-use crate::model::rfc3339;
 use crate::service::{ServiceError, StateFolder, files};
 
 const FILE: &str = "jobs.json";
@@ -46,8 +45,8 @@ fn over(job: Job) -> Job {
     Job {
         state: JobState::Interrupted,
         cancellable: false,
-        finished_at: Some(rfc3339(Utc::now())),
-        problem: Some(cut_off()),
+        finished_at: Some(Utc::now()),
+        failure: Some(cut_off()),
         ..job
     }
 }

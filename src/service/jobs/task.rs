@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
+use super::failure::{Failure, access_lost, broken, without_folder};
 use super::job::{JobId, JobState};
-use super::problem::{access_lost, broken, public_problem, without_folder};
-use super::stopping::{Stop, problem_of};
+use super::stopping::{Stop, failure_in};
 use super::table::{Begun, Ended};
 use super::throughput::Throughput;
 use super::{Jobs, Outcome};
@@ -64,7 +64,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
         }
         End::Failed(error) => {
             tracing::warn!("failed: {}", error.chain().join(": "));
-            (Ended::Badly(JobState::Failed, public_problem(&error)), None)
+            (Ended::Badly(JobState::Failed, Failure::from(&*error)), None)
         }
         End::Panicked => {
             end_sessions(&run).await;
@@ -73,7 +73,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
         End::Stopped(state, told) => {
             end_sessions(&run).await;
             tracing::info!("ended before its time");
-            (Ended::Badly(state, problem_of(state)), Some(told))
+            (Ended::Badly(state, failure_in(state)), Some(told))
         }
     }
 }

@@ -88,12 +88,12 @@ impl Work {
 
     /// The backup that it is about.
     #[must_use]
-    pub fn target(&self) -> Option<String> {
+    pub fn target(&self) -> Option<BackupId> {
         match self {
-            Self::Restore(id, _) | Self::Preview(id, ..) | Self::Delete(id) => Some(id.to_string()),
-            Self::Verify(ids) if ids.len() == 1 => Some(ids[0].to_string()),
+            Self::Restore(id, _) | Self::Preview(id, ..) | Self::Delete(id) => Some(id.clone()),
+            Self::Verify(ids) if ids.len() == 1 => Some(ids[0].clone()),
             Self::Diff(Point::Backup(id), ..) | Self::Diff(_, Point::Backup(id), _) => {
-                Some(id.to_string())
+                Some(id.clone())
             }
             _ => None,
         }

@@ -87,7 +87,7 @@ impl Upkeep {
             at: self.now(),
             outcome: job.state,
             backup_id: id,
-            detail: job.problem.as_ref().map(|problem| problem.detail.clone()),
+            detail: job.failure.as_ref().map(|failure| failure.detail.clone()),
         }
     }
 }

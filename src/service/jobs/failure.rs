@@ -1,24 +1,51 @@
 //! What is said of a failure to whoever is not at this machine: never a path of the host, and of an
 //! internal error nothing but that there was one; the log has the rest.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::engine::{EngineError, Kind, Problem};
+use crate::engine::{EngineError, Kind};
 use crate::store::StoreError;
 
-/// The error as a problem for others.
-#[must_use]
-pub fn public_problem(error: &EngineError) -> Problem {
-    let mut problem = error.problem();
-    if error.is_about_the_address() {
-        // Here it is not the caller who should have named one.
-        let detail = "the service was started without a database, or its address makes no sense";
-        return Problem::new(503, "database_unreachable", "The database is out of reach", detail);
+/// Why a job did not succeed, as others may know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its kind.
+    #[serde(rename = "code")]
+    pub kind: Kind,
+    /// What happened, for people.
+    pub detail: String,
+    /// What is damaged or does not fit, a sentence each.
+    #[serde(default)]
+    pub problems: Vec<String>,
+    /// What one may do about it, where that is known.
+    #[serde(default)]
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl Failure {
+    fn new(kind: Kind, detail: &str) -> Self {
+        Self { kind, detail: detail.into(), problems: Vec::new(), hint: None }
     }
-    if error.kind() == Kind::Failed {
-        problem.detail = public_detail(error);
+}
+
+impl From<&EngineError> for Failure {
+    fn from(error: &EngineError) -> Self {
+        if error.is_about_the_address() {
+            // Here it is not the caller who should have named one.
+            let detail =
+                "the service was started without a database, or its address makes no sense";
+            return Self::new(Kind::DatabaseUnreachable, detail);
+        }
+        let kind = error.kind();
+        let detail = match kind {
+            Kind::Failed => public_detail(error),
+            _ => error.chain().join(": "),
+        };
+        Self { kind, detail, problems: error.problems(), hint: error.hint().map(Cow::from) }
     }
-    problem
 }
 
 fn public_detail(error: &EngineError) -> String {
@@ -54,26 +81,26 @@ pub fn without_folder(body: &mut Value, folder: &str) {
 }
 
 /// A job that somebody ended.
-pub fn cancelled() -> Problem {
-    Problem::new(409, "cancelled", "Cancelled", "the job was cancelled; nothing was changed")
+pub fn cancelled() -> Failure {
+    Failure::new(Kind::Cancelled, "the job was cancelled; nothing was changed")
 }
 
 /// A job that was not begun, because who asked for it would not be let in any more.
-pub fn access_lost() -> Problem {
+pub fn access_lost() -> Failure {
     let detail = "the token that asked for it was revoked or has expired; nothing was changed";
-    Problem::new(409, "cancelled", "Cancelled", detail)
+    Failure::new(Kind::Cancelled, detail)
 }
 
 /// A job that the service did not live to finish.
-pub fn cut_off() -> Problem {
+pub fn cut_off() -> Failure {
     let detail = "the service ended before the job was done; nothing is half-done";
-    Problem::new(503, "interrupted", "Interrupted", detail)
+    Failure::new(Kind::Interrupted, detail)
 }
 
 /// A job whose work broke down.
-pub fn broken() -> Problem {
+pub fn broken() -> Failure {
     let detail = "internal error; nothing was left half-done; see the service log";
-    Problem::new(500, "failed", "It failed", detail)
+    Failure::new(Kind::Failed, detail)
 }
 
 #[cfg(test)]
