@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::Accepted;
+use super::body::{Accepted, JobResult};
 use super::error::ApiError;
 use super::extract::Prefer;
 use crate::engine::EngineError;
@@ -26,7 +26,7 @@ pub async fn carry_out(
     }
     let job = service.jobs().ended(job.job_id).await?;
     match (job.result, job.failure) {
-        (Some(body), _) => Ok(Json(body).into_response()),
+        (Some(result), _) => Ok(Json(JobResult::from(result)).into_response()),
         (None, Some(failure)) => Err(ApiError::Job(Box::new(failure))),
         (None, None) => Err(ApiError::Panicked),
     }

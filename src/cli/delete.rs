@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{plain, plural, size};
+use crate::api::body;
 use crate::engine::{Deleted, EngineError, Freed};
 use crate::model::BackupId;
 
@@ -32,13 +33,13 @@ impl Arguments {
             context.confirm(&question, answer).await?;
         }
         let deleted = context.run(async |run| engine.delete(&id, run).await).await?;
-        context.print::<Deleted, _>(&deleted, text);
+        context.print::<body::Deleted, _>(&deleted, text);
         Ok(())
     }
 }
 
 fn text(deleted: &Deleted) -> String {
-    format!("{}\n{}", deleted.message, freed(&deleted.freed))
+    format!("{}\n{}", body::Deleted::message(deleted), freed(&deleted.freed))
 }
 
 /// What was freed, in words.

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::live::{Captured, Labelled, named_if_blocked, rows};
 use super::sink::IntoStore;
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
     BackupId, BackupKind, Manifest, MissingTable, Schema, State, check_author, check_description,
-    timestamp,
 };
 use crate::postgres::Session;
 use crate::store::{Held, Lock, Mode, StoreError, Writer, Written};
@@ -40,19 +39,15 @@ impl BackupRequest {
     }
 }
 
-/// The documented answer.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// A new backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackupCreated {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
-    /// The new backup's id.
+    /// Its id.
     pub backup_id: BackupId,
     /// Its metadata.
     pub backup_info: BackupInfo,
-    /// When this was answered.
-    pub timestamp: String,
+    /// When it was done.
+    pub at: DateTime<Utc>,
 }
 
 impl Engine {
@@ -79,11 +74,9 @@ impl Engine {
         held.release().await;
         run.begin(Phase::Done, None);
         Ok(BackupCreated {
-            status: "success",
-            message: format!("Backup {} created", manifest.backup_id),
             backup_id: manifest.backup_id.clone(),
             backup_info: BackupInfo::new(&manifest, &State::default()),
-            timestamp: timestamp(self.now()),
+            at: self.now(),
         })
     }
 

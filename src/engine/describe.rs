@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Engine, EngineError};
 use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, SnapshotInfo, State,
-    Status, Verification, timestamp,
+    Status, Verification,
 };
 
 /// The metadata of a backup; every key is always there.
@@ -180,10 +180,5 @@ impl Engine {
 
     pub(super) async fn described(&self, id: &BackupId) -> Result<(Manifest, State), EngineError> {
         Ok((self.store.manifest(id).await?, self.store.state(id).await?))
-    }
-
-    /// This moment in the documented form.
-    pub(super) fn timestamp(&self) -> String {
-        timestamp(self.now())
     }
 }

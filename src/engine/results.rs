@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Counts;
 use crate::model::{Dataset, Part, PartManifest, RowCounts};
 use crate::postgres::Staged;
 
 /// What was done to the live rows of a dataset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreResults {
     /// Rows that were missing.
     pub inserted: u64,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Counts;
 use crate::model::{Dataset, Part, RowCounts, Table, VOLATILE_COLUMNS};
 use crate::tree::{Change, ChunkSource, Diff, Layout, Row, fields, unescape};
 
 /// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is only in the second snapshot.
@@ -21,7 +21,7 @@ pub enum ChangeKind {
 }
 
 /// A row that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowChange {
     /// Its dataset.
     pub dataset: Dataset,
@@ -36,7 +36,7 @@ pub struct RowChange {
 }
 
 /// A cell that differs. A value is the text that PostgreSQL writes for it; null is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellChange {
     /// The column.
     pub column: String,

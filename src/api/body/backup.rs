@@ -9,8 +9,39 @@ use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, BackupInfo, FileInfo};
 use crate::model::{
-    BackupId, BackupKind, Dataset, DatasetSummary, MissingTable, SnapshotInfo, Status, Verification,
+    BackupId, BackupKind, Dataset, DatasetSummary, MissingTable, SnapshotInfo, Status,
+    Verification, timestamp,
 };
+
+/// The documented answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BackupCreated {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The new backup's id.
+    pub backup_id: BackupId,
+    /// Its metadata.
+    pub backup_info: BackupInfo,
+    /// When this was answered.
+    pub timestamp: String,
+}
+
+/// The new backup.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Imported {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The backup's id: the archive's, or the next that was free.
+    pub backup_id: BackupId,
+    /// Its metadata.
+    pub backup_info: BackupInfo,
+    /// What is worth knowing: another id, what had to be made up. A sentence each.
+    pub notes: Vec<String>,
+}
 
 /// The documented list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,6 +101,30 @@ pub struct Annotated {
     pub message: String,
     /// The metadata.
     pub backup_info: BackupInfo,
+}
+
+impl From<engine::BackupCreated> for BackupCreated {
+    fn from(created: engine::BackupCreated) -> Self {
+        let engine::BackupCreated { backup_id, backup_info, at } = created;
+        let message = format!("Backup {backup_id} created");
+        Self { status: SUCCESS, message, backup_id, backup_info, timestamp: timestamp(at) }
+    }
+}
+
+impl Imported {
+    /// Says in words what was done.
+    #[must_use]
+    pub fn message(imported: &engine::Imported) -> String {
+        format!("Backup {} imported", imported.backup_id)
+    }
+}
+
+impl From<engine::Imported> for Imported {
+    fn from(imported: engine::Imported) -> Self {
+        let message = Self::message(&imported);
+        let engine::Imported { backup_id, backup_info, notes } = imported;
+        Self { status: SUCCESS, message, backup_id, backup_info, notes }
+    }
 }
 
 impl From<engine::BackupList> for BackupList {

@@ -7,8 +7,33 @@ use utoipa::ToSchema;
 
 use super::SUCCESS;
 use super::describe::describe;
-use crate::engine::{self, CellChange, ChangeKind, Moment, RowVersion, VersionKind};
-use crate::model::{BackupId, Dataset, RowCounts};
+use crate::engine::{self, CellChange, ChangeKind, Moment, RowChange, RowVersion, VersionKind};
+use crate::model::{BackupId, Dataset, MissingTable, RowCounts};
+
+/// What differs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DiffReport {
+    /// Always `success`.
+    pub status: &'static str,
+    /// The first point.
+    pub from: String,
+    /// The second point.
+    pub to: String,
+    /// Whether nothing differs, and nothing is left out.
+    pub identical: bool,
+    /// Tables and columns that only one of the two has, or whose type differs, which are not compared; one
+    /// sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+    /// How many rows differ, by dataset.
+    pub datasets: BTreeMap<Dataset, RowCounts>,
+    /// The rows that differ, by part and key.
+    pub changes: Vec<RowChange>,
+    /// Whether there are more changes than are listed.
+    pub truncated: bool,
+    /// The tables of which this says nothing: neither side has them.
+    pub missing_tables: Vec<MissingTable>,
+}
 
 /// What a backup changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,6 +64,22 @@ pub struct History {
     /// Backups that were not looked at since their manifest cannot be read, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
+}
+
+impl From<engine::DiffReport> for DiffReport {
+    fn from(report: engine::DiffReport) -> Self {
+        Self {
+            status: SUCCESS,
+            from: report.from.to_string(),
+            to: report.to.to_string(),
+            identical: report.identical,
+            left_out: report.left_out,
+            datasets: report.datasets,
+            changes: report.changes,
+            truncated: report.truncated,
+            missing_tables: report.missing_tables,
+        }
+    }
 }
 
 impl From<engine::Changes> for Changes {

@@ -1,17 +1,19 @@
 //! Jobs, their progress and their results.
 
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::describe::describe;
-use super::{Problem, SUCCESS};
+use super::{
+    BackupCreated, CleanupReport, Deleted, DiffReport, Imported, Preview, Problem, Restored,
+    SUCCESS, VerifyReport,
+};
 use crate::engine::{self, Phase};
 use crate::model::rfc3339;
-use crate::service::jobs::{self, JobId, JobKind, JobProgress, JobState, Outcome, Trigger};
+use crate::service::jobs::{self, JobId, JobKind, JobProgress, JobState, Trigger};
 
 /// A run of a use case that outlives the call that asked for it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Job {
     /// Its name.
     pub job_id: JobId,
@@ -39,10 +41,31 @@ pub struct Job {
     pub cancellable: bool,
     /// The body that the call for the same thing answers with, once it has succeeded. Large ones
     /// are forgotten sooner than the job.
-    #[schema(value_type = Option<Outcome>)]
-    pub result: Option<Value>,
+    pub result: Option<JobResult>,
     /// Why it did not succeed.
     pub problem: Option<Problem>,
+}
+
+/// What a job gave: the body of the call for the same thing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum JobResult {
+    /// Of a backup.
+    Backup(Box<BackupCreated>),
+    /// Of a restore.
+    Restore(Restored),
+    /// Of a preview.
+    Preview(Preview),
+    /// Of a verification.
+    Verify(VerifyReport),
+    /// Of a cleanup.
+    Cleanup(CleanupReport),
+    /// Of a deletion.
+    Delete(Deleted),
+    /// Of an import.
+    Import(Box<Imported>),
+    /// Of a comparison.
+    Diff(DiffReport),
 }
 
 /// A job was taken on; where it is to be found stands in `Location`.
@@ -72,6 +95,21 @@ pub struct JobList {
     jobs: Vec<Job>,
 }
 
+impl From<jobs::JobResult> for JobResult {
+    fn from(result: jobs::JobResult) -> Self {
+        match result {
+            jobs::JobResult::Backup(it) => Self::Backup(Box::new((*it).into())),
+            jobs::JobResult::Restore(it) => Self::Restore(it.into()),
+            jobs::JobResult::Preview(it) => Self::Preview(it.into()),
+            jobs::JobResult::Verify(it) => Self::Verify(it.into()),
+            jobs::JobResult::Cleanup(it) => Self::Cleanup(it.into()),
+            jobs::JobResult::Delete(it) => Self::Delete(it.into()),
+            jobs::JobResult::Import(it) => Self::Import(Box::new((*it).into())),
+            jobs::JobResult::Diff(it) => Self::Diff(it.into()),
+        }
+    }
+}
+
 impl From<jobs::Job> for Job {
     fn from(job: jobs::Job) -> Self {
         Self {
@@ -87,7 +125,7 @@ impl From<jobs::Job> for Job {
             finished_at: job.finished_at.map(rfc3339),
             progress: job.progress,
             cancellable: job.cancellable,
-            result: job.result,
+            result: job.result.map(JobResult::from),
             problem: job.failure.map(Problem::from),
         }
     }

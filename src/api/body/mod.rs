@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod cleanup;
 mod command;
 mod compare;
 pub(in crate::api) mod describe;
@@ -12,20 +13,25 @@ mod health;
 mod job;
 mod notice;
 mod problem;
+mod restore;
 mod schedule;
 mod statistics;
 mod values;
+mod verify;
 
 pub use audit::AuditLog;
-pub use backup::{Annotated, BackupList, DetailedInfo, Details, Listed};
+pub use backup::{Annotated, BackupCreated, BackupList, DetailedInfo, Details, Imported, Listed};
+pub use cleanup::{CleanupReport, Deleted};
 pub use command::{Exported, ListedToken, TokenCreated, TokenList, TokenRevoked};
-pub use compare::{Changes, History};
+pub use compare::{Changes, DiffReport, History};
 pub use health::Health;
-pub use job::{Accepted, Job, JobList, OneJob};
+pub use job::{Accepted, Job, JobList, JobResult, OneJob};
 pub use notice::notice;
 pub use problem::Problem;
+pub use restore::{Preview, Report, Restored};
 pub use schedule::{RetentionStatus, ScheduleStatus};
 pub use statistics::{Disk, Sizes, Statistics, StoreStatistics};
+pub use verify::VerifyReport;
 
 /// The `status` of a body that says what was done or found.
 const SUCCESS: &str = "success";

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::engine::{EngineError, Kind};
 use crate::store::StoreError;
@@ -65,21 +64,6 @@ fn is_disk_full(error: &StoreError) -> bool {
     error.system().is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
 }
 
-/// Takes the store's folder out of what a body says, for example in the notes of a sweep that met
-/// an object it could not remove.
-pub fn without_folder(body: &mut Value, folder: &str) {
-    match body {
-        Value::String(text) if text.contains(folder) => *text = text.replace(folder, "(the store)"),
-        Value::Array(values) => values.iter_mut().for_each(|value| without_folder(value, folder)),
-        Value::Object(values) => {
-            // The values of rows are what they are.
-            let told = values.iter_mut().filter(|(name, _)| *name != "changes");
-            told.for_each(|(_, value)| without_folder(value, folder));
-        }
-        _ => {}
-    }
-}
-
 /// A job that somebody ended.
 pub fn cancelled() -> Failure {
     Failure::new(Kind::Cancelled, "the job was cancelled; nothing was changed")
@@ -101,20 +85,4 @@ pub fn cut_off() -> Failure {
 pub fn broken() -> Failure {
     let detail = "internal error; nothing was left half-done; see the service log";
     Failure::new(Kind::Failed, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_tells_the_store_but_not_where_it_is() {
-        let mut body = serde_json::json!({"notes": ["cannot remove /app/backups/packs/1"], "n": 1});
-        without_folder(&mut body, "/app/backups");
-        assert_eq!(body["notes"][0], "cannot remove (the store)/packs/1");
-        let rows = serde_json::json!({"changes": [{"key": "/app/backups"}]});
-        let mut body = rows.clone();
-        without_folder(&mut body, "/app/backups");
-        assert_eq!(body, rows);
-    }
 }

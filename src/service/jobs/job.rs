@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::failure::Failure;
+use super::result::{JobResult, if_understood};
 use crate::engine::Phase;
 use crate::model::BackupId;
 use crate::service::ServiceError;
@@ -180,11 +180,11 @@ pub struct Job {
     pub progress: JobProgress,
     /// Whether it can be cancelled now.
     pub cancellable: bool,
-    /// The body that the call for the same thing answers with, once it has succeeded. Large ones
-    /// are forgotten sooner than the job.
-    pub result: Option<Value>,
+    /// What it gave, once it has succeeded. Large ones are forgotten sooner than the job.
+    #[serde(deserialize_with = "if_understood")]
+    pub result: Option<JobResult>,
     /// Why it did not succeed.
-    #[serde(alias = "problem")]
+    #[serde(alias = "problem", deserialize_with = "if_understood")]
     pub failure: Option<Failure>,
 }
 

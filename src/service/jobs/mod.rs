@@ -9,6 +9,7 @@
 mod failure;
 mod job;
 mod memory;
+mod result;
 mod rules;
 mod stopping;
 mod table;
@@ -23,7 +24,8 @@ use tokio_util::task::TaskTracker;
 
 pub use failure::Failure;
 pub use job::{Job, JobId, JobKind, JobProgress, JobState, Trigger};
-pub use work::{Order, Outcome, Work};
+pub use result::JobResult;
+pub use work::{Order, Work};
 
 use super::access::Identity;
 use super::{ServiceError, StateFolder};

@@ -4,7 +4,7 @@
 use super::{Upkeep, seconds};
 use crate::engine::Kind;
 use crate::service::audit::{Entry, Outcome};
-use crate::service::jobs::{Job, JobKind, JobState, Trigger, Work};
+use crate::service::jobs::{Job, JobKind, JobResult, JobState, Trigger, Work};
 use crate::service::webhook::{Event, Notice};
 
 impl Upkeep {
@@ -132,18 +132,12 @@ impl Upkeep {
         if job.kind != JobKind::Verify || job.state != JobState::Succeeded {
             return Vec::new();
         }
-        let Ok(Some(report)) = self.0.jobs.find(job.job_id).map(|job| job.result) else {
-            return Vec::new();
-        };
-        let sentences = |list: &serde_json::Value| {
-            let list = list.as_array().cloned().unwrap_or_default();
-            list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect::<Vec<_>>()
-        };
-        let mut damage = Vec::new();
-        for backup in report["backups"].as_array().into_iter().flatten() {
-            damage.extend(sentences(&backup["damage"]));
+        match self.0.jobs.find(job.job_id).map(|job| job.result) {
+            Ok(Some(JobResult::Verify(report))) => {
+                report.backups.into_iter().flat_map(|backup| backup.damage).collect()
+            }
+            _ => Vec::new(),
         }
-        damage
     }
 
     /// Remembers whether backups fail, and tells of the first that does not any more.

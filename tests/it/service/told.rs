@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use hmac::{Hmac, KeyInit, Mac};
-use ipam_rewind::api::body::notice;
+use ipam_rewind::api::body::{JobResult, notice};
 use ipam_rewind::engine::Kind;
 use ipam_rewind::model::Age;
 use ipam_rewind::service::jobs::{Order, Trigger, Work};
@@ -206,7 +206,8 @@ async fn harmless_finding_wakes_nobody_and_damage_to_a_backup_does() {
         };
         let job = service.jobs().submit(order).expect("taken on").job_id;
         service.jobs().ended(job).await.expect("known");
-        service.jobs().find(job).expect("known").result.expect("a report")
+        let result = service.jobs().find(job).expect("known").result.expect("a report");
+        serde_json::to_value(JobResult::from(result)).expect("a body")
     };
     let report = verify().await;
     assert_eq!(report["status"], "success", "{report}");
