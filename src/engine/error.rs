@@ -275,12 +275,12 @@ impl EngineError {
         let mut words = vec![self.to_string()];
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
-            let answer = error.downcast_ref::<sqlx::Error>();
-            let text = answer.map_or_else(|| error.to_string(), server_words);
+            let answer = server_words(error);
+            // What an answer of the server comes from are the same words again.
+            source = if answer.is_some() { None } else { error.source() };
+            let text = answer.unwrap_or_else(|| error.to_string());
             let said = words.iter().any(|said| said.contains(&text));
             words.extend((!said).then_some(text));
-            // What an answer of the server comes from are the same words again.
-            source = answer.map_or_else(|| error.source(), |_| None);
         }
         words
     }
