@@ -65,6 +65,28 @@ fn of_the_command_line_only_serving_knows_more_of_the_api_than_its_bodies() {
     }
 }
 
+/// What is confined to some modules, and these. The private PostgreSQL of the demo is a database of its
+/// own, so `embedded` talks to it directly; `cli` hands the router of `api` to its server.
+const CONFINED: [(&str, &[&str]); 5] = [
+    ("utoipa", &["api"]),
+    ("status: \"success\"", &["api"]),
+    ("axum::", &["api", "cli"]),
+    ("sqlx::", &["postgres", "embedded"]),
+    ("object_store::", &["store"]),
+];
+
+#[test]
+fn api_descriptions_sql_and_objects_are_confined_to_their_modules() {
+    let src = Path::new(PROJECT).join("src");
+    for path in files(PROJECT.as_ref(), "src") {
+        let text = fs::read_to_string(&path).expect("source text");
+        for (word, modules) in CONFINED {
+            let allowed = modules.iter().any(|module| path.starts_with(src.join(module)));
+            assert!(allowed || !text.contains(word), "{word} in {}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_module_has_its_place_in_the_flow() {
     let lib = fs::read_to_string(Path::new(PROJECT).join("src/lib.rs"));
