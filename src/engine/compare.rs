@@ -123,11 +123,18 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Dataset, Hash};
+    use crate::model::{ChunkId, Dataset};
 
     fn part(name: &str) -> PartManifest {
         let (dataset, table) = (Dataset::Vpcs, "vpc".into());
-        PartManifest { name: name.into(), dataset, table, root: Hash([0; 32]), rows: 0, bytes: 0 }
+        PartManifest {
+            name: name.into(),
+            dataset,
+            table,
+            root: ChunkId([0; 32]),
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     #[test]

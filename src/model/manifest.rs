@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupId, Claimed, Dataset, Hash, Schema, Table};
+use super::{BackupId, ChunkId, Claimed, Dataset, Hash, Schema, Table};
 
 /// The version of the store's format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -154,7 +154,7 @@ pub struct PartManifest {
     /// The table that it was read from.
     pub table: String,
     /// The root node's chunk.
-    pub root: Hash,
+    pub root: ChunkId,
     /// Rows.
     pub rows: u64,
     /// Bytes of these rows as COPY text, line ends included.
