@@ -3,7 +3,7 @@
 //! the tests run each of them for a bounded time.
 
 use bytes::Bytes;
-use ipam_rewind::model::Hash;
+use ipam_rewind::model::ChunkId;
 use ipam_rewind::store::parse;
 use ipam_rewind::tree::{LeafGroup, Node};
 
@@ -23,15 +23,15 @@ pub const TARGETS: [Target; 7] = [
 
 /// An inner node. One that is read must be written back as it was.
 pub fn node(bytes: &[u8]) {
-    if let Ok(node) = Node::parse(&Hash::of(bytes), bytes) {
-        let again = Node::parse(&Hash::of(bytes), &node.encode());
+    if let Ok(node) = Node::parse(&ChunkId::of(bytes), bytes) {
+        let again = Node::parse(&ChunkId::of(bytes), &node.encode());
         assert_eq!(again.as_ref(), Ok(&node));
     }
 }
 
 /// A group of a leaf's columns.
 pub fn leaf(bytes: &[u8]) {
-    if let Ok(leaf) = LeafGroup::parse(&Hash::of(bytes), &Bytes::copy_from_slice(bytes)) {
+    if let Ok(leaf) = LeafGroup::parse(&ChunkId::of(bytes), &Bytes::copy_from_slice(bytes)) {
         assert!(leaf.bytes() <= bytes.len() as u64);
     }
 }

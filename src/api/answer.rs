@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::body::{Accepted, JobResult};
 use super::error::ApiError;
 use super::extract::Prefer;
 use crate::engine::EngineError;
@@ -13,15 +12,6 @@ use crate::model::BackupId;
 use crate::service::Service;
 use crate::service::jobs::{Job, Order};
 use crate::store::StoreError;
-
-/// A job was taken on; where it is to be found stands in `Location`.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Accepted {
-    /// Always `accepted`.
-    pub status: &'static str,
-    /// The job.
-    pub job: Job,
-}
 
 /// Has an order carried out. The caller waits for the end unless they prefer not to; if they hang
 /// up meanwhile, the job goes on.
@@ -35,9 +25,9 @@ pub async fn carry_out(
         return Ok(accepted(job));
     }
     let job = service.jobs().ended(job.job_id).await?;
-    match (job.result, job.problem) {
-        (Some(body), _) => Ok(Json(body).into_response()),
-        (None, Some(problem)) => Err(ApiError::Job(Box::new(problem))),
+    match (job.result, job.failure) {
+        (Some(result), _) => Ok(Json(JobResult::from(result)).into_response()),
+        (None, Some(failure)) => Err(ApiError::Job(Box::new(failure))),
         (None, None) => Err(ApiError::Panicked),
     }
 }
@@ -55,7 +45,7 @@ fn accepted(job: Job) -> Response {
     let place = format!("/api/jobs/{}", job.job_id);
     let place = HeaderValue::from_str(&place).expect("an id is plain text");
     let applied = ("preference-applied", HeaderValue::from_static("respond-async"));
-    let body = Json(Accepted { status: "accepted", job });
+    let body = Json(Accepted::from(job));
     let mut response = (StatusCode::ACCEPTED, [applied], body).into_response();
     response.headers_mut().insert(header::LOCATION, place);
     response

@@ -8,10 +8,11 @@ use utoipa::IntoParams;
 
 use super::access::{Caller, Operator};
 use super::answer::carry_out;
+use super::body::CleanupReport;
 use super::error::ApiError;
 use super::extract::{Prefer, Query};
 use super::openapi::OfJob;
-use crate::engine::{CleanupReport, Run};
+use crate::engine::Run;
 use crate::model::{Age, Policy};
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};
@@ -93,7 +94,7 @@ pub async fn cleanup(
     let policy = parameters.policy();
     if parameters.dry_run {
         let would = service.engine().cleanup(&policy, true, &Run::new()).await?;
-        return Ok(Json(would).into_response());
+        return Ok(Json(CleanupReport::from(would)).into_response());
     }
     caller.must_be(Role::Admin)?;
     carry_out(&service, caller.order(Work::Cleanup(policy)), prefer).await

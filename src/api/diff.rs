@@ -9,12 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::access::{Caller, Viewer};
 use super::answer::carry_out;
+use super::body::DiffReport;
 use super::download;
 use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::openapi::{OfBackup, OfJob};
 use super::slots::DOWNLOADS;
-use crate::engine::{DiffReport, Formulas, Point, RowForm, Run};
+use crate::engine::{Formulas, Point, RowForm, Run};
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};
 
@@ -112,7 +113,7 @@ pub async fn diff(
     }
     if !live {
         let report = service.engine().diff(&from, &to, limit, &Run::new()).await?;
-        return Ok(Json(report).into_response());
+        return Ok(Json(DiffReport::from(report)).into_response());
     }
     carry_out(&service, caller.order(Work::Diff(from, to, limit)), prefer).await
 }

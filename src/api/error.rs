@@ -16,9 +16,10 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::engine::{EngineError, Kind, Problem};
+use super::body::Problem;
+use crate::engine::{EngineError, Kind};
 use crate::service::access::NotLetIn;
-use crate::service::jobs::public_problem;
+use crate::service::jobs::Failure;
 use crate::service::{Role, ServiceError};
 
 /// Why a request failed.
@@ -32,7 +33,7 @@ pub enum ApiError {
     Service(#[from] ServiceError),
     /// A job did not succeed.
     #[error("{}", .0.detail)]
-    Job(Box<Problem>),
+    Job(Box<Failure>),
     /// The request is malformed.
     #[error("{0}")]
     Malformed(String),
@@ -87,9 +88,9 @@ impl ApiError {
     pub fn problem(&self) -> Problem {
         let new = |status, code, title| Problem::new(status, code, title, self.to_string());
         match self {
-            Self::Engine(error) => public_problem(error),
+            Self::Engine(error) => Failure::from(error).into(),
             Self::Service(error) => problem_of_service(error),
-            Self::Job(problem) => (**problem).clone(),
+            Self::Job(failure) => Problem::from((**failure).clone()),
             Self::Malformed(_) => new(400, "malformed_request", "Malformed request"),
             Self::NotLetIn(NotLetIn::NoToken | NotLetIn::UnknownToken) => {
                 new(401, "unauthenticated", "Authentication required")

@@ -17,6 +17,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::access::{Caller, Viewer};
+use super::body;
 use super::error::ApiError;
 use super::slots::{STREAMS, Slot};
 use crate::service::Service;
@@ -135,7 +136,7 @@ impl Follower {
             return None;
         }
         self.over |= self.only.is_some() && job.state.is_over();
-        let body = serde_json::to_string(&job).expect("a job is plain data");
+        let body = serde_json::to_string(&body::Job::from(job)).expect("a job is plain data");
         Some(Event::default().event("job").id(number.to_string()).data(body))
     }
 

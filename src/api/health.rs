@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 
+use super::body::Health;
 use crate::service::Service;
-use crate::service::upkeep::Health;
 
 /// How the service is
 ///
@@ -15,5 +15,5 @@ use crate::service::upkeep::Health;
     responses((status = 200, description = "What works, and what does not", body = Health))
 )]
 pub async fn health(State(service): State<Service>) -> Json<Health> {
-    Json(service.upkeep().health().await)
+    Json(service.upkeep().health().await.into())
 }

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 
 use super::access::{Caller, Viewer};
+use super::body::History;
 use super::error::ApiError;
 use super::extract::Path;
 use super::openapi::OfBackup;
-use crate::engine::History;
 use crate::service::Service;
 
 /// What became of one row through all backups
@@ -28,5 +28,5 @@ pub async fn history(
 ) -> Result<Json<History>, ApiError> {
     let mut found = service.engine().history(&table, &key).await?;
     found.unreadable = found.unreadable.iter().map(|one| service.without_places(one)).collect();
-    Ok(Json(found))
+    Ok(Json(found.into()))
 }

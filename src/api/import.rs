@@ -14,12 +14,12 @@ use tower_http::timeout::TimeoutError;
 
 use super::access::{Admin, Caller};
 use super::answer::carry_out;
+use super::body::Imported;
 use super::error::ApiError;
 use super::extract::Prefer;
 use super::openapi::OfJob;
 use super::router::Settings;
 use super::slots::UPLOADS;
-use crate::engine::Imported;
 use crate::service::jobs::Work;
 use crate::service::{Service, ServiceError};
 

@@ -5,6 +5,7 @@ mod access;
 mod answer;
 mod audit;
 mod backup;
+pub mod body;
 mod cleanup;
 mod diff;
 mod docs;

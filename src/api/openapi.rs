@@ -10,9 +10,8 @@ use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::openapi::{Schema, Type};
 
-use super::answer::Accepted;
+use super::body::{Accepted, Problem};
 use super::router;
-use crate::engine::Problem;
 
 const PROBLEM: &str = "application/problem+json";
 

@@ -7,11 +7,12 @@ use utoipa::IntoParams;
 
 use super::access::{Caller, Operator};
 use super::answer::{carry_out, refuse_unknown};
+use super::body::Preview;
 use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::openapi::{OfBackup, OfJob};
 use super::restore::selection;
-use crate::engine::{Preview, RestoreOptions};
+use crate::engine::RestoreOptions;
 use crate::model::BackupId;
 use crate::service::Service;
 use crate::service::jobs::Work;

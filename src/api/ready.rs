@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::body::Health;
 use crate::service::Service;
-use crate::service::upkeep::Health;
 
 /// Whether the service may be sent requests
 ///
@@ -19,6 +19,6 @@ use crate::service::upkeep::Health;
 )]
 pub async fn ready(State(service): State<Service>) -> (StatusCode, Json<Health>) {
     let health = service.upkeep().health().await;
-    let ready = health.is_ready();
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(health))
+    let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health.into()))
 }

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 
 use super::access::{Caller, Viewer};
+use super::body::ScheduleStatus;
 use crate::service::Service;
-use crate::service::upkeep::ScheduleStatus;
 
 /// What the service does by itself, and when
 #[utoipa::path(
@@ -13,5 +13,5 @@ use crate::service::upkeep::ScheduleStatus;
     responses((status = 200, description = "The schedule and its last run", body = ScheduleStatus))
 )]
 pub async fn schedule(_: Caller<Viewer>, State(service): State<Service>) -> Json<ScheduleStatus> {
-    Json(service.upkeep().schedule().await)
+    Json(service.upkeep().schedule().await.into())
 }

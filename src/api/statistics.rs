@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 
 use super::access::{Caller, Viewer};
+use super::body::Statistics;
 use super::error::ApiError;
-use crate::service::{Disk, Service, Statistics};
+use crate::service::{self, Disk, Service};
 
 /// The store in numbers
 #[utoipa::path(
@@ -20,5 +21,5 @@ pub async fn statistics(
     store.unreadable = store.unreadable.iter().map(|one| service.without_places(one)).collect();
     let full_in_days = service.upkeep().full_in_days().await;
     let disk = service.upkeep().disk().map(|space| Disk { space, full_in_days });
-    Ok(Json(Statistics { store, disk }))
+    Ok(Json(service::Statistics { store, disk }.into()))
 }

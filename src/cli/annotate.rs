@@ -8,7 +8,8 @@ use super::context::Context;
 use super::details::labels;
 use super::error::CliError;
 use super::output::plain;
-use crate::engine::{Annotated, Annotation, EngineError};
+use crate::api::body::Annotated;
+use crate::engine::{Annotation, BackupInfo, EngineError};
 use crate::model::BackupId;
 
 /// Change the description, pin or labels of a backup
@@ -38,8 +39,8 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let annotation = self.annotation()?;
-        let annotated = context.engine().await?.annotate(&id, &annotation).await?;
-        context.print(&annotated, text);
+        let info = context.engine().await?.annotate(&id, &annotation).await?;
+        context.print::<Annotated, _>(&info, text);
         Ok(())
     }
 
@@ -57,8 +58,7 @@ impl Arguments {
     }
 }
 
-fn text(annotated: &Annotated) -> String {
-    let info = &annotated.backup_info;
+fn text(info: &BackupInfo) -> String {
     let pinned = if info.pinned { ", pinned" } else { "" };
     let labels = labels(info).map(|labels| format!(" [{labels}]")).unwrap_or_default();
     format!("Backup {}: {}{labels}{pinned}", info.backup_id, plain(&info.description))

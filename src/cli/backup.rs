@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{count, numbers, plain, plural, size, table};
+use crate::api::body;
 use crate::engine::{BackupCreated, BackupInfo, BackupRequest};
 use crate::model::MissingTable;
 
@@ -31,7 +32,7 @@ impl Arguments {
             allow_missing_tables: self.allow_missing_tables,
         };
         let created = context.run(async |run| engine.backup(request, run).await).await?;
-        context.print(&created, text);
+        context.print::<body::BackupCreated, _>(&created, text);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::delete::freed;
 use super::error::CliError;
 use super::keep_rules::KeepRules;
 use super::output::{plain, size, table};
+use crate::api::body;
 use crate::engine::{CleanupReport, Judged};
 use crate::model::{Policy, Reason};
 
@@ -38,7 +39,7 @@ impl Arguments {
         let policy = Policy { allow_empty, ..self.rules.policy(self.keep) };
         let clean = async |run: &_| engine.cleanup(&policy, self.dry_run, run).await;
         let report = context.run(clean).await?;
-        context.print(&report, text);
+        context.print::<body::CleanupReport, _>(&report, text);
         Ok(())
     }
 }
@@ -77,5 +78,5 @@ fn text(report: &CleanupReport) -> String {
     } else {
         freed(&report.freed)
     };
-    format!("{backups}\n{}\n{freed}", report.message)
+    format!("{backups}\n{}\n{freed}", body::CleanupReport::message(report))
 }

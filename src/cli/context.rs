@@ -110,12 +110,16 @@ impl Context {
         Err(EngineError::Interrupted.into())
     }
 
-    /// Prints a result: the body as JSON, or the text for people.
-    pub fn print<T: Serialize>(&self, body: &T, text: impl FnOnce(&T) -> String) {
+    /// Prints a result: its document as JSON, or the text for people.
+    pub fn print<D: From<T> + Serialize, T: Clone>(
+        &self,
+        result: &T,
+        text: impl FnOnce(&T) -> String,
+    ) {
         if self.global.json {
-            output::json(body);
+            output::json(&D::from(result.clone()));
         } else {
-            output::text(&text(body));
+            output::text(&text(result));
         }
     }
 

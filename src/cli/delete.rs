@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{plain, plural, size};
+use crate::api::body;
 use crate::engine::{Deleted, EngineError, Freed};
 use crate::model::BackupId;
 
@@ -24,7 +25,7 @@ impl Arguments {
         if !context.yes() {
             // A damaged backup can be deleted as well; only what it is called is unknown then.
             let what = match engine.details(&id).await {
-                Ok(details) => format!(" ({})", plain(&details.backup_info.info.description)),
+                Ok(details) => format!(" ({})", plain(&details.info.description)),
                 Err(error) if error.kind() == crate::engine::Kind::Damaged => String::new(),
                 Err(error) => return Err(error.into()),
             };
@@ -32,13 +33,13 @@ impl Arguments {
             context.confirm(&question, answer).await?;
         }
         let deleted = context.run(async |run| engine.delete(&id, run).await).await?;
-        context.print(&deleted, text);
+        context.print::<body::Deleted, _>(&deleted, text);
         Ok(())
     }
 }
 
 fn text(deleted: &Deleted) -> String {
-    format!("{}\n{}", deleted.message, freed(&deleted.freed))
+    format!("{}\n{}", body::Deleted::message(deleted), freed(&deleted.freed))
 }
 
 /// What was freed, in words.

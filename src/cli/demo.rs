@@ -4,7 +4,6 @@ use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use clap::{Args, Parser};
-use sqlx::{Connection, PgConnection};
 
 use super::context::Context;
 use super::error::CliError;
@@ -59,7 +58,7 @@ impl Arguments {
     }
 
     async fn tell(&self, context: &Context, url: &str) -> Result<(), CliError> {
-        let mut plan = PgConnection::connect(url).await.context("cannot connect")?;
+        let mut plan = sample::connect(url).await.context("cannot connect")?;
         let size = PlanSize { prefixes: self.prefixes };
         let rows = sample::load(&mut plan, size).await.context("cannot load the sample plan")?;
         output::text(&format!(

@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{numbers, plain, size, table, time};
+use crate::api::body;
 use crate::engine::{BackupInfo, Details, EngineError};
 use crate::model::{BackupId, BackupKind, Source};
 
@@ -20,7 +21,7 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
         let details = context.engine().await?.details(&id).await?;
-        context.print(&details, text);
+        context.print::<body::Details, _>(&details, text);
         Ok(())
     }
 }
@@ -44,10 +45,10 @@ pub fn labels(info: &BackupInfo) -> Option<String> {
 }
 
 fn text(details: &Details) -> String {
-    let info = &details.backup_info.info;
+    let info = &details.info;
     let restored = info.last_restore.as_deref().map_or("never".into(), time);
     let mut files = table(&["File", "Size"]);
-    for file in &details.backup_info.files_info {
+    for file in &details.files {
         files.add_row([file.name.clone(), size(file.size)]);
     }
     numbers(&mut files, 1..=1);

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::export::to_standard_output;
 use super::output::{count, numbers, plain, table};
+use crate::api::body;
 use crate::engine::{CellChange, ChangeKind, DiffReport, Formulas, Point, RowChange, RowForm};
 use crate::model::{Profile, RowCounts};
 
@@ -67,7 +68,7 @@ impl Arguments {
             return Ok(());
         }
         let report = context.run(async |run| engine.diff(&from, &to, limit, run).await).await?;
-        context.print(&report, text);
+        context.print::<body::DiffReport, _>(&report, text);
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use sqlx::{Connection, PgConnection};
 
 use super::context::Context;
 use super::error::CliError;
@@ -62,7 +61,8 @@ impl Embedded {
         let server =
             PrivatePostgres::start(options).await.context("cannot start a private PostgreSQL")?;
         let url = server.create_plan_database("ipam").await.context("cannot make the database")?;
-        load_plan(&url, prefixes).await.context("cannot load the sample plan")?;
+        let size = PlanSize { prefixes };
+        sample::load_if_empty(&url, size).await.context("cannot load the sample plan")?;
         let root = folder.or(passing.as_ref().map(tempfile::TempDir::path));
         let store = root.expect("one of the two").join("store");
         std::fs::create_dir_all(&store).context("cannot make a folder for the store")?;
@@ -80,14 +80,4 @@ impl Embedded {
     pub async fn stop(self) -> Result<(), CliError> {
         Ok(self.server.stop().await.context("cannot stop the private PostgreSQL")?)
     }
-}
-
-async fn load_plan(url: &str, prefixes: u64) -> anyhow::Result<()> {
-    let mut plan = PgConnection::connect(url).await?;
-    let there = sqlx::query_scalar("SELECT EXISTS (SELECT FROM prefix)");
-    if !there.fetch_one(&mut plan).await? {
-        sample::load(&mut plan, PlanSize { prefixes }).await?;
-    }
-    plan.close().await?;
-    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::engine::{EngineError, Kind, Problem};
+use crate::api::body::Problem;
+use crate::engine::{EngineError, Kind};
 use crate::service::ServiceError;
 use crate::service::access::TokenError;
 
@@ -78,7 +79,7 @@ impl CliError {
             Kind::Damaged | Kind::MalformedArchive => 4,
             Kind::DatabaseUnreachable | Kind::NotPermitted => 5,
             Kind::Busy => 6,
-            Kind::Interrupted => 130,
+            Kind::Interrupted | Kind::Cancelled => 130,
         }
     }
 
@@ -86,8 +87,8 @@ impl CliError {
     pub fn problem(&self) -> Option<Problem> {
         match self {
             Self::DamageFound | Self::Unwell => None,
-            Self::Engine(error) => Some(error.problem()),
-            other => Some(other.kind().problem(other.words(": "))),
+            Self::Engine(error) => Some(error.into()),
+            other => Some(Problem::of(other.kind(), other.words(": "))),
         }
     }
 

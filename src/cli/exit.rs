@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::context::Context;
 use super::error::CliError;
 use super::output;
+use crate::api::body::Problem;
 use crate::engine::Kind;
 use crate::model::visible_lines;
 
@@ -21,7 +22,8 @@ pub fn explain(error: &clap::Error) -> ExitCode {
     let json = std::env::args_os().any(|argument| argument == OsStr::new("--json"));
     if error.use_stderr() && json {
         let words = error.render().to_string();
-        output::json(&Kind::MalformedRequest.problem(words.trim().trim_start_matches("error: ")));
+        let words = words.trim().trim_start_matches("error: ");
+        output::json(&Problem::of(Kind::MalformedRequest, words));
     }
     let styled = error.render();
     let (plain, ansi) = (styled.to_string(), styled.ansi().to_string());

@@ -4,12 +4,12 @@ use std::io::{ErrorKind, IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
 use super::context::Context;
 use super::error::CliError;
 use super::output::size;
 use super::output_file::OutputFile;
+use crate::api::body::Exported;
 use crate::engine::{Download, EngineError};
 use crate::model::{BackupId, visible_lines};
 
@@ -30,16 +30,6 @@ pub struct Arguments {
     dataset: Option<String>,
 }
 
-/// Where the export went.
-#[derive(Debug, Serialize)]
-struct Exported {
-    status: &'static str,
-    message: String,
-    backup_id: BackupId,
-    file: String,
-    size: u64,
-}
-
 impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
@@ -58,9 +48,8 @@ impl Arguments {
         };
         let Some((bytes, file)) = context.run(write).await? else { return Ok(()) };
         let file = file.display().to_string();
-        let message = format!("Backup {id} exported to {file} ({})", size(bytes));
-        let exported = Exported { status: "success", message, backup_id: id, file, size: bytes };
-        context.print(&exported, |exported| exported.message.clone());
+        let exported = Exported::new(id, file, bytes, &size(bytes));
+        context.print::<Exported, _>(&exported, |exported| exported.message.clone());
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let health = self.ask().await?;
-        context.print(&health, text);
+        context.print::<Value, _>(&health, text);
         if health["status"] == "failing" { Err(CliError::Unwell) } else { Ok(()) }
     }
 

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::diff::{cell, value};
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, plural, table, whole};
+use crate::api::body;
 use crate::engine::{History, RowVersion, VersionKind};
 
 /// Show the versions of one row in all backups, newest first
@@ -24,7 +25,7 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let history = context.engine().await?.history(&self.table, &self.key).await?;
-        context.print(&history, text);
+        context.print::<body::History, _>(&history, text);
         output::errors(&history.unreadable);
         Ok(())
     }

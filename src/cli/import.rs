@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{plain, size};
+use crate::api::body;
 use crate::engine::{EngineError, Imported, Run};
 
 /// Import a backup from an archive that `export` wrote
@@ -38,7 +39,7 @@ impl Arguments {
             engine.import_archive(open(source).await?, run).await
         };
         let imported = context.run(import).await?;
-        context.print(&imported, text);
+        context.print::<body::Imported, _>(&imported, text);
         Ok(())
     }
 }
@@ -52,7 +53,7 @@ fn text(imported: &Imported) -> String {
     let info = &imported.backup_info;
     let mut text = format!(
         "{}: {}\n{}\n{} of rows, {} added to the store",
-        imported.message,
+        body::Imported::message(imported),
         plain(&info.description),
         super::backup::datasets(info),
         size(info.size),

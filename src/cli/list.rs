@@ -7,6 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, size, table, time, whole};
+use crate::api::body;
 use crate::engine::{BackupInfo, BackupList, EngineError, Listed};
 use crate::model::{BackupKind, Source, Status};
 use crate::store::StoreError;
@@ -22,11 +23,11 @@ impl Arguments {
             Ok(engine) => engine.list().await?,
             Err(CliError::Engine(EngineError::Store(error @ StoreError::NoStore(_)))) => {
                 context.say(&format!("{error}; `ipam-rewind backup` makes it"));
-                BackupList::empty()
+                BackupList::default()
             }
             Err(error) => return Err(error),
         };
-        context.print(&list, text);
+        context.print::<body::BackupList, _>(&list, text);
         output::errors(&list.unreadable);
         Ok(())
     }
@@ -77,7 +78,7 @@ fn sources(list: &BackupList) -> String {
             *all.entry(of(it)).or_default() += 1;
             all
         });
-    let all = list.count;
+    let all = list.backups.len();
     sources.iter().map(|(source, of)| format!("\n{of} of {all} taken from {source}")).collect()
 }
 
@@ -87,6 +88,6 @@ fn lacking(list: &BackupList) -> String {
     for table in list.backups.iter().flat_map(|backup| &backup.info.missing_tables) {
         *lacks.entry(plain(&table.to_string())).or_default() += 1;
     }
-    let all = list.count;
+    let all = list.backups.len();
     lacks.iter().map(|(table, of)| format!("\nNot covered by {of} of {all}: {table}")).collect()
 }

@@ -8,6 +8,7 @@ use super::diff::rows;
 use super::error::CliError;
 use super::output::{self, count, numbers, plain, plural, table};
 use super::prompt::Answer;
+use crate::api::body;
 use crate::engine::{
     EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, ScopeValue,
     Selection,
@@ -66,7 +67,9 @@ impl Arguments {
             let look = async |run: &_| engine.preview(&id, &options, shown, run).await;
             let preview = context.run(look).await?;
             if self.dry_run {
-                context.print(&preview, |preview| text_of_preview(preview, !self.no_safety_backup));
+                context.print::<body::Preview, _>(&preview, |preview| {
+                    text_of_preview(preview, !self.no_safety_backup)
+                });
                 return Ok(());
             }
             // Whoever is asked is shown what about, whatever else is not to be said.
@@ -78,7 +81,7 @@ impl Arguments {
             context.confirm(&format!("\nRestore {id} into {target} now?"), answer).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
-        context.print(&restored, text);
+        context.print::<body::Restored, _>(&restored, text);
         Ok(())
     }
 
@@ -188,7 +191,7 @@ fn text(restored: &Restored) -> String {
     let notes = notes(&report.schema_drift) + &notes(&restored.notes);
     format!(
         "{} into {}\n{}{}\nVerified: {proven}.\n{undo}{notes}",
-        restored.message,
+        body::Restored::message(restored),
         plain(&report.target.to_string()),
         results(&report.datasets, head),
         others(

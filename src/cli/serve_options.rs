@@ -6,6 +6,7 @@ use anyhow::{bail, ensure};
 use clap::Args;
 
 use super::keep_rules::KeepRules;
+use crate::api::body;
 use crate::model::{Age, Policy};
 use crate::service::schedule::Timetable;
 use crate::service::upkeep::Plan;
@@ -65,7 +66,7 @@ impl PlanOptions {
     /// What is to be done.
     pub fn plan(&self) -> anyhow::Result<Plan> {
         let secret = std::env::var(WEBHOOK_SECRET).ok();
-        let target = |url: &String| Target::new(url, secret);
+        let target = |url: &String| Target::new(url, secret, body::notice);
         Ok(Plan {
             timetable: Timetable::new(&self.schedule, &self.time_zone)?,
             retention: self.retention()?,

@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{self, count, numbers, plural, size, table};
+use crate::api::body;
 use crate::engine::StoreStatistics;
 use crate::service::{Disk, DiskSpace, Statistics};
 
@@ -20,7 +21,7 @@ impl Arguments {
         // Only a service that has run for a while knows how fast the store grows.
         let disk = disk.map(|space| Disk { space, full_in_days: None });
         let statistics = Statistics { store: engine.stats().await?, disk };
-        context.print(&statistics, |statistics| text(&statistics.store));
+        context.print::<body::Statistics, _>(&statistics, |statistics| text(&statistics.store));
         output::errors(&statistics.store.unreadable);
         Ok(())
     }

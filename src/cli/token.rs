@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use super::context::Context;
 use super::error::CliError;
 use super::output::table;
 use super::state::StateOption;
+use crate::api::body::{TokenCreated, TokenList, TokenRevoked};
 use crate::model::Age;
 use crate::service::Role;
-use crate::service::access::{Token, Tokens};
+use crate::service::access::Tokens;
 
 /// Create, list and revoke access tokens for `serve`
 ///
@@ -52,48 +52,6 @@ enum Action {
     },
 }
 
-/// A token without its text and its hash.
-#[derive(Debug, Serialize)]
-struct Listed {
-    name: String,
-    role: Role,
-    created_at: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
-    expired: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Created {
-    status: &'static str,
-    token: String,
-    #[serde(flatten)]
-    listed: Listed,
-}
-
-#[derive(Debug, Serialize)]
-struct List {
-    status: &'static str,
-    tokens: Vec<Listed>,
-}
-
-#[derive(Debug, Serialize)]
-struct Revoked {
-    status: &'static str,
-    message: String,
-}
-
-impl Listed {
-    fn new(token: &Token, now: DateTime<Utc>) -> Self {
-        Self {
-            name: token.name.clone(),
-            role: token.role,
-            created_at: token.created_at,
-            expires_at: token.expires_at,
-            expired: token.is_expired(now),
-        }
-    }
-}
-
 impl Arguments {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<(), CliError> {
@@ -102,29 +60,25 @@ impl Arguments {
             Action::Create { name, role, expires, state } => {
                 let tokens = Tokens::made_in(&state.folder(context.store()))?;
                 let (token, secret) = tokens.create(&name, role, expires, now)?;
-                let listed = Listed::new(&token, now);
-                let token = secret.reveal().to_owned();
-                context.print(&Created { status: "success", token, listed }, |created| {
-                    created.token.clone()
-                });
+                let created = TokenCreated::new(&token, &secret, now);
+                context.print::<TokenCreated, _>(&created, |created| created.token.clone());
                 context.say("Keep it in a safe place: it cannot be shown again.");
             }
             Action::List { state } => {
                 let tokens = Tokens::in_folder(&state.folder(context.store())).all()?;
-                let tokens = tokens.iter().map(|token| Listed::new(token, now)).collect();
-                context.print(&List { status: "success", tokens }, text);
+                context.print::<TokenList, _>(&TokenList::new(&tokens, now), text);
             }
             Action::Revoke { name, state } => {
                 Tokens::in_folder(&state.folder(context.store())).revoke(&name)?;
-                let message = format!("Token {name} revoked");
-                context.print(&Revoked { status: "success", message }, |done| done.message.clone());
+                let revoked = TokenRevoked::new(&name);
+                context.print::<TokenRevoked, _>(&revoked, |done| done.message.clone());
             }
         }
         Ok(())
     }
 }
 
-fn text(list: &List) -> String {
+fn text(list: &TokenList) -> String {
     let mut tokens = table(&["Token", "Role", "Created (UTC)", "Expires (UTC)"]);
     let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     for token in &list.tokens {

@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::error::CliError;
 use super::output::{count, numbers, table};
+use crate::api::body;
 use crate::engine::{EngineError, VerifyReport};
 use crate::model::BackupId;
 
@@ -26,7 +27,7 @@ impl Arguments {
         let ids = ids.map_err(EngineError::from)?;
         let engine = context.engine().await?;
         let report = context.run(async |run| engine.verify(&ids, run).await).await?;
-        context.print(&report, text);
+        context.print::<body::VerifyReport, _>(&report, text);
         if report.is_intact() { Ok(()) } else { Err(CliError::DamageFound) }
     }
 }

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::{BackupInfo, Engine, EngineError};
 use crate::model::{BackupId, State, check_description, check_label};
 
@@ -12,29 +9,14 @@ use crate::model::{BackupId, State, check_description, check_label};
 const MAX_LABELS: usize = 64;
 
 /// What is to be changed; what is not given stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Annotation {
     /// What people will call the backup.
-    #[serde(default)]
     pub description: Option<String>,
     /// Whether every cleanup keeps it.
-    #[serde(default)]
     pub pinned: Option<bool>,
     /// Labels to be set, or with null to be taken away; the others stay.
-    #[serde(default)]
     pub labels: BTreeMap<String, Option<String>>,
-}
-
-/// The backup as it is called now.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Annotated {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
-    /// The metadata.
-    pub backup_info: BackupInfo,
 }
 
 impl Annotation {
@@ -61,7 +43,7 @@ impl Annotation {
 }
 
 impl Engine {
-    /// Changes what is said of a backup. Of one whose state is damaged nothing is known; then this begins
+    /// Changes what is said of a backup, and returns its metadata. Of one whose state is damaged nothing is known; then this begins
     /// anew, pinned unless told otherwise.
     ///
     /// # Errors
@@ -71,7 +53,7 @@ impl Engine {
         &self,
         id: &BackupId,
         annotation: &Annotation,
-    ) -> Result<Annotated, EngineError> {
+    ) -> Result<BackupInfo, EngineError> {
         let manifest = self.store.manifest(id).await?;
         let mut applied = annotation.apply(&mut State::default());
         if let Err(wrong) = applied {
@@ -88,11 +70,7 @@ impl Engine {
         });
         let state = state.await?;
         applied.map_err(EngineError::MalformedAnnotation)?;
-        Ok(Annotated {
-            status: "success",
-            message: format!("Backup {id} changed"),
-            backup_info: BackupInfo::new(&manifest, &state),
-        })
+        Ok(BackupInfo::new(&manifest, &state))
     }
 }
 
@@ -100,17 +78,18 @@ impl Engine {
 mod tests {
     use super::*;
 
-    fn apply(annotation: &str, state: &mut State) -> Result<(), String> {
-        let annotation: Annotation = serde_json::from_str(annotation).expect("an annotation");
-        annotation.apply(state)
+    fn labels<const N: usize>(labels: [(&str, Option<&str>); N]) -> Annotation {
+        let label = |(key, value): (&str, Option<&str>)| (key.to_owned(), value.map(str::to_owned));
+        Annotation { labels: labels.map(label).into(), ..Annotation::default() }
     }
 
     #[test]
     fn only_what_is_given_changes() {
         let mut state = State::default();
-        apply(r#"{"pinned": true, "labels": {"change": "CHG-1", "site": "fra"}}"#, &mut state)
-            .expect("sound");
-        apply(r#"{"labels": {"change": null, "site": "muc"}}"#, &mut state).expect("sound");
+        let given = labels([("change", Some("CHG-1")), ("site", Some("fra"))]);
+        let given = Annotation { pinned: Some(true), ..given };
+        given.apply(&mut state).expect("sound");
+        labels([("change", None), ("site", Some("muc"))]).apply(&mut state).expect("sound");
         assert!(state.pinned && state.description.is_none());
         assert_eq!(state.labels, BTreeMap::from([("site".to_owned(), "muc".to_owned())]));
     }
@@ -119,8 +98,8 @@ mod tests {
     fn there_is_an_end_to_labels() {
         let mut state = State::default();
         for number in 0..MAX_LABELS {
-            apply(&format!(r#"{{"labels": {{"k{number}": ""}}}}"#), &mut state).expect("sound");
+            labels([(&format!("k{number}"), Some(""))]).apply(&mut state).expect("sound");
         }
-        assert!(apply(r#"{"labels": {"one.more": ""}}"#, &mut state).is_err());
+        assert!(labels([("one.more", Some(""))]).apply(&mut state).is_err());
     }
 }

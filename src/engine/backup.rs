@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::live::{named_if_blocked, rows};
 use super::sink::IntoStore;
@@ -12,7 +12,7 @@ use super::snapshot::{Labelled, Snapshot};
 use super::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
     BackupId, BackupKind, Manifest, MissingTable, Profile, Schema, State, check_author,
-    check_description, timestamp,
+    check_description,
 };
 use crate::postgres::Session;
 use crate::store::{Held, Lock, Mode, StoreError, Writer, Written};
@@ -42,19 +42,15 @@ impl BackupRequest {
     }
 }
 
-/// The documented answer.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// A new backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackupCreated {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
-    /// The new backup's id.
+    /// Its id.
     pub backup_id: BackupId,
     /// Its metadata.
     pub backup_info: BackupInfo,
-    /// When this was answered.
-    pub timestamp: String,
+    /// When it was done.
+    pub at: DateTime<Utc>,
 }
 
 impl Engine {
@@ -81,11 +77,9 @@ impl Engine {
         held.release().await;
         run.begin(Phase::Done, None);
         Ok(BackupCreated {
-            status: "success",
-            message: format!("Backup {} created", manifest.backup_id),
             backup_id: manifest.backup_id.clone(),
             backup_info: BackupInfo::new(&manifest, &State::default()),
-            timestamp: timestamp(self.now()),
+            at: self.now(),
         })
     }
 

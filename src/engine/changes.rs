@@ -3,9 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::diff::{Pair, collect};
 use super::snapshot::Snapshot;
 use super::{Engine, EngineError};
@@ -16,16 +13,13 @@ use crate::threads::locked;
 pub type Counts = PerDataset<RowCounts>;
 
 /// What a backup changed.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Changes {
-    /// Always `success`.
-    pub status: &'static str,
     /// The backup.
     pub backup_id: BackupId,
     /// The backup before it; the oldest has none, and all of its rows count as added.
     pub before: Option<BackupId>,
     /// By dataset.
-    #[schema(value_type = BTreeMap<String, RowCounts>)]
     pub datasets: Counts,
 }
 
@@ -84,7 +78,7 @@ impl Engine {
             None => all_added(&new),
             Some(before) => self.counted(&self.store.manifest(before).await?, &new).await?,
         };
-        Ok(Changes { status: "success", backup_id: id.clone(), before, datasets })
+        Ok(Changes { backup_id: id.clone(), before, datasets })
     }
 
     async fn counted(&self, old: &Manifest, new: &Manifest) -> Result<Counts, EngineError> {

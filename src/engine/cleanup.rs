@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{
@@ -15,7 +14,7 @@ use crate::store::{Lock, Mode, StoreError, Swept};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a sweep freed.
-#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Freed {
     /// Bytes that the store has shrunk by.
     pub bytes: u64,
@@ -24,17 +23,15 @@ pub struct Freed {
     /// Packs that went.
     pub packs: u64,
     /// Why not everything that could go went, if so.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// The documented answer to a deletion.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// What a deletion did, or would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deleted {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
+    /// The backup.
+    pub backup_id: BackupId,
     /// Whether it was only a preview.
     pub dry_run: bool,
     /// What the deletion freed; in a preview, about what it would free.
@@ -42,7 +39,7 @@ pub struct Deleted {
 }
 
 /// What a cleanup decided about one backup.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judged {
     /// The backup.
     pub backup_id: BackupId,
@@ -55,12 +52,8 @@ pub struct Judged {
 }
 
 /// What a cleanup did, or would do.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CleanupReport {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
     /// Whether it was only a preview.
     pub dry_run: bool,
     /// Backups that go, newest first.
@@ -84,8 +77,7 @@ impl Engine {
         self.store.unlink(id).await?;
         let freed = self.sweep(&what, run).await?;
         alone.release().await;
-        let message = format!("Backup {id} deleted");
-        Ok(Deleted { status: "success", message, dry_run: false, freed })
+        Ok(Deleted { backup_id: id.clone(), dry_run: false, freed })
     }
 
     /// What deleting this backup would free, found out without deleting anything.
@@ -96,9 +88,8 @@ impl Engine {
         self.store.manifest(id).await?;
         let (manifests, _) = self.store.manifests(|manifest| manifest).await?;
         let bytes = self.store.exclusive_sizes(&manifests).await?.remove(id).unwrap_or(0);
-        let message = format!("Backup {id} would be deleted");
         let freed = Freed { bytes, ..Freed::default() };
-        Ok(Deleted { status: "success", message, dry_run: true, freed })
+        Ok(Deleted { backup_id: id.clone(), dry_run: true, freed })
     }
 
     /// Keeps what the policy keeps and deletes the others.
@@ -115,7 +106,7 @@ impl Engine {
         if dry_run {
             let (kept, deleted) = self.judge(policy).await?;
             let freed = self.would_free(&kept).await?;
-            return Ok(report(kept, deleted, freed, true));
+            return Ok(CleanupReport { dry_run, deleted, kept, freed });
         }
         let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, "cleanup", Duration::ZERO);
         let alone = alone.await?;
@@ -136,7 +127,7 @@ impl Engine {
         kept.sort_by_key(|judged| judged.place);
         let freed = self.sweep("cleanup", run).await?;
         alone.release().await;
-        Ok(report(kept, deleted, freed, false))
+        Ok(CleanupReport { dry_run, deleted, kept, freed })
     }
 
     /// Whether a cleanup by this policy would delete anything.
@@ -261,10 +252,4 @@ fn refuse_to_leave_none(policy: &Policy, decisions: &[Decision]) -> Result<(), E
         return Ok(());
     }
     Err(EngineError::NothingLeft(decisions.len()))
-}
-
-fn report(kept: Vec<Judged>, deleted: Vec<Judged>, freed: Freed, dry_run: bool) -> CleanupReport {
-    let verb = if dry_run { "would go" } else { "deleted" };
-    let message = format!("Backups: {} {verb}, {} kept", deleted.len(), kept.len());
-    CleanupReport { status: "success", message, dry_run, deleted, kept, freed }
 }

@@ -116,11 +116,17 @@ impl Piece {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Hash;
+    use crate::model::ChunkId;
 
     fn part(name: &str) -> PartManifest {
-        let (dataset, table) = ("vpcs".into(), "vpc".into());
-        PartManifest { name: name.into(), dataset, table, root: Hash([0; 32]), rows: 0, bytes: 0 }
+        PartManifest {
+            name: name.into(),
+            dataset: "vpcs".into(),
+            table: "vpc".into(),
+            root: ChunkId([0; 32]),
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     #[test]

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError};
 use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
-    SnapshotInfo, State, Status, Verification, timestamp,
+    SnapshotInfo, State, Status, Verification,
 };
 
 /// The metadata of a backup; every key is always there.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackupInfo {
     /// The id.
     pub backup_id: BackupId,
@@ -36,10 +35,8 @@ pub struct BackupInfo {
     /// When it was last restored.
     pub last_restore: Option<String>,
     /// The names of its dataset files.
-    #[schema(value_type = BTreeMap<String, String>)]
     pub files: PerDataset<String>,
     /// Rows, bytes and root hash of each dataset.
-    #[schema(value_type = BTreeMap<String, DatasetSummary>)]
     pub datasets: PerDataset<DatasetSummary>,
     /// Bytes of the rows of all datasets.
     pub size: u64,
@@ -58,41 +55,25 @@ pub struct BackupInfo {
 }
 
 /// A backup in the list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Listed {
     /// The metadata.
-    #[serde(flatten)]
     pub info: BackupInfo,
-    /// Its folder within the store.
-    pub backup_path: String,
     /// Full days since it was made.
     pub age_days: i64,
 }
 
-/// The documented list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// All backups.
+#[derive(Debug, Clone, Default)]
 pub struct BackupList {
-    /// Always `success`.
-    pub status: &'static str,
     /// Newest first.
     pub backups: Vec<Listed>,
-    /// How many.
-    pub count: usize,
     /// Backups whose manifest cannot be read, with the reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }
 
-impl BackupList {
-    /// The list of a store that is not there yet.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { status: "success", backups: Vec::new(), count: 0, unreadable: Vec::new() }
-    }
-}
-
 /// One dataset file in the details.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct FileInfo {
     /// Its name.
     pub name: String,
@@ -102,25 +83,13 @@ pub struct FileInfo {
     pub modified: String,
 }
 
-/// The metadata with what the details add.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct DetailedInfo {
+/// Everything about one backup.
+#[derive(Debug, Clone)]
+pub struct Details {
     /// The metadata.
-    #[serde(flatten)]
     pub info: BackupInfo,
     /// The dataset files.
-    pub files_info: Vec<FileInfo>,
-}
-
-/// The documented details.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Details {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The metadata and the files.
-    pub backup_info: DetailedInfo,
-    /// Bytes of the rows of all files.
-    pub total_size: u64,
+    pub files: Vec<FileInfo>,
     /// Full days since it was made.
     pub age_days: i64,
 }
@@ -161,7 +130,7 @@ impl BackupInfo {
         self.datasets.values().map(|dataset| dataset.rows).sum()
     }
 
-    fn files_info(&self) -> Vec<FileInfo> {
+    fn files(&self) -> Vec<FileInfo> {
         let info = |(dataset, name): (&Dataset, &String)| FileInfo {
             name: name.clone(),
             size: self.datasets.get(dataset).map_or(0, |summary| summary.bytes),
@@ -186,7 +155,6 @@ impl Engine {
             match self.described(&id).await {
                 Ok((manifest, state)) => backups.push(Listed {
                     info: BackupInfo::new(&manifest, &state),
-                    backup_path: id.to_string(),
                     age_days: age_days(&manifest, self.now()),
                 }),
                 // Deleted since it was listed.
@@ -197,8 +165,7 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        let count = backups.len();
-        Ok(BackupList { status: "success", backups, count, unreadable })
+        Ok(BackupList { backups, unreadable })
     }
 
     /// Everything about one backup.
@@ -208,21 +175,11 @@ impl Engine {
     pub async fn details(&self, id: &BackupId) -> Result<Details, EngineError> {
         let (manifest, state) = self.described(id).await?;
         let info = BackupInfo::new(&manifest, &state);
-        let files_info = info.files_info();
-        Ok(Details {
-            status: "success",
-            total_size: info.size,
-            age_days: age_days(&manifest, self.now()),
-            backup_info: DetailedInfo { info, files_info },
-        })
+        let age_days = age_days(&manifest, self.now());
+        Ok(Details { files: info.files(), info, age_days })
     }
 
     pub(super) async fn described(&self, id: &BackupId) -> Result<(Manifest, State), EngineError> {
         Ok((self.store.manifest(id).await?, self.store.state(id).await?))
-    }
-
-    /// This moment in the documented form.
-    pub(super) fn timestamp(&self) -> String {
-        timestamp(self.now())
     }
 }

@@ -6,8 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::compare::{Piece, pieces};
 use super::rows::Collected;
@@ -19,7 +18,8 @@ use crate::threads;
 use crate::tree::Layout;
 
 /// One end of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Point {
     /// A backup.
     Backup(BackupId),
@@ -45,23 +45,18 @@ impl fmt::Display for Point {
 }
 
 /// What differs.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DiffReport {
-    /// Always `success`.
-    pub status: &'static str,
     /// The first point.
-    pub from: String,
+    pub from: Point,
     /// The second point.
-    pub to: String,
+    pub to: Point,
     /// Whether nothing differs, and nothing is left out.
     pub identical: bool,
     /// Tables and columns that only one of the two has, or whose type differs, which are not compared; one
     /// sentence each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
     pub left_out: Vec<String>,
     /// How many rows differ, by dataset.
-    #[schema(value_type = BTreeMap<String, RowCounts>)]
     pub datasets: Counts,
     /// The rows that differ, by part and key.
     pub changes: Vec<RowChange>,
@@ -96,9 +91,8 @@ impl Engine {
         let found = collect(old, new, limit).await?;
         run.begin(Phase::Done, None);
         Ok(DiffReport {
-            status: "success",
-            from: from.to_string(),
-            to: to.to_string(),
+            from: from.clone(),
+            to: to.clone(),
             identical: left_out.is_empty() && found.datasets.values().all(RowCounts::is_zero),
             left_out,
             datasets: found.datasets,

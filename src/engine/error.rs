@@ -1,9 +1,6 @@
 //! Why a use case did not do what it was asked, and what a face is to say of it.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::model::{BackupId, MalformedId, MissingTable, Profile, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
@@ -164,7 +161,8 @@ pub enum EngineError {
 }
 
 /// What kind of failure it is: decides exit code and status code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Anything else.
     Failed,
@@ -192,79 +190,50 @@ pub enum Kind {
     Busy,
     /// Ended by its owner.
     Interrupted,
-}
-
-/// An error as RFC 9457 has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Problem {
-    /// Always `about:blank`: `code` tells problems apart.
-    pub r#type: Cow<'static, str>,
-    /// The kind in words.
-    pub title: Cow<'static, str>,
-    /// The HTTP status code.
-    pub status: u16,
-    /// What happened, for people.
-    pub detail: String,
-    /// The kind, stable, for programs.
-    pub code: Cow<'static, str>,
-    /// What is damaged or does not fit, a sentence each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub problems: Vec<String>,
-    /// What one may do about it, where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub hint: Option<Cow<'static, str>>,
-}
-
-impl Problem {
-    /// A problem of this kind.
-    #[must_use]
-    pub fn new(
-        status: u16,
-        code: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            r#type: "about:blank".into(),
-            title: title.into(),
-            status,
-            detail: detail.into(),
-            code: code.into(),
-            problems: Vec::new(),
-            hint: None,
-        }
-    }
+    /// Ended by somebody who may end what others asked for.
+    Cancelled,
 }
 
 impl Kind {
-    /// A problem of this kind.
+    /// Returns its stable name, for programs.
     #[must_use]
-    pub fn problem(self, detail: impl Into<String>) -> Problem {
-        let (code, title, status) = self.described();
-        Problem::new(status, code, title, detail)
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::MalformedRequest => "malformed_request",
+            Self::NoSuchBackup => "no_such_backup",
+            Self::Damaged => "damaged",
+            Self::MalformedArchive => "malformed_archive",
+            Self::SchemaMismatch => "schema_mismatch",
+            Self::DatabaseUnreachable => "database_unreachable",
+            Self::NotPermitted => "not_permitted",
+            Self::InTheWay => "in_the_way",
+            Self::OtherDatabase => "other_database",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Busy => "busy",
+            Self::Interrupted => "interrupted",
+            Self::Cancelled => "cancelled",
+        }
     }
 
-    /// Its stable name, its words and its status code.
-    fn described(self) -> (&'static str, &'static str, u16) {
+    /// Whether it concerns the caller alone: the service and the database work as they should.
+    #[must_use]
+    pub fn concerns_the_caller_alone(self) -> bool {
         match self {
-            Self::Failed => ("failed", "It failed", 500),
-            Self::MalformedRequest => ("malformed_request", "The request is malformed", 400),
-            Self::NoSuchBackup => ("no_such_backup", "No such backup", 404),
-            Self::Damaged => ("damaged", "The backup is damaged", 422),
-            Self::MalformedArchive => ("malformed_archive", "The archive cannot be imported", 422),
-            Self::SchemaMismatch => ("schema_mismatch", "The tables do not fit", 422),
-            Self::DatabaseUnreachable => {
-                ("database_unreachable", "The database is out of reach", 503)
-            }
-            Self::NotPermitted => ("not_permitted", "The database does not permit it", 503),
-            Self::InTheWay => ("in_the_way", "The database holds what stands in the way", 409),
-            Self::OtherDatabase => ("other_database", "The backup is of another database", 409),
-            Self::OutcomeUnknown => {
-                ("outcome_unknown", "It is not known whether it took effect", 500)
-            }
-            Self::Busy => ("busy", "Another run is under way", 409),
-            Self::Interrupted => ("interrupted", "Interrupted", 503),
+            Self::MalformedRequest
+            | Self::NoSuchBackup
+            | Self::Damaged
+            | Self::MalformedArchive
+            | Self::SchemaMismatch
+            | Self::InTheWay
+            | Self::OtherDatabase
+            | Self::Busy
+            | Self::Cancelled => true,
+            Self::Failed
+            | Self::DatabaseUnreachable
+            | Self::NotPermitted
+            | Self::OutcomeUnknown
+            | Self::Interrupted => false,
         }
     }
 }
@@ -331,12 +300,12 @@ impl EngineError {
         let mut words = vec![self.to_string()];
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
-            let answer = error.downcast_ref::<sqlx::Error>();
-            let text = answer.map_or_else(|| error.to_string(), server_words);
+            let answer = server_words(error);
+            // What an answer of the server comes from are the same words again.
+            source = if answer.is_some() { None } else { error.source() };
+            let text = answer.unwrap_or_else(|| error.to_string());
             let said = words.iter().any(|said| said.contains(&text));
             words.extend((!said).then_some(text));
-            // What an answer of the server comes from are the same words again.
-            source = answer.map_or_else(|| error.source(), |_| None);
         }
         words
     }
@@ -393,19 +362,17 @@ impl EngineError {
         })
     }
 
-    /// The error as a problem document.
+    /// Returns what is damaged or does not fit, a sentence each.
     #[must_use]
-    pub fn problem(&self) -> Problem {
-        let problems = match self {
+    pub fn problems(&self) -> Vec<String> {
+        match self {
             Self::Damaged { damage, .. } => damage.clone(),
             Self::Misfit { differences, .. } => differences.clone(),
             Self::TablesMissing { missing, .. } => {
                 missing.iter().map(ToString::to_string).collect()
             }
             _ => Vec::new(),
-        };
-        let hint = self.hint().map(Cow::from);
-        Problem { problems, hint, ..self.kind().problem(self.chain().join(": ")) }
+        }
     }
 
     /// The same, with the name of the column of this table in which it is.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::row_finder::RowFinder;
 use super::rows::{cells_between, is_touch};
@@ -14,10 +13,8 @@ use crate::threads;
 use crate::tree::{Key, Layout, Row};
 
 /// One row through all backups.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct History {
-    /// Always `success`.
-    pub status: &'static str,
     /// The row's table.
     pub table: String,
     /// The row's key, as it was asked for.
@@ -27,12 +24,11 @@ pub struct History {
     /// What became of the row, newest first; empty if no backup has it.
     pub versions: Vec<RowVersion>,
     /// Backups that were not looked at since their manifest cannot be read, with the reason.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }
 
 /// A run of backups in which the row stayed the same, or stayed away.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RowVersion {
     /// What happened to the row between the backup before and the first of these.
     pub kind: VersionKind,
@@ -52,7 +48,7 @@ pub struct RowVersion {
 }
 
 /// What happened to a row between two backups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionKind {
     /// Nothing that is known: the oldest backup has it already.
@@ -66,7 +62,7 @@ pub enum VersionKind {
 }
 
 /// A backup as a point in time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Moment {
     /// The backup.
     pub backup_id: BackupId,
@@ -110,7 +106,7 @@ impl Engine {
         let work = move || follow(&reader, &snapshots, &sought);
         let versions = threads::spawn(work).await.expect("following a row does not panic")?;
         let (table, key) = (table.to_owned(), key.to_owned());
-        Ok(History { status: "success", table, key, backups, versions, unreadable })
+        Ok(History { table, key, backups, versions, unreadable })
     }
 
     /// All backups, oldest first, and what is wrong with those that cannot be read. Those with the same table share what describes it.

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use annotate::{Annotated, Annotation};
+pub use annotate::Annotation;
 pub use archive::{Imported, check_archive_metadata, tar_name};
 pub use backup::{BackupCreated, BackupRequest};
 pub use changed_rows::{Formulas, RowForm};
@@ -51,7 +51,7 @@ pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
 pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use diff::{DiffReport, Point};
 pub use download::Download;
-pub use error::{EngineError, Kind, Problem};
+pub use error::{EngineError, Kind};
 pub use history::{History, Moment, RowVersion, VersionKind};
 pub use preview::Preview;
 pub use records::OtherRows;

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::compare::{changes, differing};
 use super::diff::collect;
@@ -21,16 +20,13 @@ use crate::threads;
 use crate::tree::{Key, Layout, Range};
 
 /// What a restore would do. Counts are what it would do to the live rows.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Preview {
-    /// Always `success`.
-    pub status: &'static str,
     /// The backup.
     pub backup_id: BackupId,
     /// Whether only a part was asked for; of the rest this says nothing.
     pub partial: bool,
     /// What would be done, by dataset.
-    #[schema(value_type = BTreeMap<String, RestoreResults>)]
     pub datasets: PerDataset<RestoreResults>,
     /// Of the rows to be updated, those of which only the time of the last touch would change.
     pub touched: u64,
@@ -49,11 +45,8 @@ pub struct Preview {
     /// Why the target is another database than the source; then a restore must be told that it may.
     pub other_database: Option<String>,
     /// What would not follow the rows by itself, and what cannot be told, a sentence each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Columns that were added or altered since the backup, and what becomes of them; one sentence each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
     pub schema_drift: Vec<String>,
 }
 
@@ -158,7 +151,6 @@ impl Engine {
         session.rollback().await?;
         run.begin(Phase::Done, None);
         Ok(Preview {
-            status: "success",
             backup_id: id,
             partial: !options.selection.is_all(),
             datasets: RestoreResults::over(&unchanged, &found.datasets),

@@ -2,9 +2,8 @@
 //! them back.
 
 use memchr::memchr;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use utoipa::ToSchema;
 
 use super::sort::{Sorter, drain};
 use super::{Engine, EngineError};
@@ -20,7 +19,7 @@ use crate::tree::{BuildError, Cursor, Layout, TreeBuilder, fields};
 const BLOCK: usize = 128 << 10;
 
 /// What a restore does to rows of a table that is not backed up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherRows {
     /// The table.
     pub table: String,

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::fit::Fit;
 use super::live::named_if_blocked;
@@ -61,12 +61,10 @@ impl Default for RestoreOptions {
     }
 }
 
-/// What a restore did, for the documented answer.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// What a restore did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// By dataset.
-    #[serde(flatten)]
-    #[schema(value_type = BTreeMap<String, RestoreResults>)]
     pub datasets: PerDataset<RestoreResults>,
     /// What was done to rows of tables that are not backed up.
     pub other_rows: Vec<OtherRows>,
@@ -80,26 +78,19 @@ pub struct Report {
     /// The database whose rows were replaced.
     pub target: Source,
     /// Columns that were added or altered since the backup, and what became of them; one sentence each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
     pub schema_drift: Vec<String>,
 }
 
-/// The documented answer.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// A restore that was done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Restored {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
     /// The backup that was restored.
     pub backup_id: BackupId,
     /// What was done.
     pub restore_results: Report,
-    /// When this was answered.
-    pub timestamp: String,
+    /// When it was done.
+    pub at: DateTime<Utc>,
     /// What did not work although the restore did, and what does not follow the rows by itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
@@ -151,14 +142,7 @@ impl Engine {
         notes.extend(locks.note.clone());
         locks.release().await;
         run.begin(Phase::Done, None);
-        Ok(Restored {
-            status: "success",
-            message: format!("Backup {id} restored"),
-            backup_id: id.clone(),
-            restore_results: report,
-            timestamp: self.timestamp(),
-            notes,
-        })
+        Ok(Restored { backup_id: id.clone(), restore_results: report, at: self.now(), notes })
     }
 
     /// The transaction: lock, keep, compare, apply, prove, commit.

@@ -1,7 +1,6 @@
 //! What a restore does to the live rows, in numbers.
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Counts;
 use super::snapshot::Snapshot;
@@ -9,7 +8,7 @@ use crate::model::{Dataset, PerDataset, Profile, RowCounts};
 use crate::postgres::Staged;
 
 /// What was done to the live rows of a dataset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreResults {
     /// Rows that were missing.
     pub inserted: u64,

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Counts;
 use crate::model::{Dataset, Part, Profile, RowCounts, Table};
 use crate::tree::{Change, ChunkSource, Diff, Layout, Row, fields, unescape};
 
 /// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is only in the second snapshot.
@@ -22,7 +21,7 @@ pub enum ChangeKind {
 }
 
 /// A row that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowChange {
     /// Its dataset.
     pub dataset: Dataset,
@@ -37,7 +36,7 @@ pub struct RowChange {
 }
 
 /// A cell that differs. A value is the text that PostgreSQL writes for it; null is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellChange {
     /// The column.
     pub column: String,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::capture::Sinks;
-use crate::model::{ChunkId, Hash, Manifest, Part, Schema};
+use crate::model::{ChunkId, Manifest, Part, Schema};
 use crate::store::{Reader, StoreError, Writer};
 use crate::tree::{ChunkPosition, ChunkSink, ChunkSource, chunk_at};
 
 /// Into a store, each new chunk against the one that stood in its place in an earlier backup.
 pub struct IntoStore {
     writer: Writer,
-    earlier: Option<(Reader, BTreeMap<String, Hash>)>,
+    earlier: Option<(Reader, BTreeMap<String, ChunkId>)>,
 }
 
 impl IntoStore {

@@ -1,18 +1,14 @@
 //! The store in numbers.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{Engine, EngineError};
 use crate::model::BackupId;
 
 /// The store in numbers.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct StoreStatistics {
-    /// Always `success`.
-    pub status: &'static str,
     /// Where the store is.
-    #[serde(skip)]
     pub place: String,
     /// Backups.
     pub backups: usize,
@@ -36,12 +32,11 @@ pub struct StoreStatistics {
     pub costs: Vec<BackupCost>,
     /// Backups that are not counted since their manifest cannot be read, with the reason. What others
     /// share with them seems to be needed by the others alone.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }
 
 /// What one backup costs.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct BackupCost {
     /// The backup.
     pub backup_id: BackupId,
@@ -77,7 +72,6 @@ impl Engine {
         let costs: Vec<_> = manifests.iter().map(cost).collect();
         let logical_bytes = costs.iter().map(|cost| cost.size).sum();
         Ok(StoreStatistics {
-            status: "success",
             place: self.store.place().to_owned(),
             backups: costs.len(),
             logical_bytes,

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, Verification, rfc3339};
@@ -22,24 +21,20 @@ const HEALING: &str = "put lost files back, or `backup`: it repairs the chunks t
 const HARMLESS: &str = "findings that affect no backup cost no row; `cleanup` repairs them";
 
 /// What a verification found.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VerifyReport {
-    /// `success` if no backup is affected, else `damaged`.
-    pub status: &'static str,
     /// Each backup that was verified.
     pub backups: Vec<VerifiedBackup>,
     /// What is wrong in the store but affects no backup. The next cleanup repairs it.
     pub elsewhere: Vec<String>,
     /// Backups that were deleted while this ran.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<BackupId>,
     /// What to do about what was found.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 /// What a verification found of one backup.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VerifiedBackup {
     /// The backup.
     pub backup_id: BackupId,
@@ -59,9 +54,8 @@ impl VerifyReport {
     }
 
     fn new(backups: Vec<VerifiedBackup>, elsewhere: Vec<String>, deleted: Vec<BackupId>) -> Self {
-        let mut report = Self { status: "success", backups, elsewhere, deleted, notes: Vec::new() };
+        let mut report = Self { backups, elsewhere, deleted, notes: Vec::new() };
         if !report.is_intact() {
-            report.status = "damaged";
             report.notes.push(HEALING.into());
         }
         if !report.elsewhere.is_empty() {

@@ -210,6 +210,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ChunkId;
 
     /// A manifest that this program wrote.
     fn sound() -> Manifest {
@@ -233,7 +234,7 @@ mod tests {
             ("a part of another name", |m| m.parts[0].name = "prefixes".into()),
             ("a part of another dataset", |m| m.parts[0].dataset = "vpcs".into()),
             ("a part of another table", |m| m.parts[0].table = "vpc".into()),
-            ("a part with another root", |m| m.parts[0].root = Hash::of(b"another")),
+            ("a part with another root", |m| m.parts[0].root = ChunkId::of(b"another")),
             ("two roots exchanged", |m| {
                 let root = m.parts[2].root;
                 m.parts[2].root = std::mem::replace(&mut m.parts[3].root, root);

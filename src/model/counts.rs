@@ -3,11 +3,10 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 /// How many rows differ between two snapshots.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowCounts {
     /// Rows only in the second snapshot.
     pub added: u64,

@@ -5,14 +5,12 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 const FORMAT: &str = "%Y%m%d_%H%M%S";
 
 /// `YYYYMMDD_HHMMSS` in UTC. Only a well-formed id can be held, so it may become part of a path.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, pattern = r"^\d{8}_\d{6}$", example = "20250920_143022")]
 pub struct BackupId(String);
 
 /// The text is not a date and time of the form `YYYYMMDD_HHMMSS`.

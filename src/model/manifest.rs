@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{BackupId, ChunkId, Claimed, Dataset, Hash, PerDataset, Profile, Schema, Table};
 
@@ -67,7 +66,7 @@ impl From<StoreFacts> for Parameters {
 }
 
 /// Why a backup was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupKind {
     /// Somebody, or a schedule, asked for it.
@@ -210,7 +209,7 @@ pub struct RemovedRows {
 }
 
 /// A dataset in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSummary {
     /// Rows.
     pub rows: u64,
@@ -230,7 +229,7 @@ pub struct PartManifest {
     /// The table that it was read from.
     pub table: String,
     /// The root node's chunk.
-    pub root: Hash,
+    pub root: ChunkId,
     /// Rows.
     pub rows: u64,
     /// Bytes of these rows as COPY text, line ends included.
@@ -238,7 +237,7 @@ pub struct PartManifest {
 }
 
 /// What identifies a snapshot of a database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotInfo {
     /// The database's name.
     pub database: String,
@@ -248,11 +247,9 @@ pub struct SnapshotInfo {
     pub system_identifier: Option<String>,
     /// The server's host and port as connected, `[local]` for a socket. Older backups do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub server: Option<String>,
     /// The database's oid in its cluster. Older backups do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub database_oid: Option<u32>,
     /// `pg_current_snapshot()`.
     pub visible: String,
@@ -300,7 +297,7 @@ pub struct State {
 }
 
 /// How a verification ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// When it ended, RFC 3339.
     pub verified_at: String,
@@ -309,7 +306,7 @@ pub struct Verification {
 }
 
 /// Whether a backup can be trusted, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Made whole, and no damage found since.

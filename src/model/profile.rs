@@ -9,14 +9,12 @@ use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::{BackupId, ChunkId, Hash};
+use super::{BackupId, ChunkId};
 
 /// The name of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-#[schema(value_type = String, pattern = "^[a-z][a-z0-9_]*$", example = "vrfs")]
 pub struct Dataset(Arc<str>);
 
 impl Dataset {
@@ -278,7 +276,7 @@ impl Profile {
     /// What manifests name it by: the hash of its bytes.
     #[must_use]
     pub fn id(&self) -> ChunkId {
-        Hash::of(&self.bytes())
+        ChunkId::of(&self.bytes())
     }
 
     /// The names of the datasets of every backup, in their order.

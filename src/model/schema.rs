@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{Hash, Profile};
 
@@ -22,7 +21,7 @@ pub struct Schema {
 pub const NOT_THERE: &str = "not there";
 
 /// A table that belongs to a backup, but is not in this one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingTable {
     /// Its name.
     pub table: String,

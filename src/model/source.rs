@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
 
 use super::SnapshotInfo;
 
 /// A database, as far as its server tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The database's name.
     pub database: String,

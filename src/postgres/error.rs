@@ -202,16 +202,17 @@ fn copied_cell(error: &sqlx::Error) -> Option<(u64, Option<String>)> {
     Some((digits.parse().ok()?, column))
 }
 
-/// The server's own words, with its detail and its hint.
+/// Returns the server's own words, with its detail and its hint, if the error is one of a statement.
 #[must_use]
-pub fn server_words(error: &sqlx::Error) -> String {
+pub fn server_words(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let error = error.downcast_ref::<sqlx::Error>()?;
     let Some(answer) = error.as_database_error() else {
-        return error.to_string();
+        return Some(error.to_string());
     };
     let answer = answer.downcast_ref::<PgDatabaseError>();
     // The function of a CHECK that raised it.
     let function = answer.r#where().filter(|_| answer.code() == "P0001");
     let function = function.and_then(|lines| lines.lines().next());
     let parts = [Some(answer.message()), answer.detail(), function, answer.hint()];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
 }

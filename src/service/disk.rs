@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::engine::StoreStatistics;
 use crate::store::Store;
 
 /// A disk in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct DiskSpace {
     /// Bytes in all.
     pub total_bytes: u64,
@@ -18,20 +17,18 @@ pub struct DiskSpace {
 }
 
 /// The disk that the store is on.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Disk {
     /// Its size, and what is left of it.
-    #[serde(flatten)]
     pub space: DiskSpace,
     /// When it will be full if the store goes on growing as it did; none where that cannot be told.
     pub full_in_days: Option<u64>,
 }
 
 /// The store and its disk in numbers.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Statistics {
     /// The store.
-    #[serde(flatten)]
     pub store: StoreStatistics,
     /// The disk that the store is on; none where the store is no folder.
     pub disk: Option<Disk>,

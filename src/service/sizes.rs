@@ -8,7 +8,6 @@ use std::sync::Mutex;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::files;
 use crate::threads::locked;
@@ -27,7 +26,7 @@ const FEWEST_POINTS: usize = 5;
 const FARTHEST_DAYS: f64 = 3650.0;
 
 /// The store's size at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// The moment.
     pub at: DateTime<Utc>,

@@ -124,8 +124,8 @@ mod tests {
                 raw.extend_from_slice(&base);
             }
             let (raw, base) = (raw.repeat(repeats), base.repeat(repeats));
-            let id = Hash::of(&raw);
-            let with = Base { id: Hash::of(&base), bytes: &base, depth: 0 };
+            let id = ChunkId::of(&raw);
+            let with = Base { id: ChunkId::of(&base), bytes: &base, depth: 0 };
             let encoded = Encoder::default().encode(id, &raw, Some(with)).expect("small");
             let bytes = frame(&encoded);
             let (parsed, length) = Frame::parse(&bytes).expect("whole");
@@ -144,7 +144,7 @@ mod tests {
         #[test]
         fn a_flipped_bit_in_a_frame_is_found(at in 0_usize..200, bit in 0_u8..8) {
             let raw = b"a line of text\n".repeat(40);
-            let encoded = Encoder::default().encode(Hash::of(&raw), &raw, None).expect("small");
+            let encoded = Encoder::default().encode(ChunkId::of(&raw), &raw, None).expect("small");
             let mut bytes = frame(&encoded);
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_payload_that_is_not_one_zstd_frame_is_refused() {
         let raw = b"a line of text\n".repeat(40);
-        let encoded = Encoder::default().encode(Hash::of(&raw), &raw, None).expect("small");
+        let encoded = Encoder::default().encode(ChunkId::of(&raw), &raw, None).expect("small");
         let payload = encoded.payload.clone();
         let skippable = [0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7];
         let parses = |payload: Vec<u8>| {
@@ -185,14 +185,15 @@ mod tests {
         let base: Vec<u8> = (0..5000_u32).flat_map(|n| Hash::of(&n.to_le_bytes()).0).collect();
         let mut raw = base.clone();
         raw[1000] ^= 1;
-        let with = Base { id: Hash::of(&base), bytes: &base, depth: 2 };
-        let encoded = Encoder::default().encode(Hash::of(&raw), &raw, Some(with)).expect("small");
+        let with = Base { id: ChunkId::of(&base), bytes: &base, depth: 2 };
+        let encoded =
+            Encoder::default().encode(ChunkId::of(&raw), &raw, Some(with)).expect("small");
         assert_eq!((encoded.codec, encoded.depth), (Codec::Based, 3));
         assert!(encoded.payload.len() < 200, "{}", encoded.payload.len());
 
         let other: Vec<u8> = (9000..9500_u32).flat_map(|n| Hash::of(&n.to_le_bytes()).0).collect();
         let encoded =
-            Encoder::default().encode(Hash::of(&other), &other, Some(with)).expect("small");
+            Encoder::default().encode(ChunkId::of(&other), &other, Some(with)).expect("small");
         assert_eq!(encoded.codec, Codec::Raw);
     }
 
@@ -200,8 +201,9 @@ mod tests {
     fn a_chain_of_bases_ends_at_the_limit() {
         let base = b"the same text over and over".repeat(100);
         let raw = [&base[..], b"!"].concat();
-        let with = Base { id: Hash::of(&base), bytes: &base, depth: MAX_DEPTH };
-        let encoded = Encoder::default().encode(Hash::of(&raw), &raw, Some(with)).expect("small");
+        let with = Base { id: ChunkId::of(&base), bytes: &base, depth: MAX_DEPTH };
+        let encoded =
+            Encoder::default().encode(ChunkId::of(&raw), &raw, Some(with)).expect("small");
         assert_eq!(encoded.base, None);
     }
 }

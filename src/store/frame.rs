@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::{find_frame_compressed_size, get_dict_id_from_frame, get_frame_content_size};
 
-use crate::model::{ChunkId, Hash};
+use crate::model::ChunkId;
 use crate::tree::MAX_CHUNK;
 
 /// Bytes before the payload.
@@ -84,7 +84,7 @@ impl<'a> Frame<'a> {
     /// If there is no whole frame or it breaks the format.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), Fault> {
         let mut rest = bytes;
-        let id = Hash(take(&mut rest)?);
+        let id = ChunkId(take(&mut rest)?);
         let [codec] = take(&mut rest)?;
         let codec = Codec::numbered(codec).ok_or(Fault("a frame has an unknown codec"))?;
         let raw_len = u32::from_le_bytes(take(&mut rest)?);
@@ -96,7 +96,7 @@ impl<'a> Frame<'a> {
         let (base, data) = match codec {
             Codec::Based => {
                 let mut data = payload;
-                (Some(Hash(take(&mut data)?)), data)
+                (Some(ChunkId(take(&mut data)?)), data)
             }
             Codec::Raw | Codec::Zstd => (None, payload),
         };
@@ -127,7 +127,11 @@ impl<'a> Frame<'a> {
             (Codec::Based, Some(base)) => decompress(self.data, base, self.raw_len)?,
             (Codec::Based, None) => return Err(Fault("its base is missing")),
         };
-        if Hash::of(&raw) == self.id { Ok(raw) } else { Err(Fault("its bytes have another hash")) }
+        if ChunkId::of(&raw) == self.id {
+            Ok(raw)
+        } else {
+            Err(Fault("its bytes have another hash"))
+        }
     }
 }
 

@@ -334,18 +334,17 @@ fn number(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Hash;
 
     fn entry(name: &str, base: Option<(&str, u8)>) -> Entry {
         let codec = if base.is_some() { Codec::Based } else { Codec::Raw };
         let (base, depth) =
-            base.map_or((None, 0), |(base, d)| (Some(Hash::of(base.as_bytes())), d));
-        let id = Hash::of(name.as_bytes());
+            base.map_or((None, 0), |(base, d)| (Some(ChunkId::of(base.as_bytes())), d));
+        let id = ChunkId::of(name.as_bytes());
         Entry { id, offset: 8, raw_len: 90, stored_len: 50, codec, depth, base }
     }
 
     fn pack(n: u8, entries: Vec<Entry>) -> PackEntries {
-        PackEntries { pack: Hash([n; 32]), size: 100, entries: entries.into() }
+        PackEntries { pack: PackId([n; 32]), size: 100, entries: entries.into() }
     }
 
     fn over(packs: &[PackEntries], damaged: &Damaged, marked: &MarkedPacks) -> Index {
@@ -354,7 +353,7 @@ mod tests {
     }
 
     fn id(name: &str) -> ChunkId {
-        Hash::of(name.as_bytes())
+        ChunkId::of(name.as_bytes())
     }
 
     #[test]
@@ -373,7 +372,7 @@ mod tests {
     fn a_damaged_copy_is_left_out_and_what_stands_on_it_is_not_reliable() {
         let packs = [pack(1, vec![entry("b", None)]), pack(2, vec![entry("a", Some(("b", 1)))])];
         let mut damaged = Damaged::default();
-        damaged.packs.entry(Hash([1; 32])).or_default().insert(id("b"));
+        damaged.packs.entry(PackId([1; 32])).or_default().insert(id("b"));
         let index = over(&packs, &damaged, &MarkedPacks::default());
         assert!(index.get(&id("b")).is_none());
         assert_eq!(index.copies(&id("b")).count(), 1, "it is still tried where there is no other");
@@ -384,7 +383,7 @@ mod tests {
     #[test]
     fn a_doomed_pack_is_read_but_not_relied_on() {
         let mut marked = MarkedPacks::default();
-        marked.packs.insert(Hash([1; 32]), chrono::Utc::now());
+        marked.packs.insert(PackId([1; 32]), chrono::Utc::now());
         let packs = [pack(1, vec![entry("a", None)])];
         let index = over(&packs, &Damaged::default(), &marked);
         assert!(index.get(&id("a")).is_some() && index.reliable(&id("a")).is_none());

@@ -59,7 +59,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<PackEntries>, Fault> {
     let count = u32::from_le_bytes(take(&mut rest)?);
     let mut packs = Vec::new();
     for _ in 0..count {
-        let pack = Hash(take(&mut rest)?);
+        let pack = PackId(take(&mut rest)?);
         let size = u64::from_le_bytes(take(&mut rest)?);
         let count = u32::from_le_bytes(take(&mut rest)?) as usize;
         if count > rest.len() / ENTRY {
@@ -74,12 +74,13 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<PackEntries>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ChunkId;
     use crate::store::frame::Codec;
     use proptest::prelude::*;
 
     fn sample(packs: u8, entries: u32) -> Vec<PackEntries> {
         let entry = |n: u32| Entry {
-            id: Hash::of(&n.to_le_bytes()),
+            id: ChunkId::of(&n.to_le_bytes()),
             offset: 8 + n * 50,
             raw_len: 9,
             stored_len: 9,
@@ -88,7 +89,7 @@ mod tests {
             base: None,
         };
         let pack = |n: u8| PackEntries {
-            pack: Hash::of(&[n]),
+            pack: PackId::of(&[n]),
             size: 1 << 20,
             entries: (0..entries).map(entry).collect(),
         };

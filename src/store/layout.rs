@@ -62,9 +62,10 @@ mod tests {
 
     #[test]
     fn only_a_file_in_its_own_place_is_a_pack() {
-        let id = Hash::of(b"pack");
+        let id = PackId::of(b"pack");
         assert_eq!(pack_id(&pack(&id)), Some(id));
-        assert_eq!(index_id(&index(&id)), Some(id));
+        let index_name = Hash::of(b"index");
+        assert_eq!(index_id(&index(&index_name)), Some(index_name));
         for wrong in [format!("packs/00/{id}.pack"), format!("packs/{id}"), "packs/x.pack".into()] {
             assert_eq!(pack_id(&Path::from(wrong)), None);
         }

@@ -79,15 +79,15 @@ impl Entry {
     /// # Errors
     /// If it breaks the format or points outside of the frames.
     pub fn read(rest: &mut &[u8], end: u64) -> Result<Self, Fault> {
-        let id = Hash(take(rest)?);
+        let id = ChunkId(take(rest)?);
         let offset = u64::from_le_bytes(take(rest)?);
         let raw_len = u32::from_le_bytes(take(rest)?);
         let stored_len = u32::from_le_bytes(take(rest)?);
         let [codec, depth] = take(rest)?;
-        let base = Hash(take(rest)?);
+        let base = ChunkId(take(rest)?);
         let codec = Codec::numbered(codec).ok_or(Fault("an entry has an unknown codec"))?;
         let based = codec == Codec::Based;
-        if base == id || (!based && base != Hash([0; 32])) {
+        if base == id || (!based && base != ChunkId([0; 32])) {
             return Err(Fault("an entry has a base that cannot be"));
         }
         let base = based.then_some(base);
@@ -175,7 +175,7 @@ impl PackBuilder {
     /// As [`Self::finish`], with these bytes for random ones.
     pub(super) fn finish_with(mut self, random: [u8; NONCE - 1]) -> Pack {
         let chunk = [&[NONCE_TAG][..], &random].concat();
-        let id = Hash::of(&chunk);
+        let id = ChunkId::of(&chunk);
         let raw_len = u32::try_from(NONCE).expect("small");
         let payload = chunk;
         self.push(&Encoded { id, codec: Codec::Raw, raw_len, depth: 0, base: None, payload });
@@ -188,7 +188,7 @@ impl PackBuilder {
         let checksum = Hash::of(&self.bytes[table..]);
         self.bytes.extend_from_slice(&checksum.0);
         self.bytes.extend_from_slice(END);
-        Pack { id: Hash::of(&self.bytes), bytes: self.bytes.into(), entries: self.entries }
+        Pack { id: PackId::of(&self.bytes), bytes: self.bytes.into(), entries: self.entries }
     }
 }
 
@@ -295,7 +295,7 @@ mod tests {
     fn pack(chunks: &[Vec<u8>]) -> Pack {
         let mut builder = PackBuilder::with_capacity(0);
         for chunk in chunks {
-            let encoded = Encoder::default().encode(Hash::of(chunk), chunk, None);
+            let encoded = Encoder::default().encode(ChunkId::of(chunk), chunk, None);
             builder.push(&encoded.expect("small"));
         }
         builder.finish()
@@ -362,9 +362,9 @@ mod tests {
             let random: Vec<u8> =
                 (0..9).flat_map(|m: u32| Hash::of(&(n * 9 + m).to_le_bytes()).0).collect();
             let mut encoder = Encoder::default();
-            let base = Base { id: Hash::of(&text), bytes: &text, depth: 0 };
+            let base = Base { id: ChunkId::of(&text), bytes: &text, depth: 0 };
             for (chunk, base) in [(&text, None), (&changed, Some(base)), (&random, None)] {
-                builder.push(&encoder.encode(Hash::of(chunk), chunk, base).expect("small"));
+                builder.push(&encoder.encode(ChunkId::of(chunk), chunk, base).expect("small"));
             }
         }
         builder.finish()

@@ -11,7 +11,7 @@ use super::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH};
 use super::index::{ChunkLocation, Index, PackInfo};
 use super::pack::Entry;
 use super::{Store, StoreError, layout};
-use crate::model::{ChunkId, Hash, PackId};
+use crate::model::{ChunkId, PackId};
 use crate::threads::locked;
 use crate::tree::ChunkSource;
 
@@ -177,7 +177,7 @@ impl Reader {
             bytes => bytes?,
         };
         let base = bytes.get(HEADER..).and_then(|payload| payload.first_chunk::<32>());
-        Ok(base.filter(|_| spot.codec == Codec::Based).map(|base| Hash(*base)))
+        Ok(base.filter(|_| spot.codec == Codec::Based).map(|base| ChunkId(*base)))
     }
 
     /// Whether it is about one file that cannot be read.

@@ -5,7 +5,7 @@ use super::node::{Entry, MAX_LEVEL, Node};
 use super::row::{Key, RowError};
 use super::split::{LEAF_BYTES_LIMIT, Splitter};
 use super::{ChunkPosition, ChunkSink, Layout, Root};
-use crate::model::Hash;
+use crate::model::ChunkId;
 
 /// Why a tree could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ impl<'l> TreeBuilder<'l> {
         let (rows, bytes) = (self.leaf.rows(), self.leaf.bytes());
         let mut chunks = Vec::new();
         for (group, chunk) in self.leaf.take(self.layout).into_iter().enumerate() {
-            let id = Hash::of(&chunk);
+            let id = ChunkId::of(&chunk);
             let place = ChunkPosition { level: 0, group, last_key: &last_key };
             sink.put(&place, id, chunk).map_err(BuildError::Sink)?;
             chunks.push(id);
@@ -140,7 +140,7 @@ impl<'l> TreeBuilder<'l> {
         let node = Node { level, entries };
         let last_key = node.entries.last().map_or_else(Key::new, |entry| entry.last_key.clone());
         let chunk = node.encode();
-        let id = Hash::of(&chunk);
+        let id = ChunkId::of(&chunk);
         sink.put(&ChunkPosition { level, group: 0, last_key: &last_key }, id, chunk)
             .map_err(BuildError::Sink)?;
         let entry = Entry { last_key, chunks: vec![id], rows: node.rows(), bytes: node.bytes() };

@@ -52,10 +52,10 @@ fn even(entries: &[Entry], pieces: usize) -> Vec<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Hash;
+    use crate::model::ChunkId;
 
     fn entry(key: u8, rows: u64) -> Entry {
-        Entry { last_key: vec![key], chunks: vec![Hash::of(&[key])], rows, bytes: rows }
+        Entry { last_key: vec![key], chunks: vec![ChunkId::of(&[key])], rows, bytes: rows }
     }
 
     #[test]

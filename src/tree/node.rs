@@ -13,7 +13,7 @@
 
 use super::row::Key;
 use super::{Malformed, varint};
-use crate::model::{ChunkId, Hash};
+use crate::model::ChunkId;
 
 /// The first byte of a node's chunk.
 pub const TAG: u8 = b'N';
@@ -106,7 +106,7 @@ fn parse(chunk: &[u8]) -> Result<Node, &'static str> {
     for _ in 0..chunks {
         for entry in &mut entries {
             let (hash, tail) = rest.split_first_chunk::<32>().ok_or("a node's chunk ids")?;
-            entry.chunks.push(Hash(*hash));
+            entry.chunks.push(ChunkId(*hash));
             rest = tail;
         }
     }

@@ -39,7 +39,7 @@ impl ChunkSink for Chunks {
     type Error = Trouble;
 
     fn put(&mut self, _: &ChunkPosition<'_>, id: ChunkId, bytes: Vec<u8>) -> Result<(), Trouble> {
-        assert_eq!(id, Hash::of(&bytes));
+        assert_eq!(id, ChunkId::of(&bytes));
         self.0.insert(id, bytes.into());
         Ok(())
     }
@@ -180,7 +180,7 @@ proptest! {
     fn arbitrary_bytes_are_refused_or_read_but_never_panic(bytes: Vec<u8>, tag in 0_usize..3) {
         let mut bytes = bytes;
         bytes.insert(0, [b'L', b'N', 0][tag]);
-        let id = Hash::of(&bytes);
+        let id = ChunkId::of(&bytes);
         let _ = Node::parse(&id, &bytes);
         let _ = LeafGroup::parse(&id, &bytes.into());
     }

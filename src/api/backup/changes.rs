@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::api::access::{Caller, Viewer};
+use crate::api::body::Changes;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::openapi::OfBackup;
-use crate::engine::Changes;
 use crate::model::BackupId;
 use crate::service::Service;
 
@@ -22,5 +22,5 @@ pub async fn changes(
     State(service): State<Service>,
     Path(id): Path<BackupId>,
 ) -> Result<Json<Changes>, ApiError> {
-    Ok(Json(service.engine().changes(&id).await?))
+    Ok(Json(service.engine().changes(&id).await?.into()))
 }

@@ -8,10 +8,10 @@ use utoipa::IntoParams;
 
 use crate::api::access::{Caller, Operator};
 use crate::api::answer::{carry_out, refuse_unknown};
+use crate::api::body::Deleted;
 use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Path, Prefer};
 use crate::api::openapi::{OfBackup, OfJob};
-use crate::engine::Deleted;
 use crate::model::BackupId;
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};
@@ -41,7 +41,7 @@ pub async fn delete(
 ) -> Result<Response, ApiError> {
     if parameters.dry_run {
         let would = service.engine().would_delete(&id).await?;
-        return Ok(Json(would).into_response());
+        return Ok(Json(Deleted::from(would)).into_response());
     }
     caller.must_be(Role::Admin)?;
     refuse_unknown(&service, &id).await?;

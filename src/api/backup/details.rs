@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::api::access::{Caller, Viewer};
+use crate::api::body::Details;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::openapi::OfBackup;
-use crate::engine::Details;
 use crate::model::BackupId;
 use crate::service::Service;
 
@@ -22,5 +22,5 @@ pub async fn details(
     State(service): State<Service>,
     Path(id): Path<BackupId>,
 ) -> Result<Json<Details>, ApiError> {
-    Ok(Json(service.engine().details(&id).await?))
+    Ok(Json(service.engine().details(&id).await?.into()))
 }

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::api::access::{Caller, Viewer};
+use crate::api::body::BackupList;
 use crate::api::error::ApiError;
-use crate::engine::BackupList;
 use crate::service::Service;
 
 /// All backups, newest first
@@ -19,5 +19,5 @@ pub async fn list(
 ) -> Result<Json<BackupList>, ApiError> {
     let mut list = service.engine().list().await?;
     list.unreadable = list.unreadable.iter().map(|one| service.without_places(one)).collect();
-    Ok(Json(list))
+    Ok(Json(list.into()))
 }

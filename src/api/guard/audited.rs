@@ -10,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Known;
+use crate::api::body::Problem;
 use crate::api::limits::REQUEST_ID;
-use crate::engine::Problem;
 use crate::service::Service;
 use crate::service::audit::{Entry, Outcome};
 

@@ -4,8 +4,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::api::body::Problem;
 use crate::api::error;
-use crate::engine::Problem;
 use crate::service::Service;
 
 /// Takes the folders of the service out of the words of a problem.

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::details::OneJob;
 use crate::api::access::{Caller, Operator};
+use crate::api::body::OneJob;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::openapi::{NotNow, OfOneJob};
@@ -25,5 +25,5 @@ pub async fn cancel(
     State(service): State<Service>,
     Path(id): Path<JobId>,
 ) -> Result<Json<OneJob>, ApiError> {
-    Ok(Json(OneJob { status: "success", job: service.jobs().cancel(id).await? }))
+    Ok(Json(service.jobs().cancel(id).await?.into()))
 }

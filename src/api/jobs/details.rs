@@ -3,25 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::api::access::{Caller, Viewer};
+use crate::api::body::OneJob;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::guard::RowsHandedOut;
 use crate::api::openapi::OfOneJob;
 use crate::service::Service;
-use crate::service::jobs::{Job, JobId, JobKind};
-
-/// One job.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct OneJob {
-    /// Always `success`: that of the call, not of the job.
-    pub status: &'static str,
-    /// The job.
-    pub job: Job,
-}
+use crate::service::jobs::{JobId, JobKind};
 
 /// One job, with its result once it has succeeded
 #[utoipa::path(
@@ -36,7 +26,7 @@ pub async fn details(
 ) -> Result<Response, ApiError> {
     let job = service.jobs().find(id)?;
     let rows = matches!(job.kind, JobKind::Preview | JobKind::Diff) && job.result.is_some();
-    let mut response = Json(OneJob { status: "success", job }).into_response();
+    let mut response = Json(OneJob::from(job)).into_response();
     if rows {
         response.extensions_mut().insert(RowsHandedOut);
     }

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::api::access::{Caller, Viewer};
+use crate::api::body::JobList;
 use crate::api::error::ApiError;
 use crate::api::extract::{Query, at_most};
 use crate::service::Service;
-use crate::service::jobs::Job;
 
 /// How many to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -19,15 +19,6 @@ pub struct Parameters {
     /// How many jobs to list.
     #[param(default = 50, maximum = 1000)]
     limit: Option<usize>,
-}
-
-/// The latest jobs.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct JobList {
-    /// Always `success`.
-    status: &'static str,
-    /// Newest first, without their results.
-    jobs: Vec<Job>,
 }
 
 /// The latest jobs, newest first
@@ -41,5 +32,5 @@ pub async fn list(
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<JobList>, ApiError> {
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(50);
-    Ok(Json(JobList { status: "success", jobs: service.jobs().latest(limit) }))
+    Ok(Json(service.jobs().latest(limit).into()))
 }

@@ -8,6 +8,28 @@ use super::vrf::Vrf;
 use super::{cloud, device42, prefix, public, site, vrf};
 use crate::embedded::EmbeddedError;
 
+/// Connects to the database of a plan.
+///
+/// # Errors
+/// When it cannot be reached.
+pub async fn connect(url: &str) -> Result<PgConnection, EmbeddedError> {
+    Ok(PgConnection::connect(url).await?)
+}
+
+/// Fills the plan of the database at this address, as [`load`] does, unless it has prefixes already.
+///
+/// # Errors
+/// When the database cannot be reached or refuses; then nothing was loaded.
+pub async fn load_if_empty(url: &str, plan: PlanSize) -> Result<(), EmbeddedError> {
+    let mut connection = connect(url).await?;
+    let there = sqlx::query_scalar("SELECT EXISTS (SELECT FROM prefix)");
+    if !there.fetch_one(&mut connection).await? {
+        load(&mut connection, plan).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
 /// Fills the empty plan of `connection`'s database, as the owner of its tables, in one
 /// transaction; the same size always gives the same rows. Every rule that the triggers hold is
 /// kept, but they are not run, for speed. Returns how many rows of each kind there are now.

@@ -17,7 +17,7 @@ mod tags;
 mod vrf;
 
 pub use edits::{edit_clustered, edit_random, touch_subnets};
-pub use load::load;
+pub use load::{connect, load, load_if_empty};
 pub use mess::{Mishap, make_mess};
 pub use size::{PlanCounts, PlanSize};
 

@@ -9,10 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
 use super::describe::Described;
 use super::incoming::{Incoming, feed};
@@ -37,12 +36,8 @@ const AUTHOR_LABEL: &str = "archive/created_by";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The new backup.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Imported {
-    /// Always `success`.
-    pub status: &'static str,
-    /// The same in words.
-    pub message: String,
     /// The backup's id: the archive's, or the next that was free.
     pub backup_id: BackupId,
     /// Its metadata.
@@ -225,8 +220,6 @@ impl Engine {
         }
         run.begin(Phase::Done, None);
         Ok(Imported {
-            status: "success",
-            message: format!("Backup {} imported", manifest.backup_id),
             backup_id: manifest.backup_id.clone(),
             backup_info: BackupInfo::new(&manifest, &state),
             notes,

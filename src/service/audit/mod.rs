@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::Role;
+use super::jobs::JobId;
 use crate::threads::locked;
 use files::Family;
 
@@ -29,7 +29,7 @@ const UNKNOWN: &str = "+unknown";
 const LONGEST: usize = 200;
 
 /// How it went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It was not allowed, or made no sense.
@@ -47,7 +47,7 @@ pub enum Outcome {
 }
 
 /// One thing that somebody did, or wanted to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When it was over.
     pub at: DateTime<Utc>,
@@ -64,15 +64,12 @@ pub struct Entry {
     pub outcome: Outcome,
     /// Why it went so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub detail: Option<String>,
     /// The job that did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub job_id: Option<String>,
+    pub job_id: Option<JobId>,
     /// The request that asked for it, as `x-request-id` named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub request_id: Option<String>,
 }
 

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::work::Outcome;
-use crate::engine::{Phase, Problem};
+use super::failure::Failure;
+use super::result::{JobResult, if_understood};
+use crate::engine::Phase;
+use crate::model::BackupId;
 use crate::service::ServiceError;
 
 /// The name of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, format = Uuid)]
 pub struct JobId(Uuid);
 
 impl JobId {
@@ -56,7 +56,7 @@ impl From<JobId> for String {
 }
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobKind {
     /// Makes a backup.
@@ -95,7 +95,7 @@ impl JobKind {
 }
 
 /// Why a job was begun.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     /// Somebody asked.
@@ -106,7 +106,7 @@ pub enum Trigger {
 }
 
 /// How far a job's life has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// It waits for others.
@@ -115,7 +115,7 @@ pub enum JobState {
     Running,
     /// It did what it was asked; `result` says what.
     Succeeded,
-    /// It did not; `problem` says why. Nothing is half-done.
+    /// It did not; `failure` says why. Nothing is half-done.
     Failed,
     /// Somebody ended it.
     Cancelled,
@@ -132,7 +132,7 @@ impl JobState {
 }
 
 /// How far a job's work is, and how fast.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobProgress {
     /// What it is doing.
     pub phase: Phase,
@@ -153,14 +153,14 @@ pub struct JobProgress {
 }
 
 /// A run of a use case that outlives the call that asked for it.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// Its name.
     pub job_id: JobId,
     /// What it does.
     pub kind: JobKind,
     /// The backup that it is about, if it is about one.
-    pub target: Option<String>,
+    pub target: Option<BackupId>,
     /// Why it was begun.
     pub trigger: Trigger,
     /// How far its life has come.
@@ -170,22 +170,22 @@ pub struct Job {
     /// The request that asked for it, as `x-request-id` named it.
     #[serde(default)]
     pub request_id: Option<String>,
-    /// When it was asked for, RFC 3339.
-    pub created_at: String,
-    /// When it began, RFC 3339.
-    pub started_at: Option<String>,
-    /// When it was over, RFC 3339.
-    pub finished_at: Option<String>,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub finished_at: Option<DateTime<Utc>>,
     /// How far it is.
     pub progress: JobProgress,
     /// Whether it can be cancelled now.
     pub cancellable: bool,
-    /// The body that the call for the same thing answers with, once it has succeeded. Large ones
-    /// are forgotten sooner than the job.
-    #[schema(value_type = Option<Outcome>)]
-    pub result: Option<Value>,
+    /// What it gave, once it has succeeded. Large ones are forgotten sooner than the job.
+    #[serde(deserialize_with = "if_understood")]
+    pub result: Option<JobResult>,
     /// Why it did not succeed.
-    pub problem: Option<Problem>,
+    #[serde(alias = "problem", deserialize_with = "if_understood")]
+    pub failure: Option<Failure>,
 }
 
 impl Job {

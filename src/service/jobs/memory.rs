@@ -8,10 +8,9 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use super::failure::cut_off;
 use super::job::{Job, JobState};
-use super::problem::cut_off;
 use super::{Inner, Jobs};
-use crate::model::rfc3339;
 use crate::service::{ServiceError, StateFolder, files};
 
 const FILE: &str = "jobs.json";
@@ -46,8 +45,8 @@ fn over(job: Job) -> Job {
     Job {
         state: JobState::Interrupted,
         cancellable: false,
-        finished_at: Some(rfc3339(Utc::now())),
-        problem: Some(cut_off()),
+        finished_at: Some(Utc::now()),
+        failure: Some(cut_off()),
         ..job
     }
 }
@@ -75,5 +74,44 @@ pub async fn keep_saving(to_save: Arc<Notify>, jobs: Weak<Inner>) {
         if last {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Kind;
+
+    /// What version 0.1 wrote.
+    const EARLIER: &str = r#"{"jobs": [
+        {"job_id": "05cfe733-6dca-4e21-9894-23dc7ae2cbdf", "kind": "delete",
+         "target": "20250920_143022", "trigger": "request", "state": "succeeded",
+         "created_by": "local", "request_id": null, "created_at": "2025-09-20T14:30:22.123456Z",
+         "started_at": "2025-09-20T14:30:22.123457Z", "finished_at": "2025-09-20T14:30:23.000000Z",
+         "progress": {"phase": "done", "rows": 0, "bytes": 0, "total_rows": null,
+            "total_bytes": null, "rows_per_second": 0, "bytes_per_second": 0, "seconds_left": null},
+         "cancellable": false, "problem": null,
+         "result": {"status": "success", "message": "Backup 20250920_143022 deleted",
+            "dry_run": false, "freed": {"bytes": 1, "pending_bytes": 0, "packs": 1}}},
+        {"job_id": "05cfe733-6dca-4e21-9894-23dc7ae2cbe0", "kind": "backup", "target": null,
+         "trigger": "schedule", "state": "failed", "created_by": "schedule",
+         "created_at": "2025-09-20T14:30:22.123456Z", "started_at": null, "finished_at": null,
+         "progress": {"phase": "starting", "rows": 0, "bytes": 0, "total_rows": null,
+            "total_bytes": null, "rows_per_second": 0, "bytes_per_second": 0, "seconds_left": null},
+         "cancellable": false, "result": null,
+         "problem": {"type": "about:blank", "title": "The tables do not fit", "status": 422,
+            "detail": "why", "code": "schema_mismatch", "problems": ["one"], "hint": "what to do"}}
+    ]}"#;
+
+    #[test]
+    fn jobs_of_an_earlier_program_are_remembered_without_their_results() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = StateFolder::open(folder.path()).expect("a state folder");
+        fs::write(folder.path().join(FILE), EARLIER).expect("written");
+        let [deletion, backup] = load(&state).expect("read").try_into().expect("two jobs");
+        assert_eq!(crate::model::rfc3339(deletion.created_at), "2025-09-20T14:30:22.123456Z");
+        assert!(deletion.target.is_some() && deletion.result.is_none());
+        let failure = backup.failure.expect("it failed");
+        assert_eq!((failure.kind, failure.problems.len()), (Kind::SchemaMismatch, 1));
     }
 }

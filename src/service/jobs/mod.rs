@@ -6,9 +6,10 @@
 //! follows a job reads the table: [`Jobs::changed_after`] gives every job that has changed since a
 //! number, so a follower that lags or comes back misses no state that still holds.
 
+mod failure;
 mod job;
 mod memory;
-mod problem;
+mod result;
 mod rules;
 mod stopping;
 mod table;
@@ -21,9 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
+pub use failure::Failure;
 pub use job::{Job, JobId, JobKind, JobProgress, JobState, Trigger};
-pub use problem::public_problem;
-pub use work::{Order, Outcome, Work};
+pub use result::JobResult;
+pub use work::{Order, Work};
 
 use super::access::Identity;
 use super::{ServiceError, StateFolder};

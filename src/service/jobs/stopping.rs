@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::failure::{Failure, access_lost, cancelled, cut_off};
 use super::job::{Job, JobId, JobState};
-use super::problem::{access_lost, cancelled, cut_off};
 use super::table::Ended;
 use super::{Inner, Jobs};
 use crate::service::access::Identity;
@@ -46,7 +46,7 @@ impl Jobs {
             let mut table = self.table();
             let stop = table.stopper(id)?;
             if stop.is_none() {
-                table.end(id, Ended::Badly(state, problem_of(state)));
+                table.end(id, Ended::Badly(state, failure_in(state)));
             }
             stop
         };
@@ -87,7 +87,7 @@ impl Jobs {
         let mut table = self.table();
         if table.stopper(id)?.is_none() {
             let state = JobState::Interrupted;
-            table.end(id, Ended::Badly(state, problem_of(state)));
+            table.end(id, Ended::Badly(state, failure_in(state)));
         }
         drop(table);
         self.told();
@@ -118,6 +118,6 @@ pub async fn end_without_access(jobs: Weak<Inner>, id: JobId, caller: Identity) 
 }
 
 /// Why a job that was ended in this state has no result.
-pub fn problem_of(state: JobState) -> crate::engine::Problem {
+pub fn failure_in(state: JobState) -> Failure {
     if state == JobState::Cancelled { cancelled() } else { cut_off() }
 }

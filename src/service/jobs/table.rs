@@ -4,15 +4,14 @@
 use std::collections::VecDeque;
 
 use chrono::Utc;
-use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::failure::Failure;
 use super::job::{Job, JobId, JobProgress, JobState};
+use super::result::JobResult;
 use super::rules::{self, LONGEST_QUEUE, MOST_OF_ONE_CALLER};
 use super::stopping::Stop;
 use super::work::{Order, Work};
-use crate::engine::Problem;
-use crate::model::rfc3339;
 use crate::service::ServiceError;
 use crate::service::access::Identity;
 
@@ -59,10 +58,10 @@ pub struct Begun {
 
 /// How a job ended.
 pub enum Ended {
-    /// With the body of its answer.
-    Well(Value),
+    /// With this result.
+    Well(Box<JobResult>),
     /// Otherwise: the state that it leaves the job in, and why.
-    Badly(JobState, Problem),
+    Badly(JobState, Failure),
 }
 
 impl Table {
@@ -156,7 +155,7 @@ impl Table {
             unreachable!("a queued job has its work")
         };
         record.job.state = JobState::Running;
-        record.job.started_at = Some(rfc3339(Utc::now()));
+        record.job.started_at = Some(Utc::now());
         record.job.cancellable = record.job.kind.can_be_ended();
         self.latest += 1;
         record.changed = self.latest;
@@ -176,16 +175,16 @@ impl Table {
         self.change(id, |record| {
             record.stage = Stage::Over;
             record.job.cancellable = false;
-            record.job.finished_at = Some(rfc3339(Utc::now()));
+            record.job.finished_at = Some(Utc::now());
             match ended {
                 Ended::Well(result) => {
-                    record.large = result.to_string().len() > LARGE_RESULT;
+                    record.large = result.size() > LARGE_RESULT;
                     record.job.state = JobState::Succeeded;
-                    record.job.result = Some(result);
+                    record.job.result = Some(*result);
                 }
-                Ended::Badly(state, problem) => {
+                Ended::Badly(state, failure) => {
                     record.job.state = state;
-                    record.job.problem = Some(problem);
+                    record.job.failure = Some(failure);
                 }
             }
         });
@@ -253,20 +252,20 @@ fn queued(order: &Order) -> Job {
         state: JobState::Queued,
         created_by: order.created_by.clone(),
         request_id: order.request_id.clone(),
-        created_at: rfc3339(Utc::now()),
+        created_at: Utc::now(),
         started_at: None,
         finished_at: None,
         progress: JobProgress::default(),
         cancellable: true,
         result: None,
-        problem: None,
+        failure: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::BackupRequest;
+    use crate::engine::{BackupRequest, VerifyReport};
     use crate::model::Policy;
 
     fn order(work: Work) -> Order {
@@ -315,11 +314,13 @@ mod tests {
     #[test]
     fn the_oldest_jobs_are_forgotten_and_large_results_sooner() {
         let mut table = Table::remembering(Vec::new());
-        let large = Value::String("x".repeat(LARGE_RESULT));
+        let elsewhere = vec!["x".repeat(LARGE_RESULT)];
+        let (backups, deleted, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let large = JobResult::Verify(VerifyReport { backups, elsewhere, deleted, notes });
         for _ in 0..=REMEMBERED {
             let id = table.admit(backup()).expect("room").job_id;
             table.begin_next().expect("nothing is in the way");
-            table.end(id, Ended::Well(large.clone()));
+            table.end(id, Ended::Well(Box::new(large.clone())));
         }
         assert_eq!(table.newest_first().count(), REMEMBERED);
         let kept = table.newest_first().filter(|job| job.result.is_some()).count();

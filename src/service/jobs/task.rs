@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
+use super::failure::{Failure, access_lost, broken};
 use super::job::{JobId, JobState};
-use super::problem::{access_lost, broken, public_problem, without_folder};
-use super::stopping::{Stop, problem_of};
+use super::stopping::{Stop, failure_in};
 use super::table::{Begun, Ended};
 use super::throughput::Throughput;
-use super::{Jobs, Outcome};
+use super::{JobResult, Jobs};
 use crate::engine::{EngineError, Run};
 
 /// How often the progress is told.
@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How the work ended: with a result, with a panic, or because somebody wanted it to.
 enum End {
-    Succeeded(Box<Outcome>),
+    Succeeded(Box<JobResult>),
     Failed(Box<EngineError>),
     Panicked,
     Stopped(JobState, oneshot::Sender<bool>),
@@ -54,17 +54,17 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
     }
     let run = Run::new();
     match follow(jobs, begun, &run).await {
-        End::Succeeded(outcome) => {
+        End::Succeeded(result) => {
             tracing::info!("succeeded");
-            let mut body = serde_json::to_value(outcome).expect("bodies are plain data");
-            if let Some(folder) = jobs.0.engine.store().folder() {
-                without_folder(&mut body, &folder.to_string_lossy());
-            }
-            (Ended::Well(body), None)
+            let told = match jobs.0.engine.store().folder() {
+                Some(folder) => result.without_folder(&folder.to_string_lossy()),
+                None => *result,
+            };
+            (Ended::Well(Box::new(told)), None)
         }
         End::Failed(error) => {
             tracing::warn!("failed: {}", error.chain().join(": "));
-            (Ended::Badly(JobState::Failed, public_problem(&error)), None)
+            (Ended::Badly(JobState::Failed, Failure::from(&*error)), None)
         }
         End::Panicked => {
             end_sessions(&run).await;
@@ -73,7 +73,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
         End::Stopped(state, told) => {
             end_sessions(&run).await;
             tracing::info!("ended before its time");
-            (Ended::Badly(state, problem_of(state)), Some(told))
+            (Ended::Badly(state, failure_in(state)), Some(told))
         }
     }
 }
@@ -93,7 +93,7 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
                 let now = *progress.borrow();
                 note(jobs, job.job_id, &throughput.read(&now), false);
                 return match done {
-                    Ok(Ok(outcome)) => End::Succeeded(Box::new(outcome)),
+                    Ok(Ok(result)) => End::Succeeded(Box::new(result)),
                     Ok(Err(error)) => End::Failed(Box::new(error)),
                     Err(_) => End::Panicked,
                 };

@@ -1,13 +1,8 @@
 //! What jobs do: a use case and its arguments, as data.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::job::{JobKind, Trigger};
-use crate::engine::{
-    BackupCreated, BackupRequest, CleanupReport, Deleted, DiffReport, Engine, EngineError,
-    Imported, Point, Preview, RestoreOptions, Restored, Run, VerifyReport,
-};
+use super::result::JobResult;
+use crate::engine::{BackupRequest, Engine, EngineError, Point, RestoreOptions, Run};
 use crate::model::{BackupId, Policy};
 use crate::service::access::Identity;
 
@@ -47,29 +42,6 @@ pub struct Order {
     pub request_id: Option<String>,
 }
 
-/// What a job gave: the body of the call for the same thing.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = JobResult)]
-pub enum Outcome {
-    /// Of a backup.
-    Backup(Box<BackupCreated>),
-    /// Of a restore.
-    Restore(Restored),
-    /// Of a preview.
-    Preview(Preview),
-    /// Of a verification.
-    Verify(VerifyReport),
-    /// Of a cleanup.
-    Cleanup(CleanupReport),
-    /// Of a deletion.
-    Delete(Deleted),
-    /// Of an import.
-    Import(Box<Imported>),
-    /// Of a comparison.
-    Diff(DiffReport),
-}
-
 impl Work {
     /// What kind of job it makes.
     #[must_use]
@@ -88,36 +60,38 @@ impl Work {
 
     /// The backup that it is about.
     #[must_use]
-    pub fn target(&self) -> Option<String> {
+    pub fn target(&self) -> Option<BackupId> {
         match self {
-            Self::Restore(id, _) | Self::Preview(id, ..) | Self::Delete(id) => Some(id.to_string()),
-            Self::Verify(ids) if ids.len() == 1 => Some(ids[0].to_string()),
+            Self::Restore(id, _) | Self::Preview(id, ..) | Self::Delete(id) => Some(id.clone()),
+            Self::Verify(ids) if ids.len() == 1 => Some(ids[0].clone()),
             Self::Diff(Point::Backup(id), ..) | Self::Diff(_, Point::Backup(id), _) => {
-                Some(id.to_string())
+                Some(id.clone())
             }
             _ => None,
         }
     }
 
     /// Does it.
-    pub(super) async fn run(self, engine: &Engine, run: &Run) -> Result<Outcome, EngineError> {
+    pub(super) async fn run(self, engine: &Engine, run: &Run) -> Result<JobResult, EngineError> {
         Ok(match self {
-            Self::Backup(request) => Outcome::Backup(Box::new(engine.backup(request, run).await?)),
+            Self::Backup(request) => {
+                JobResult::Backup(Box::new(engine.backup(request, run).await?))
+            }
             Self::Restore(id, options) => {
-                Outcome::Restore(engine.restore(&id, &options, run).await?)
+                JobResult::Restore(engine.restore(&id, &options, run).await?)
             }
             Self::Preview(id, options, limit) => {
-                Outcome::Preview(engine.preview(&id, &options, limit, run).await?)
+                JobResult::Preview(engine.preview(&id, &options, limit, run).await?)
             }
-            Self::Verify(ids) => Outcome::Verify(engine.verify(&ids, run).await?),
-            Self::Cleanup(policy) => Outcome::Cleanup(engine.cleanup(&policy, false, run).await?),
-            Self::Delete(id) => Outcome::Delete(engine.delete(&id, run).await?),
+            Self::Verify(ids) => JobResult::Verify(engine.verify(&ids, run).await?),
+            Self::Cleanup(policy) => JobResult::Cleanup(engine.cleanup(&policy, false, run).await?),
+            Self::Delete(id) => JobResult::Delete(engine.delete(&id, run).await?),
             Self::Import(author, archive) => {
                 let imported = engine.import_archive_by(author.as_deref(), archive, run).await?;
-                Outcome::Import(Box::new(imported))
+                JobResult::Import(Box::new(imported))
             }
             Self::Diff(from, to, limit) => {
-                Outcome::Diff(engine.diff(&from, &to, limit, run).await?)
+                JobResult::Diff(engine.diff(&from, &to, limit, run).await?)
             }
         })
     }

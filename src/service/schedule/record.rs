@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
+use crate::model::BackupId;
 use crate::service::jobs::JobState;
 
 /// How the latest scheduled backup ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {
     /// When it ended, RFC 3339.
     pub at: DateTime<Utc>,
@@ -15,11 +15,9 @@ pub struct LastRun {
     pub outcome: JobState,
     /// The backup that it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub backup_id: Option<String>,
+    pub backup_id: Option<BackupId>,
     /// Why it made none, or what went wrong with tidying up after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub detail: Option<String>,
 }
 

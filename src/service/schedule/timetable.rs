@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 /// The times at which backups are due.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +19,7 @@ struct Line {
 }
 
 /// One line of the timetable and when it is due next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Upcoming {
     /// The cron expression, as it was given.
     pub expression: String,

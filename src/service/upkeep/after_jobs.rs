@@ -1,11 +1,10 @@
 //! What follows the end of a job: it is counted, the audit log gets its entry, the store is measured
 //! anew, and whoever is to be told of it is told.
 
-use chrono::DateTime;
-
 use super::{Upkeep, seconds};
+use crate::engine::Kind;
 use crate::service::audit::{Entry, Outcome};
-use crate::service::jobs::{Job, JobKind, JobState, Trigger, Work};
+use crate::service::jobs::{Job, JobKind, JobResult, JobState, Trigger, Work};
 use crate::service::webhook::{Event, Notice};
 
 impl Upkeep {
@@ -74,7 +73,7 @@ impl Upkeep {
             who: Some(job.created_by.clone()),
             role: None,
             action: job.kind.name().into(),
-            target: job.target.clone(),
+            target: job.target.as_ref().map(ToString::to_string),
             outcome: match job.state {
                 JobState::Queued | JobState::Running => Outcome::Accepted,
                 JobState::Succeeded => Outcome::Succeeded,
@@ -82,8 +81,8 @@ impl Upkeep {
                 JobState::Cancelled => Outcome::Cancelled,
                 JobState::Interrupted => Outcome::Interrupted,
             },
-            detail: job.problem.as_ref().map(|problem| problem.detail.clone()),
-            job_id: Some(job.job_id.to_string()),
+            detail: job.failure.as_ref().map(|failure| failure.detail.clone()),
+            job_id: Some(job.job_id),
             request_id: job.request_id.clone(),
         }
     }
@@ -97,7 +96,7 @@ impl Upkeep {
         if !notices.is_empty()
             && let Ok(overview) = self.overview().await
         {
-            let good = overview.newest_good.as_ref().map(|(id, _)| id.to_string());
+            let good = overview.newest_good.as_ref().map(|(id, _)| id.clone());
             for notice in &mut notices {
                 notice.last_good_backup.clone_from(&good);
             }
@@ -113,17 +112,18 @@ impl Upkeep {
             let notice = Notice::new(Event::DamageFound, message, job, self.now());
             return Some(Notice { damage, ..notice });
         }
-        let problem = job.problem.as_ref().filter(|_| job.state == JobState::Failed)?;
+        let failure = job.failure.as_ref().filter(|_| job.state == JobState::Failed)?;
         // A backup that was deleted before its turn, or a store that somebody sweeps: its turn comes again.
-        let passing = matches!(&*problem.code, "no_such_backup" | "busy");
+        let passing = matches!(failure.kind, Kind::NoSuchBackup | Kind::Busy);
         if job.kind == JobKind::Verify && job.trigger == Trigger::Schedule && passing {
             return None;
         }
-        let only_the_caller = job.trigger == Trigger::Request && problem.status < 500;
-        if only_the_caller && problem.code != "damaged" {
+        let only_the_caller =
+            job.trigger == Trigger::Request && failure.kind.concerns_the_caller_alone();
+        if only_the_caller && failure.kind != Kind::Damaged {
             return None;
         }
-        let message = format!("{} failed: {}", job.title(), problem.detail);
+        let message = format!("{} failed: {}", job.title(), failure.detail);
         Some(Notice::new(Event::JobFailed, message, job, self.now()))
     }
 
@@ -132,18 +132,12 @@ impl Upkeep {
         if job.kind != JobKind::Verify || job.state != JobState::Succeeded {
             return Vec::new();
         }
-        let Ok(Some(report)) = self.0.jobs.find(job.job_id).map(|job| job.result) else {
-            return Vec::new();
-        };
-        let sentences = |list: &serde_json::Value| {
-            let list = list.as_array().cloned().unwrap_or_default();
-            list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect::<Vec<_>>()
-        };
-        let mut damage = Vec::new();
-        for backup in report["backups"].as_array().into_iter().flatten() {
-            damage.extend(sentences(&backup["damage"]));
+        match self.0.jobs.find(job.job_id).map(|job| job.result) {
+            Ok(Some(JobResult::Verify(report))) => {
+                report.backups.into_iter().flat_map(|backup| backup.damage).collect()
+            }
+            _ => Vec::new(),
         }
-        damage
     }
 
     /// Remembers whether backups fail, and tells of the first that does not any more.
@@ -174,6 +168,5 @@ fn is_routine(job: &Job) -> bool {
 }
 
 fn duration(job: &Job) -> Option<f64> {
-    let time = |text: &Option<String>| DateTime::parse_from_rfc3339(text.as_deref()?).ok();
-    Some((time(&job.finished_at)? - time(&job.started_at)?).as_seconds_f64())
+    Some((job.finished_at? - job.started_at?).as_seconds_f64())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{GLANCE, SCHEDULE, Upkeep};
 use crate::engine::BackupRequest;
 use crate::service::ServiceError;
-use crate::service::jobs::{Job, JobState, Work};
+use crate::service::jobs::{Job, JobResult, JobState, Work};
 use crate::service::schedule::LastRun;
 
 /// The shortest time between two looks at the clock.
@@ -82,12 +82,15 @@ impl Upkeep {
     }
 
     fn told(&self, job: &Job) -> LastRun {
-        let id = job.result.as_ref().and_then(|result| result["backup_id"].as_str());
+        let backup_id = match &job.result {
+            Some(JobResult::Backup(made)) => Some(made.backup_id.clone()),
+            _ => None,
+        };
         LastRun {
             at: self.now(),
             outcome: job.state,
-            backup_id: id.map(str::to_owned),
-            detail: job.problem.as_ref().map(|problem| problem.detail.clone()),
+            backup_id,
+            detail: job.failure.as_ref().map(|failure| failure.detail.clone()),
         }
     }
 }

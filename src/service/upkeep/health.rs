@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::Upkeep;
 use crate::engine::{EngineError, Kind};
@@ -22,7 +21,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(5);
 const NEARLY_FULL: u64 = 20;
 
 /// How it is on the whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// All is well.
@@ -34,18 +33,16 @@ pub enum Condition {
 }
 
 /// How the service is.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone)]
 pub struct Health {
     /// On the whole.
-    pub status: Condition,
-    /// The program's version.
-    pub version: &'static str,
+    pub condition: Condition,
     /// One by one.
     pub checks: Checks,
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Checks {
     /// The store can be written.
     pub store: Check,
@@ -62,7 +59,7 @@ pub struct Checks {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Whether it is as it should be.
     pub ok: bool,
@@ -71,7 +68,7 @@ pub struct Check {
 }
 
 /// The newest backup that is not known to be damaged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastBackup {
     /// Whether it is as young as it should be.
     pub ok: bool,
@@ -93,18 +90,18 @@ impl Health {
     fn of(checks: Checks) -> Self {
         let Checks { store, database, last_backup, schedule, verification, disk } = &checks;
         let well = [last_backup.ok, schedule.ok, verification.ok, disk.ok];
-        let status = match (store.ok && database.ok, well.iter().all(|ok| *ok)) {
+        let condition = match (store.ok && database.ok, well.iter().all(|ok| *ok)) {
             (true, true) => Condition::Ok,
             (true, false) => Condition::Degraded,
             (false, _) => Condition::Failing,
         };
-        Self { status, version: env!("CARGO_PKG_VERSION"), checks }
+        Self { condition, checks }
     }
 
     /// Whether the service may be sent requests.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.status != Condition::Failing
+        self.condition != Condition::Failing
     }
 }
 
@@ -260,10 +257,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_degraded_and_a_lost_store_is_failing() {
-        assert_eq!(Health::of(checks(true, true)).status, Condition::Ok);
+        assert_eq!(Health::of(checks(true, true)).condition, Condition::Ok);
         let full = Health::of(checks(true, false));
-        assert!(full.status == Condition::Degraded && full.is_ready());
+        assert!(full.condition == Condition::Degraded && full.is_ready());
         let lost = Health::of(checks(false, false));
-        assert!(lost.status == Condition::Failing && !lost.is_ready());
+        assert!(lost.condition == Condition::Failing && !lost.is_ready());
     }
 }

@@ -50,7 +50,7 @@ impl Upkeep {
             let totals = self.0.engine.store().totals().await?;
             Ok::<_, EngineError>(Size {
                 at: self.now(),
-                backups: list.count,
+                backups: list.backups.len(),
                 stored_bytes: totals.stored_bytes,
                 logical_bytes: list.backups.iter().map(|backup| backup.info.size).sum(),
             })

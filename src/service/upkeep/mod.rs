@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use health::{Check, Checks, Condition, Health, LastBackup};
-pub use status::{RetentionStatus, ScheduleStatus, VerificationStatus};
+pub use status::{ScheduleStatus, VerificationStatus};
 
 use super::cached::Cached;
 use super::jobs::{Job, JobKind, Jobs, Order, Trigger, Work};

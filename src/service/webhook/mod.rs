@@ -31,8 +31,12 @@ pub const SIGNATURE: &str = "x-ipam-rewind-signature";
 pub struct Target {
     url: Url,
     secret: Option<String>,
+    body: Body,
     first_pause: Duration,
 }
+
+/// Makes the JSON body that tells of a notice.
+pub type Body = fn(&Notice) -> Vec<u8>;
 
 /// The text is no address that notices can go to.
 #[derive(Debug, thiserror::Error)]
@@ -68,16 +72,16 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// This address; with a secret, what is sent is signed.
+    /// This address, which is sent such bodies; with a secret, they are signed.
     ///
     /// # Errors
     /// If it is no `http` or `https` URL.
-    pub fn new(url: &str, secret: Option<String>) -> Result<Self, MalformedTarget> {
+    pub fn new(url: &str, secret: Option<String>, body: Body) -> Result<Self, MalformedTarget> {
         let url: Url = url.parse().map_err(|_| MalformedTarget)?;
         let fit = matches!(url.scheme(), "http" | "https") && url.has_host();
         let secret = secret.filter(|secret| !secret.is_empty());
         if fit {
-            Ok(Self { url, secret, first_pause: Duration::from_secs(1) })
+            Ok(Self { url, secret, body, first_pause: Duration::from_secs(1) })
         } else {
             Err(MalformedTarget)
         }
@@ -130,7 +134,7 @@ impl Webhook {
 }
 
 async fn deliver(client: &Client, target: &Target, notice: &Notice) -> Delivery {
-    let body = serde_json::to_vec(notice).expect("a notice is plain data");
+    let body = (target.body)(notice);
     let mut pause = target.first_pause;
     for left in (0..TRIES).rev() {
         match attempt(client, target, body.clone()).await {
@@ -184,12 +188,17 @@ mod tests {
         assert_eq!(signed, wanted);
     }
 
+    fn no_body(_: &Notice) -> Vec<u8> {
+        Vec::new()
+    }
+
     #[test]
     fn an_address_is_http_and_its_path_is_not_shown() {
-        let target = Target::new("https://hooks.example/T0/secret", None).expect("an address");
+        let target =
+            Target::new("https://hooks.example/T0/secret", None, no_body).expect("an address");
         assert_eq!(format!("{target:?}"), "Target(hooks.example)");
         for wrong in ["", "hooks.example", "file:///etc/passwd", "ftp://host/"] {
-            assert!(Target::new(wrong, None).is_err(), "{wrong:?}");
+            assert!(Target::new(wrong, None, no_body).is_err(), "{wrong:?}");
         }
     }
 }

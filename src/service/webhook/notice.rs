@@ -1,17 +1,15 @@
-//! The body of a webhook notification: one JSON object, described in `docs/monitoring.md`.
+//! What the webhook is told.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use uuid::Uuid;
 
-use crate::engine::Problem;
+use crate::model::BackupId;
 use crate::service::jobs::Job;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A job failed; `problem` says why.
+    /// A job failed; `failure` of the job says why.
     JobFailed,
     /// A verification found damage; `damage` says where.
     DamageFound,
@@ -20,26 +18,24 @@ pub enum Event {
 }
 
 /// What is told.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Notice {
     /// What happened.
     pub event: Event,
     /// The same whenever this notice is tried again.
-    pub delivery_id: String,
+    pub delivery_id: Uuid,
     /// When it happened.
     pub at: DateTime<Utc>,
     /// The name of the machine.
     pub host: String,
     /// The same in words.
     pub message: String,
-    /// The job that it happened to, without its result and its problem.
+    /// The job that it happened to, without its result.
     pub job: Job,
-    /// Why the job failed.
-    pub problem: Option<Problem>,
     /// A sentence for each damage.
     pub damage: Vec<String>,
     /// The latest backup that was made, if any is known.
-    pub last_good_backup: Option<String>,
+    pub last_good_backup: Option<BackupId>,
 }
 
 impl Notice {
@@ -49,12 +45,11 @@ impl Notice {
         let host = hostname::get().unwrap_or_default();
         Self {
             event,
-            delivery_id: Uuid::new_v4().to_string(),
+            delivery_id: Uuid::new_v4(),
             at,
             host: host.to_string_lossy().into_owned(),
             message,
-            problem: job.problem.clone(),
-            job: Job { problem: None, ..job.in_short() },
+            job: job.in_short(),
             damage: Vec::new(),
             last_good_backup: None,
         }

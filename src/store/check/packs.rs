@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::findings::{BadPack, Findings, Leaf, is_damage, leaf, source};
 use super::{Decoded, Progress, ProgressCounter, decode, in_parallel};
-use crate::model::{ChunkId, Hash, PackId};
+use crate::model::{ChunkId, PackId};
 use crate::store::frame::Fault;
 use crate::store::index::ChunkLocation;
 use crate::store::pack::{Entry, Footer, parse_footer, scan};
@@ -79,7 +79,7 @@ fn check_pack(
     tolerant: bool,
 ) -> Result<Found, StoreError> {
     let mut found = Found::default();
-    if Hash::of(bytes) != pack.id {
+    if PackId::of(bytes) != pack.id {
         found.bad.file.push("its bytes have another hash than its name".into());
     }
     if let Err(fault) = check_footer(bytes) {

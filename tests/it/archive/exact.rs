@@ -1,6 +1,6 @@
 //! There and back: an export that is imported elsewhere is the same backup.
 
-use ipam_rewind::engine::{Download, Imported, Point, Run};
+use ipam_rewind::engine::{Annotation, Download, Imported, Point, Run};
 use ipam_rewind::model::{BackupId, Profile};
 
 use crate::support::cycle::{Cycle, assert_same, words};
@@ -138,7 +138,7 @@ async fn a_store_that_cuts_its_trees_otherwise_takes_the_archive_all_the_same() 
     assert_eq!(imported["backup_id"], id.as_str());
     assert_ne!(
         root(&ours["backup_info"]),
-        cycle.engine.details(&id).await.expect("details").backup_info.info.datasets["prefixes"]
+        cycle.engine.details(&id).await.expect("details").info.datasets["prefixes"]
             .root
             .to_string()
     );
@@ -158,9 +158,11 @@ async fn description_pin_and_labels_go_along_and_claims_of_tests_do_not() {
     let cycle = Cycle::new(database().await).await;
     let id = cycle.backup().await;
     cycle.restore(&id).await;
-    let annotation = serde_json::json!({"description": "Golden", "pinned": true,
-        "labels": {"change": "CHG-1"}});
-    let annotation = serde_json::from_value(annotation).expect("an annotation");
+    let annotation = Annotation {
+        description: Some("Golden".into()),
+        pinned: Some(true),
+        labels: [("change".to_owned(), Some("CHG-1".to_owned()))].into(),
+    };
     cycle.engine.annotate(&id, &annotation).await.expect("annotated");
     let archive = archive(&cycle, &id).await;
     let info = import(&cycle.elsewhere().await, &archive).await.backup_info;

@@ -11,7 +11,7 @@ use crate::support::cycle::Cycle;
 async fn lacking(cycle: &Cycle) -> Vec<String> {
     let id = cycle.backup().await;
     let details = cycle.engine.details(&id).await.expect("it is there");
-    let lacking = details.backup_info.info.missing_tables;
+    let lacking = details.info.missing_tables;
     let listed = cycle.engine.list().await.expect("listed").backups[0].info.missing_tables.clone();
     assert_eq!(listed, lacking);
     lacking.iter().map(ToString::to_string).collect()

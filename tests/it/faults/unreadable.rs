@@ -259,7 +259,7 @@ async fn survives(folder: &Path, kind: &str, case: &str) {
     let engine = Engine::new(store.clone(), None);
     let list = engine.list().await.unwrap_or_else(|error| panic!("{case}: {error}"));
     let hidden = ["manifest", "state"].contains(&kind);
-    assert_eq!(list.count, if hidden { 2 } else { 3 }, "{case}");
+    assert_eq!(list.backups.len(), if hidden { 2 } else { 3 }, "{case}");
     assert_eq!(list.unreadable.iter().any(|why| why.contains(id(1).as_str())), hidden, "{case}");
     let report = engine.verify(&[], &Run::new()).await;
     let report = report.unwrap_or_else(|error| panic!("{case}: {error}"));

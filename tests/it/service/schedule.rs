@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use ipam_rewind::engine::{RestoreOptions, Run};
-use ipam_rewind::model::{Age, Policy};
+use ipam_rewind::model::{Age, BackupId, Policy};
 use ipam_rewind::service::Service;
 use ipam_rewind::service::jobs::{JobState, Trigger};
 use ipam_rewind::service::schedule::Timetable;
@@ -45,7 +45,7 @@ async fn a_backup_is_made_when_it_is_due_and_says_why() {
     let status = service.upkeep().schedule().await;
     let run = status.last_run.expect("there was one");
     assert_eq!(
-        (run.outcome, run.backup_id.as_deref()),
+        (run.outcome, run.backup_id.as_ref().map(BackupId::as_str)),
         (JobState::Succeeded, Some("20250920_150100"))
     );
     let next = status.schedules[0].next_at.expect("it goes on").to_rfc3339();

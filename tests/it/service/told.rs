@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use hmac::{Hmac, KeyInit, Mac};
+use ipam_rewind::api::body::{JobResult, notice};
+use ipam_rewind::engine::Kind;
 use ipam_rewind::model::Age;
 use ipam_rewind::service::jobs::{Order, Trigger, Work};
 use ipam_rewind::service::schedule::Timetable;
@@ -35,7 +37,7 @@ impl Listener {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = socket.local_addr().expect("bound");
         tokio::spawn(async move { axum::serve(socket, router).await.expect("it serves") });
-        let target = Target::new(&format!("http://{address}/hook"), Some(SECRET.into()));
+        let target = Target::new(&format!("http://{address}/hook"), Some(SECRET.into()), notice);
         (listener, target.expect("an address").with_first_pause(Duration::from_millis(5)))
     }
 
@@ -134,7 +136,8 @@ async fn a_webhook_that_hangs_holds_up_no_work_and_is_given_up() {
     let clockwork = Clockwork::new(database().await);
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/", silent.local_addr().expect("bound"));
-    let service = clockwork.service(hourly(Target::new(&url, None).expect("an address"))).await;
+    let service =
+        clockwork.service(hourly(Target::new(&url, None, notice).expect("an address"))).await;
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     let begun = std::time::Instant::now();
     for _ in 0..3 {
@@ -203,7 +206,8 @@ async fn harmless_finding_wakes_nobody_and_damage_to_a_backup_does() {
         };
         let job = service.jobs().submit(order).expect("taken on").job_id;
         service.jobs().ended(job).await.expect("known");
-        service.jobs().find(job).expect("known").result.expect("a report")
+        let result = service.jobs().find(job).expect("known").result.expect("a report");
+        serde_json::to_value(JobResult::from(result)).expect("a body")
     };
     let report = verify().await;
     assert_eq!(report["status"], "success", "{report}");
@@ -242,7 +246,7 @@ async fn scheduled_verification_of_a_deleted_backup_wakes_nobody() {
     };
     let job = service.jobs().submit(order).expect("taken on").job_id;
     let ended = service.jobs().ended(job).await.expect("known");
-    assert_eq!(ended.problem.expect("it failed").code, "no_such_backup");
+    assert_eq!(ended.failure.expect("it failed").kind, Kind::NoSuchBackup);
 
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(chrono::Duration::hours(1));

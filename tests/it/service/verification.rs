@@ -45,7 +45,8 @@ async fn every_backup_is_proven_in_its_turn_oldest_proof_first() {
     assert!(!upkeep.prove_if_due().await, "all had their turn");
     let verified: Vec<_> = service.jobs().latest(9).into_iter().rev().collect();
     assert!(verified.iter().all(|job| job.kind == JobKind::Verify));
-    let targets: Vec<_> = verified.into_iter().filter_map(|job| job.target).collect();
+    let targets: Vec<_> =
+        verified.into_iter().filter_map(|job| job.target.map(String::from)).collect();
     assert_eq!(targets, ids);
 
     let round = upkeep.schedule().await.verification.expect("there is a round");
@@ -106,6 +107,6 @@ async fn a_verification_gives_way_to_a_deletion_and_takes_its_turn_later() {
     assert!(!proven);
     assert_eq!(deleted, JobState::Succeeded);
     assert!(upkeep.prove_if_due().await, "the one that is left has its turn at once");
-    assert_eq!(service.jobs().latest(1)[0].target.as_deref(), Some(ids[0].as_str()));
+    assert_eq!(service.jobs().latest(1)[0].target.as_ref(), Some(&ids[0]));
     service.shut_down(std::time::Duration::from_mins(1)).await;
 }

@@ -1,6 +1,6 @@
 //! What a store does, the same over memory, a folder and S3.
 
-use ipam_rewind::model::{Hash, State};
+use ipam_rewind::model::{ChunkId, Hash, State};
 use ipam_rewind::store::{Location, Lock, Mode, Store, StoreError};
 
 use super::samples::{
@@ -61,7 +61,7 @@ async fn several_threads_write_each_chunk_once(store: &Store) {
         tokio::task::spawn_blocking(move || {
             for n in 0..300_u32 {
                 let bytes = format!("a chunk that all threads have, number {n}").into_bytes();
-                writer.put_with_base(Hash::of(&bytes), &bytes, None).expect("written");
+                writer.put_with_base(ChunkId::of(&bytes), &bytes, None).expect("written");
             }
         })
     };
@@ -86,8 +86,8 @@ async fn a_chunk_is_stored_against_its_base(store: &Store) {
         let put = tokio::task::spawn_blocking(move || {
             let mut base: Option<Vec<u8>> = None;
             for version in pair {
-                let with = base.as_ref().map(|base| (Hash::of(base), &base[..]));
-                writer.put_with_base(Hash::of(&version), &version, with).expect("written");
+                let with = base.as_ref().map(|base| (ChunkId::of(base), &base[..]));
+                writer.put_with_base(ChunkId::of(&version), &version, with).expect("written");
                 base = Some(version);
             }
             writer
@@ -96,12 +96,12 @@ async fn a_chunk_is_stored_against_its_base(store: &Store) {
         assert!(written.new_chunks > 0);
     }
     let index = store.index().await.expect("the index");
-    let depth = |version: &Vec<u8>| index.get(&Hash::of(version)).expect("there").depth;
+    let depth = |version: &Vec<u8>| index.get(&ChunkId::of(version)).expect("there").depth;
     // The ninth would have too many behind it, and begins a new chain.
     let depths: Vec<_> = versions.iter().map(depth).collect();
     assert_eq!(depths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2, 3]);
     for version in versions {
-        assert!(chunk(store, Hash::of(&version)).await.expect("read") == version);
+        assert!(chunk(store, ChunkId::of(&version)).await.expect("read") == version);
     }
 }
 

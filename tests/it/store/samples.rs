@@ -94,7 +94,7 @@ impl ChunkSink for AgainstLast {
         bytes: Vec<u8>,
     ) -> Result<(), StoreError> {
         let key = (place.level, place.group, place.last_key.to_vec());
-        let base = self.last.get(&key).map(|base| (Hash::of(base), &base[..]));
+        let base = self.last.get(&key).map(|base| (ChunkId::of(base), &base[..]));
         self.writer.put_with_base(id, &bytes, base)?;
         self.last.insert(key, bytes);
         Ok(())

@@ -1,0 +1,108 @@
+//! Documents of commands that the API has no call for.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::SUCCESS;
+use crate::model::BackupId;
+use crate::service::Role;
+use crate::service::access::{Secret, Token};
+
+/// Where an export went.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exported {
+    status: &'static str,
+    /// The same in words.
+    pub message: String,
+    backup_id: BackupId,
+    file: String,
+    size: u64,
+}
+
+/// A token as it is listed.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListedToken {
+    /// What its holder is called.
+    pub name: String,
+    /// What its holder may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it expires.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it has expired.
+    pub expired: bool,
+}
+
+/// A new token, with its text.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenCreated {
+    status: &'static str,
+    /// The text, told once.
+    pub token: String,
+    #[serde(flatten)]
+    listed: ListedToken,
+}
+
+/// All tokens.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenList {
+    status: &'static str,
+    /// The tokens, oldest first.
+    pub tokens: Vec<ListedToken>,
+}
+
+/// A token that is worth nothing any more.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenRevoked {
+    status: &'static str,
+    /// The same in words.
+    pub message: String,
+}
+
+impl Exported {
+    /// This backup went into this file, which has so many bytes: `in_words` for people.
+    #[must_use]
+    pub fn new(backup_id: BackupId, file: String, size: u64, in_words: &str) -> Self {
+        let message = format!("Backup {backup_id} exported to {file} ({in_words})");
+        Self { status: SUCCESS, message, backup_id, file, size }
+    }
+}
+
+impl ListedToken {
+    fn new(token: &Token, now: DateTime<Utc>) -> Self {
+        Self {
+            name: token.name.clone(),
+            role: token.role,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            expired: token.is_expired(now),
+        }
+    }
+}
+
+impl TokenCreated {
+    /// This token was created.
+    #[must_use]
+    pub fn new(token: &Token, secret: &Secret, now: DateTime<Utc>) -> Self {
+        let listed = ListedToken::new(token, now);
+        Self { status: SUCCESS, token: secret.reveal().to_owned(), listed }
+    }
+}
+
+impl TokenList {
+    /// These tokens, at this time.
+    #[must_use]
+    pub fn new(tokens: &[Token], now: DateTime<Utc>) -> Self {
+        let tokens = tokens.iter().map(|token| ListedToken::new(token, now)).collect();
+        Self { status: SUCCESS, tokens }
+    }
+}
+
+impl TokenRevoked {
+    /// The token of this name was revoked.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { status: SUCCESS, message: format!("Token {name} revoked") }
+    }
+}
