@@ -1,5 +1,5 @@
-//! HTTP, and nothing else: one file an endpoint, with its handler, its query, its answer and its
-//! description. `router` is the table of contents.
+//! HTTP, and nothing else: one file an endpoint, with its handler, its query and its description.
+//! `router` is the table of contents, `body` has the JSON documents.
 
 mod access;
 mod answer;

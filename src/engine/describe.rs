@@ -130,6 +130,13 @@ impl BackupInfo {
         self.datasets.values().map(|dataset| dataset.rows).sum()
     }
 
+    /// Returns the instant of `created_at`.
+    #[must_use]
+    pub fn made(&self) -> DateTime<Utc> {
+        let parsed = DateTime::parse_from_rfc3339(&self.created_at);
+        parsed.map_or_else(|_| self.backup_id.second(), |time| time.to_utc())
+    }
+
     fn files(&self) -> Vec<FileInfo> {
         let info = |(dataset, name): (&Dataset, &String)| FileInfo {
             name: name.clone(),

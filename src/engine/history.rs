@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::row_finder::RowFinder;
@@ -28,7 +29,7 @@ pub struct History {
 }
 
 /// A run of backups in which the row stayed the same, or stayed away.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct RowVersion {
     /// What happened to the row between the backup before and the first of these.
     pub kind: VersionKind,
@@ -62,12 +63,12 @@ pub enum VersionKind {
 }
 
 /// A backup as a point in time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     /// The backup.
     pub backup_id: BackupId,
-    /// When it was made: UTC, microseconds, no zone.
-    pub timestamp: String,
+    /// When it was made.
+    pub at: DateTime<Utc>,
 }
 
 /// What of a backup matters for the rows of one table.
@@ -128,8 +129,8 @@ impl OfTable {
         let parts = manifest.parts.iter().filter(|part| part.table == name);
         let roots = parts
             .filter_map(|part| Some((manifest.profile().part(&part.name)?.clone(), part.root)));
-        let (backup_id, timestamp) = (manifest.backup_id.clone(), manifest.timestamp.clone());
-        Self { moment: Moment { backup_id, timestamp }, table, roots: roots.collect() }
+        let (backup_id, at) = (manifest.backup_id.clone(), manifest.instant());
+        Self { moment: Moment { backup_id, at }, table, roots: roots.collect() }
     }
 }
 

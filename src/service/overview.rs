@@ -30,11 +30,7 @@ impl Overview {
         let good =
             |info: &&_| matches!(info, crate::engine::BackupInfo { status: Status::Completed, .. });
         let infos = || list.backups.iter().map(|listed| &listed.info);
-        let newest_good = infos().find(good).map(|info| {
-            let made = DateTime::parse_from_rfc3339(&info.created_at);
-            let made = made.map_or_else(|_| info.backup_id.second(), |made| made.to_utc());
-            (info.backup_id.clone(), made)
-        });
+        let newest_good = infos().find(good).map(|info| (info.backup_id.clone(), info.made()));
         let damaged = infos().filter(|info| info.status == Status::Corrupt).count();
         Self {
             newest_good,

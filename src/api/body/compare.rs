@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::SUCCESS;
 use super::describe::describe;
-use crate::engine::{self, CellChange, ChangeKind, Moment, RowChange, RowVersion, VersionKind};
-use crate::model::{BackupId, Dataset, MissingTable, PerDataset, RowCounts};
+use crate::engine::{self, CellChange, ChangeKind, RowChange, VersionKind};
+use crate::model::{BackupId, Dataset, MissingTable, PerDataset, RowCounts, timestamp};
 
 /// What differs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,6 +66,35 @@ pub struct History {
     pub unreadable: Vec<String>,
 }
 
+/// A run of backups in which the row stayed the same, or stayed away.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RowVersion {
+    /// What happened to the row between the backup before and the first of these.
+    pub kind: VersionKind,
+    /// Whether nothing but the time of the last touch changed.
+    pub touched: bool,
+    /// The dataset that the row is in; of a removed row, the one that it was in.
+    pub dataset: Dataset,
+    /// The oldest of these backups.
+    pub first: Moment,
+    /// The newest of these backups.
+    pub last: Moment,
+    /// How many backups these are.
+    pub backups: usize,
+    /// The cells that are not as in the version before: of a row that was not there, all that are
+    /// not null. A column that the table did not have yet, or has no longer, counts as null.
+    pub cells: Vec<CellChange>,
+}
+
+/// A backup as a point in time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Moment {
+    /// The backup.
+    pub backup_id: BackupId,
+    /// When it was made: UTC, microseconds, no zone.
+    pub timestamp: String,
+}
+
 impl From<engine::DiffReport> for DiffReport {
     fn from(report: engine::DiffReport) -> Self {
         Self {
@@ -92,28 +121,29 @@ impl From<engine::Changes> for Changes {
 impl From<engine::History> for History {
     fn from(history: engine::History) -> Self {
         let engine::History { table, key, backups, versions, unreadable } = history;
+        let versions = versions.into_iter().map(RowVersion::from).collect();
         Self { status: SUCCESS, table, key, backups, versions, unreadable }
     }
 }
 
-describe! {
-    /// A run of backups in which the row stayed the same, or stayed away.
-    struct RowVersion = engine::RowVersion {
-        /// What happened to the row between the backup before and the first of these.
-        kind: VersionKind,
-        /// Whether nothing but the time of the last touch changed.
-        touched: bool,
-        /// The dataset that the row is in; of a removed row, the one that it was in.
-        dataset: Dataset,
-        /// The oldest of these backups.
-        first: Moment,
-        /// The newest of these backups.
-        last: Moment,
-        /// How many backups these are.
-        backups: usize,
-        /// The cells that are not as in the version before: of a row that was not there, all that are
-        /// not null. A column that the table did not have yet, or has no longer, counts as null.
-        cells: Vec<CellChange>,
+impl From<engine::RowVersion> for RowVersion {
+    fn from(version: engine::RowVersion) -> Self {
+        Self {
+            kind: version.kind,
+            touched: version.touched,
+            dataset: version.dataset,
+            first: version.first.into(),
+            last: version.last.into(),
+            backups: version.backups,
+            cells: version.cells,
+        }
+    }
+}
+
+impl From<engine::Moment> for Moment {
+    fn from(moment: engine::Moment) -> Self {
+        let engine::Moment { backup_id, at } = moment;
+        Self { backup_id, timestamp: timestamp(at) }
     }
 }
 
@@ -121,16 +151,6 @@ describe! {
     /// What happened to a row between two backups.
     #[schema(rename_all = "lowercase")]
     enum VersionKind = engine::VersionKind { Unchanged, Added, Changed, Removed }
-}
-
-describe! {
-    /// A backup as a point in time.
-    struct Moment = engine::Moment {
-        /// The backup.
-        backup_id: BackupId,
-        /// When it was made: UTC, microseconds, no zone.
-        timestamp: String,
-    }
 }
 
 describe! {

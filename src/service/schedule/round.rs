@@ -23,8 +23,8 @@ impl Proof {
     pub fn of(info: &BackupInfo) -> Self {
         let verified = info.verification.as_ref().map(|last| last.verified_at.as_str());
         let time = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
-        let since = verified.and_then(time).or_else(|| time(&info.created_at));
-        Self { since: since.unwrap_or_else(|| info.backup_id.second()), id: info.backup_id.clone() }
+        let since = verified.and_then(time).unwrap_or_else(|| info.made());
+        Self { since, id: info.backup_id.clone() }
     }
 }
 
