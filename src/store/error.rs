@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::model::{BackupId, ChunkId, PackId};
 use crate::tree::Malformed;
 
-use super::lock::{Holder, Lost};
+use crate::store::lock::{Holder, Lost};
 
 /// Errors that are about one file, and not about the disk, the process or the machine.
 const OF_ONE_FILE: [Errno; 10] = [
@@ -92,7 +92,7 @@ pub enum StoreError {
         holder: Option<Box<Holder>>,
     },
     /// A lock can neither be made nor opened.
-    #[error("the lock {}/{lock} cannot be opened", super::layout::LOCKS)]
+    #[error("the lock {}/{lock} cannot be opened", crate::store::layout::LOCKS)]
     NotLockable {
         /// The lock's name.
         lock: &'static str,
@@ -141,7 +141,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(in crate::store) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
     }
@@ -158,7 +158,7 @@ impl StoreError {
     }
 
     /// Whether it is about one file that cannot be read, so that others may still be.
-    pub(super) fn is_about_one_file(&self) -> bool {
+    pub(in crate::store) fn is_about_one_file(&self) -> bool {
         if !matches!(self, Self::Object { .. } | Self::Io { .. }) {
             return false;
         }
@@ -177,25 +177,25 @@ impl StoreError {
     }
 
     /// Says that something cannot be read, and why.
-    pub(super) fn cannot_be_read(&self) -> String {
+    pub(in crate::store) fn cannot_be_read(&self) -> String {
         let why = self.system().map_or_else(|| self.to_string(), ToString::to_string);
         format!("it cannot be read: {why}")
     }
 
     /// The error and what it came from, outermost first.
-    pub(super) fn chain(&self) -> String {
+    pub(in crate::store) fn chain(&self) -> String {
         let causes = std::iter::successors(Some(self as &dyn std::error::Error), |e| e.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
     /// Whether it says that an object is not there.
-    pub(super) fn is_not_found(&self) -> bool {
+    pub(in crate::store) fn is_not_found(&self) -> bool {
         matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })
     }
 
     /// Whether a request that failed like this may have taken effect: there was no answer, or none that
     /// can be relied on.
-    pub(super) fn may_have_worked(&self) -> bool {
+    pub(in crate::store) fn may_have_worked(&self) -> bool {
         matches!(
             self,
             Self::Object {
@@ -208,13 +208,13 @@ impl StoreError {
     }
 
     /// Whether the object store knows no such request.
-    pub(super) fn is_not_implemented(&self) -> bool {
+    pub(in crate::store) fn is_not_implemented(&self) -> bool {
         use object_store::Error::{NotImplemented, NotSupported};
         matches!(self, Self::Object { source: NotImplemented { .. } | NotSupported { .. }, .. })
     }
 
     /// Whether it says that an object that was to be created is there already.
-    pub(super) fn is_taken(&self) -> bool {
+    pub(in crate::store) fn is_taken(&self) -> bool {
         matches!(
             self,
             Self::Object {

@@ -11,8 +11,8 @@ use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, RetryConfig};
 
-use super::StoreError;
-use super::files::Files;
+use crate::store::StoreError;
+use crate::store::backend::files::Files;
 
 /// How long a request is sent again: less than a lease is valid.
 const RESEND: Duration = Duration::from_mins(1);
@@ -29,7 +29,7 @@ pub enum Location {
         /// The prefix of all keys; may be empty.
         prefix: String,
     },
-    /// This process's memory: gone with the last [`super::Store`] that was opened on it.
+    /// This process's memory: gone with the last [`crate::store::Store`] that was opened on it.
     Memory,
 }
 
@@ -64,7 +64,10 @@ impl fmt::Display for Location {
 
 impl Location {
     /// The objects there. A folder must exist; `durable` makes every write wait for the disk.
-    pub(super) fn objects(&self, durable: bool) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    pub(in crate::store) fn objects(
+        &self,
+        durable: bool,
+    ) -> Result<Arc<dyn ObjectStore>, StoreError> {
         let failed = |source| StoreError::Object { doing: format!("opening {self}"), source };
         match self {
             Self::Folder(path) => {

@@ -5,63 +5,42 @@
 //! crashes when, every manifest that can be read has all its chunks. `store-format.md` gives every
 //! byte.
 
-mod cache;
-mod check;
-mod conditions;
-mod confirm;
-mod deletion_marks;
-mod encode;
+mod backend;
+mod backups;
+mod chunks;
 mod error;
-#[cfg(test)]
-mod example;
-mod files;
-mod frame;
-mod ids;
+mod format;
+mod gc;
 mod index;
-mod index_file;
 mod layout;
-mod load;
 mod location;
 mod lock;
-mod manifests;
-mod objects;
 mod open;
-mod pack;
 mod parameters;
 pub mod parse;
-mod profiles;
-mod reach;
-mod read;
-mod repack;
-mod retire;
 mod scratch;
 mod stats;
-mod survey;
-mod swap;
-mod sweep;
-mod tidy;
-mod upload;
-mod write;
+mod verify;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub use check::{Damage, Progress};
-pub use confirm::Written;
+pub use chunks::confirm::Written;
+pub use chunks::read::Reader;
+pub use chunks::write::Writer;
 pub use error::StoreError;
-pub use index::{ChunkLocation, Index, PackInfo};
+pub use gc::sweep::Swept;
+pub use index::lookup::{ChunkLocation, Index, PackInfo};
 pub use location::Location;
 pub use lock::{Held, Holder, Lock, LockKind, Lost, Mode};
-pub use read::Reader;
 pub use stats::Totals;
-pub use sweep::Swept;
-pub use write::Writer;
+pub use verify::{Damage, Progress};
 
 use crate::model::{BackupId, ChunkId, Ids, Parameters, Profile};
 use crate::threads::locked;
-use load::{Known, Listing, Trust};
-use objects::Objects;
+use backend::objects::Objects;
+use index::load::{Known, Listing, Trust};
 
 /// An open store. Cloning is cheap, and clones share what is cached.
 #[derive(Debug, Clone)]

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
 
-use super::objects::Objects;
-use super::parameters::{self, Read};
-use super::scratch::Scratch;
-use super::{Inner, Location, LockKind, Store, StoreError, files, layout, lock};
 use crate::model::{Parameters, seal};
+use crate::store::backend::files;
+use crate::store::backend::objects::Objects;
+use crate::store::parameters;
+use crate::store::parameters::Read;
+use crate::store::scratch::Scratch;
+use crate::store::{Inner, Location, LockKind, Store, StoreError, layout, lock};
 
 impl Store {
     /// Opens the store that is there. If `store.json` is lost or damaged, the manifests say what it

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::objects::Objects;
-use super::{StoreError, layout, manifests, parse};
 use crate::model::{BackupId, FORMAT_VERSION, Parameters, Unsealed, seal};
+use crate::store::backend::objects::Objects;
+use crate::store::backups::manifests;
+use crate::store::{StoreError, layout, parse};
 use crate::tree::split;
 
 /// What was found in the place of `store.json`.

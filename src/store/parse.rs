@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value};
 
-use super::StoreError;
-pub use super::frame::{Codec, Fault, Frame};
-pub use super::ids::parse as ids;
-pub use super::index_file::{PackEntries, parse as index};
-pub use super::manifests::{parse_manifest as manifest, parse_state as state};
-pub use super::pack::{Entry, Footer, parse_footer, scan};
 use crate::model::{FORMAT_VERSION, Parameters, Unsealed, unseal};
+use crate::store::StoreError;
+pub use crate::store::backups::ids::parse as ids;
+pub use crate::store::backups::manifests::{parse_manifest as manifest, parse_state as state};
+pub use crate::store::format::frame::{Codec, Fault, Frame};
+pub use crate::store::format::index_file::{PackEntries, parse as index};
+pub use crate::store::format::pack::{Entry, Footer, parse_footer, scan};
 use crate::tree::split;
 
 /// The keys of a `store.json` that an earlier program wrote, without a checksum.
@@ -37,7 +37,10 @@ pub fn store(bytes: &[u8]) -> Result<Unsealed<Parameters>, StoreError> {
 }
 
 /// Whether this program can use a store with these parameters.
-pub(super) fn check_parameters(parameters: &Parameters, sealed: bool) -> Result<(), StoreError> {
+pub(in crate::store) fn check_parameters(
+    parameters: &Parameters,
+    sealed: bool,
+) -> Result<(), StoreError> {
     let refuse = |what| Err(StoreError::Parameters(what));
     if parameters.format != FORMAT_VERSION {
         let format = parameters.format;

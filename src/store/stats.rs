@@ -1,6 +1,6 @@
 //! The store in numbers.
 
-use super::{Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How much a store holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -9,8 +9,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Holder, Lock, Mode};
-use crate::store::files::{Modes, make_folders, open_regular, open_regular_with, put_aside};
+use crate::store::backend::files::{
+    Modes, make_folders, open_regular, open_regular_with, put_aside,
+};
+use crate::store::lock::{Holder, Lock, Mode};
 use crate::store::{StoreError, layout};
 
 /// A lock that ends with this value, or with the process.

@@ -17,8 +17,8 @@ use object_store::path::Path;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use super::{Holder, Mode};
-use crate::store::objects::Objects;
+use crate::store::backend::objects::Objects;
+use crate::store::lock::{Holder, Mode};
 use crate::store::{StoreError, layout};
 
 /// Marks of ended leases are kept for so long: longer than any request of their holders is accepted.

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use folder::{make_files, open_lock, tidy_notes};
 pub use lease::Lost;
 
-use super::StoreError;
-use super::objects::Objects;
 use crate::model::rfc3339;
+use crate::store::StoreError;
+use crate::store::backend::objects::Objects;
 
 /// What is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Held {
     }
 
     /// Removes what ended leases left long ago; says how many objects.
-    pub(super) async fn tidy(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn tidy(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         match &self.0 {
             Kind::Folder(_) => Ok(0),
             Kind::Lease(lease) => lease.tidy_marks(now).await,

@@ -1,0 +1,287 @@
+//! The folders of the backups: a manifest that never changes, and a state that may.
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal};
+use crate::store::backend::swap::{Alone, Read, Swap};
+use crate::store::{Store, StoreError, layout};
+
+/// Reads a manifest. Its profile may be yet to be read; then it is not checked.
+///
+/// # Errors
+/// Says what is wrong with it: the checksum, the JSON, or the version.
+pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
+    check_seal(text)?;
+    // Unlike other sealed files, a manifest is never written in place: its end is exact.
+    if !text.ends_with(b"}\n") {
+        return Err("its end is not that of a manifest".into());
+    }
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    // What depends on the profile is checked once that is read.
+    if manifest.profile.is_read() {
+        manifest.check()?;
+    }
+    Ok(manifest)
+}
+
+/// Reads a state. Keys that this program does not know are kept if a checksum proves them; without
+/// one they are damage: `pioned` is not the default of `pinned`.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn parse_state(text: &[u8]) -> Result<State, String> {
+    let Unsealed { value, sealed } = unseal::<State>(text)?;
+    match value.other.keys().next() {
+        Some(key) if !sealed => Err(format!("it has no checksum, but an unknown key {key:?}")),
+        _ => Ok(value),
+    }
+}
+
+impl Store {
+    /// The ids of all backups in the order of their creation, oldest first: every folder with such a
+    /// name and a manifest.
+    ///
+    /// # Errors
+    /// If the object store fails.
+    pub async fn backups(&self) -> Result<Vec<BackupId>, StoreError> {
+        let ids = self.folder_ids().await?.into_iter();
+        // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
+        let published: Vec<_> = ids.map(|id| self.if_published(id)).collect();
+        let published: Vec<_> = stream::iter(published).buffered(32).try_collect().await?;
+        Ok(self.by_creation(published.into_iter().flatten().collect()).await)
+    }
+
+    /// What `keep` takes from the manifest of each backup, oldest first, and what is wrong with those
+    /// that cannot be read: one such does not hide the others. Several are read at a time, and none is
+    /// held longer than `keep` needs it, so any number of backups can be gone through.
+    ///
+    /// # Errors
+    /// If the object store fails.
+    pub async fn manifests<T>(
+        &self,
+        mut keep: impl FnMut(Manifest) -> T,
+    ) -> Result<(Vec<T>, Vec<String>), StoreError> {
+        let ids = self.by_creation(self.folder_ids().await?).await;
+        // Collected first, as in `backups`.
+        let reads: Vec<_> = ids.iter().map(|id| self.manifest_if_there(id)).collect();
+        let mut reads = stream::iter(reads).buffered(32);
+        let (mut kept, mut unreadable) = (Vec::with_capacity(ids.len()), Vec::new());
+        while let Some(read) = reads.next().await {
+            match read {
+                Ok(manifest) => kept.extend(manifest.map(&mut keep)),
+                Err(damaged @ StoreError::ManifestDamaged { .. }) => {
+                    unreadable.push(damaged.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((kept, unreadable))
+    }
+
+    /// A folder without a manifest is no backup, or no longer.
+    async fn manifest_if_there(&self, id: &BackupId) -> Result<Option<Manifest>, StoreError> {
+        match self.manifest(id).await {
+            Err(StoreError::NoSuchBackup(_)) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    async fn if_published(&self, id: BackupId) -> Result<Option<BackupId>, StoreError> {
+        Ok(self.is_published(&id).await?.then_some(id))
+    }
+
+    pub(in crate::store) async fn is_published(&self, id: &BackupId) -> Result<bool, StoreError> {
+        match self.objects().meta(&layout::manifest(id)).await {
+            // A folder that cannot be looked into holds a backup that cannot be read.
+            Err(error) if self.objects().is_unreadable(&error) => Ok(true),
+            found => Ok(found?.is_some()),
+        }
+    }
+
+    /// A backup's manifest, its checksum checked.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBackup`], [`StoreError::ManifestDamaged`].
+    pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, StoreError> {
+        let damaged = |what| StoreError::ManifestDamaged { id: id.clone(), what };
+        let text = match self.objects().find(&layout::manifest(id)).await {
+            Err(error) if self.objects().is_unreadable(&error) => {
+                return Err(damaged(error.cannot_be_read()));
+            }
+            found => found?.ok_or_else(|| StoreError::NoSuchBackup(id.clone()))?,
+        };
+        let mut manifest = parse_manifest(&text).map_err(damaged)?;
+        if !manifest.profile.is_read() {
+            self.read_profile(&mut manifest.profile).await?;
+            manifest.check().map_err(damaged)?;
+        }
+        if manifest.backup_id != *id {
+            return Err(damaged(format!("it is that of backup {}", manifest.backup_id)));
+        }
+        Ok(manifest)
+    }
+
+    /// Makes a backup of chunks that are stored already: this is the moment from which it exists.
+    /// The caller shares [`crate::store::Lock::Objects`] since before it made its writer, has
+    /// [confirmed](Self::confirm) what was written and [claimed](Self::claim) the id.
+    ///
+    /// # Errors
+    /// [`StoreError::IdTaken`] if there is a backup with this id; it and its state are as they were.
+    pub async fn publish(&self, manifest: &Manifest, state: &State) -> Result<(), StoreError> {
+        let id = &manifest.backup_id;
+        self.forget_state_of_deleted(id).await?;
+        let text = Bytes::from(seal(manifest));
+        match self.objects().create(&layout::manifest(id), text.clone()).await {
+            // By this very manifest, perhaps: a request that took effect may be answered with an error, and
+            // is then sent again. The number is in no other manifest.
+            Err(error) if error.is_taken() => {
+                let there = self.objects().find(&layout::manifest(id)).await?;
+                there
+                    .filter(|there| *there == text)
+                    .ok_or_else(|| StoreError::IdTaken(id.clone()))?;
+            }
+            Err(error) => self.publish_again(id, &text, error).await?,
+            Ok(()) => {}
+        }
+        if *state == State::default() {
+            return Ok(());
+        }
+        // Somebody may have changed it already: then that holds.
+        let alone = self.alone().await?;
+        self.swap(&alone, &layout::state(id), |there| {
+            let write = || Swap::Write(seal(state).into());
+            Ok((there.map_or_else(write, |_| Swap::Keep), ()))
+        })
+        .await
+    }
+
+    /// Removes the state that a killed deletion left: it was that of another backup, or of this one
+    /// in an earlier life.
+    async fn forget_state_of_deleted(&self, id: &BackupId) -> Result<(), StoreError> {
+        let alone = self.alone().await?;
+        let left = self.objects().meta(&layout::state(id)).await?.is_some();
+        if left && !self.is_published(id).await? {
+            self.objects().remove(&layout::state(id)).await?;
+        }
+        drop(alone);
+        Ok(())
+    }
+
+    /// A backup's state; one that was never written is the default.
+    ///
+    /// # Errors
+    /// [`StoreError::StateDamaged`] if it cannot be understood.
+    pub async fn state(&self, id: &BackupId) -> Result<State, StoreError> {
+        let damaged = |what| StoreError::StateDamaged { id: id.clone(), what };
+        match self.objects().find(&layout::state(id)).await {
+            Err(error) if self.objects().is_unreadable(&error) => {
+                Err(damaged(error.cannot_be_read()))
+            }
+            found => found?.map_or_else(|| Ok(State::default()), |text| understood(id, &Ok(text))),
+        }
+    }
+
+    /// Changes a backup's state: what others change meanwhile, in whatever process, is not lost.
+    /// `change` may be called several times.
+    ///
+    /// # Errors
+    /// As [`Self::state`]; [`StoreError::NoSuchBackup`]; if the object store fails. It is then as it was.
+    pub async fn change_state(
+        &self,
+        id: &BackupId,
+        change: impl FnMut(&mut State) + Send,
+    ) -> Result<State, StoreError> {
+        self.change_state_from(id, None, change).await
+    }
+
+    /// As [`Self::change_state`]; but a state that is damaged is begun anew from `anew`.
+    ///
+    /// # Errors
+    /// As [`Self::change_state`], but for damage.
+    pub async fn change_state_or_begin(
+        &self,
+        id: &BackupId,
+        anew: &State,
+        change: impl FnMut(&mut State) + Send,
+    ) -> Result<State, StoreError> {
+        self.change_state_from(id, Some(anew), change).await
+    }
+
+    async fn change_state_from(
+        &self,
+        id: &BackupId,
+        anew: Option<&State>,
+        mut change: impl FnMut(&mut State) + Send,
+    ) -> Result<State, StoreError> {
+        let alone = self.alone().await?;
+        // Deleted meanwhile, perhaps; its state is not to come back.
+        let gone = || StoreError::NoSuchBackup(id.clone());
+        if !self.is_published(id).await? {
+            return Err(gone());
+        }
+        let (state, written) = self
+            .swap(&alone, &layout::state(id), |text| {
+                let before = text.as_ref().map_or_else(
+                    || Ok(State::default()),
+                    |read| understood(id, read).or_else(|error| anew.cloned().ok_or(error)),
+                )?;
+                let damaged = text.is_some_and(|read| understood(id, &read).is_err());
+                let mut state = before.clone();
+                change(&mut state);
+                let write = damaged || state != before;
+                let swap = if write { Swap::Write(seal(&state).into()) } else { Swap::Keep };
+                Ok((swap, (state, write)))
+            })
+            .await?;
+        // Where no lock keeps a deletion away.
+        if written && self.objects().folder.is_none() && !self.is_published(id).await? {
+            self.objects().remove(&layout::state(id)).await?;
+            return Err(gone());
+        }
+        Ok(state)
+    }
+
+    /// Takes a backup away: its manifest first, from which moment it no longer exists. What only it
+    /// needed goes with the next sweep. Needs no space on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBackup`] if it is not there.
+    pub async fn unlink(&self, id: &BackupId) -> Result<(), StoreError> {
+        let alone = self.alone().await?;
+        self.unlink_now(&alone, id).await
+    }
+
+    /// As [`Self::unlink`], unless the backup is pinned or its state cannot be read, which may say
+    /// so; tells whether it went. Nobody can pin it between the two.
+    ///
+    /// # Errors
+    /// As [`Self::unlink`].
+    pub async fn unlink_unpinned(&self, id: &BackupId) -> Result<bool, StoreError> {
+        let alone = self.alone().await?;
+        let goes = self.state(id).await.is_ok_and(|state| !state.pinned);
+        if goes {
+            self.unlink_now(&alone, id).await?;
+        }
+        Ok(goes)
+    }
+
+    async fn unlink_now(&self, _: &Alone<'_>, id: &BackupId) -> Result<(), StoreError> {
+        if !self.is_published(id).await? {
+            return Err(StoreError::NoSuchBackup(id.clone()));
+        }
+        // Gone for good before its packs may go.
+        self.objects().remove(&layout::manifest(id)).await?;
+        self.objects().remove(&layout::state(id)).await?;
+        if let Some(folder) = &self.objects().folder {
+            // Whatever else lies there is not ours, and keeps the folder.
+            let _ = std::fs::remove_dir(folder.join(id.as_str()));
+        }
+        Ok(())
+    }
+}
+
+fn understood(id: &BackupId, read: &Read) -> Result<State, StoreError> {
+    let state = read.clone().and_then(|text| parse_state(&text));
+    state.map_err(|what| StoreError::StateDamaged { id: id.clone(), what })
+}

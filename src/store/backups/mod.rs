@@ -1,0 +1,5 @@
+//! What makes chunks a backup: manifests and states, profiles, ids in the order of creation.
+
+pub mod ids;
+pub mod manifests;
+pub mod profiles;
