@@ -22,8 +22,8 @@ test-versions: setup page
 
 # The web page, which the program carries within it: built before the program.
 PAGE = frontend/dist/index.html
-PAGE_SOURCES = $(shell find frontend/src frontend/public -type f) frontend/index.html \
-    frontend/vite.config.ts
+PAGE_SOURCES = $(shell find frontend/src frontend/public frontend/docs -type f) frontend/index.html \
+    frontend/vite.config.ts frontend/compress.ts
 PAGE_LIBRARIES = frontend/node_modules/.package-lock.json
 
 page: $(PAGE)
