@@ -11,7 +11,7 @@ setup-build:
 
 # Everything at once on a private PostgreSQL with sample data, in the browser.
 demo: setup-build page
-	cargo run --locked --profile demo -- demo
+	cargo run --locked -- demo
 
 test: setup page lint
 	scripts/test.sh
