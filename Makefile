@@ -1,6 +1,7 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup setup-build demo test test-versions lint build page page-test bench power-loss advisories image-test
+.PHONY: setup setup-build setup-package demo test test-versions lint build page page-test bench power-loss advisories image-test package \
+    package-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
@@ -8,6 +9,9 @@ setup:
 
 setup-build:
 	scripts/setup.sh build
+
+setup-package:
+	scripts/setup.sh package
 
 # Everything at once on a private PostgreSQL with sample data, in the browser.
 demo: setup-build page
@@ -73,3 +77,11 @@ build: setup-build page
 # Builds the container image and tries it, with buildah and debootstrap; takes minutes, as root.
 image-test:
 	scripts/test-image.sh
+
+# A Debian package and an archive, in target/package.
+package: setup-package page
+	scripts/package.sh
+
+# Installs, upgrades and removes the package in a new Debian; as root.
+package-test: package
+	scripts/test-package.sh
