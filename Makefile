@@ -1,6 +1,7 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup setup-build demo test test-versions lint build page page-test bench power-loss advisories image-test
+.PHONY: setup setup-build setup-package demo test test-versions lint build page page-test bench power-loss advisories image-test package \
+    package-test
 
 # Installs what is missing; does nothing where all is there.
 setup:
@@ -9,9 +10,12 @@ setup:
 setup-build:
 	scripts/setup.sh build
 
+setup-package:
+	scripts/setup.sh package
+
 # Everything at once on a private PostgreSQL with sample data, in the browser.
 demo: setup-build page
-	cargo run --locked --profile demo -- demo
+	cargo run --locked -- demo
 
 test: setup page lint
 	scripts/test.sh
@@ -22,8 +26,8 @@ test-versions: setup page
 
 # The web page, which the program carries within it: built before the program.
 PAGE = frontend/dist/index.html
-PAGE_SOURCES = $(shell find frontend/src frontend/public -type f) frontend/index.html \
-    frontend/vite.config.ts
+PAGE_SOURCES = $(shell find frontend/src frontend/public frontend/docs -type f) frontend/index.html \
+    frontend/vite.config.ts frontend/compress.ts
 PAGE_LIBRARIES = frontend/node_modules/.package-lock.json
 
 page: $(PAGE)
@@ -73,3 +77,11 @@ build: setup-build page
 # Builds the container image and tries it, with buildah and debootstrap; takes minutes, as root.
 image-test:
 	scripts/test-image.sh
+
+# A Debian package and an archive, in target/package.
+package: setup-package page
+	scripts/package.sh
+
+# Installs, upgrades and removes the package in a new Debian; as root.
+package-test: package
+	scripts/test-package.sh

@@ -3,13 +3,14 @@
 #
 #   scripts/setup.sh build   what building and running need: PostgreSQL, a C compiler, Node.js
 #   scripts/setup.sh test    that, and what the checks and tests need: a browser, proxies, S3 servers
+#   scripts/setup.sh package what building needs, and what packs and tries the package
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 purpose=${1:-test}
 case $purpose in
-    build | test) ;;
-    *) echo "usage: scripts/setup.sh [build|test]" >&2; exit 2 ;;
+    build | test | package) ;;
+    *) echo "usage: scripts/setup.sh [build|test|package]" >&2; exit 2 ;;
 esac
 
 as_root() {
@@ -57,6 +58,10 @@ if [ "$purpose" = test ]; then
     command -v psql >/dev/null || missing+=(postgresql-client)
 fi
 
+if [ "$purpose" = package ]; then
+    command -v debootstrap >/dev/null || missing+=(debootstrap)
+fi
+
 if [ "${#missing[@]}" -gt 0 ]; then
     step "Debian packages ${missing[*]}: a few minutes"
     as_root apt-get update -qq
@@ -69,6 +74,15 @@ if ! node --eval 'const [major, minor] = process.versions.node.split(".").map(Nu
     process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then
     echo "error: the web page needs Node.js 20.19 or newer; here is $(node --version)" >&2
     exit 1
+fi
+
+# Makes the Debian package.
+packer=target/tools/cargo-deb
+version=3.8.0
+if [ "$purpose" = package ] && [ "$("$packer/bin/cargo-deb" --version 2>/dev/null)" != "$version" ]; then
+    step "cargo-deb: about two minutes"
+    cargo install --locked --root "$packer" --version "$version" --target-dir target/tools/build cargo-deb
+    rm -r target/tools/build
 fi
 
 [ "$purpose" = test ] || exit 0

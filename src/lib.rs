@@ -7,7 +7,7 @@
 //! model ← tree ← postgres ← engine ← cli
 //! ```
 //!
-//! Beside the flow stands [`threads`], on whose threads the store and the engine compute.
+//! Beside the flow stand [`threads`], on whose threads the store and the engine compute, and [`tls`].
 
 pub mod api;
 pub mod cli;
@@ -18,4 +18,5 @@ pub mod postgres;
 pub mod service;
 pub mod store;
 pub mod threads;
+pub mod tls;
 pub mod tree;

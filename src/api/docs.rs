@@ -2,20 +2,25 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use axum::response::{Redirect, Response};
+use axum::routing::get;
+
+use super::page;
 
 /// Swagger UI sets styles and draws images by script; it still loads nothing from elsewhere.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// The pages below `/docs`.
+/// The page at `/docs/`. Its scripts and styles are files of the web page.
 pub fn router() -> Router {
-    let config = Config::from("/api/openapi.json").validator_url("none").try_it_out_enabled(true);
-    Router::from(SwaggerUi::new("/docs").config(config)).layer(from_fn(with_policy))
+    let page = async |headers: HeaderMap| page::document("docs/index.html", &headers);
+    Router::new()
+        .route("/docs", get(async || Redirect::to("/docs/")))
+        .route("/docs/", get(page))
+        .layer(from_fn(with_policy))
 }
 
 async fn with_policy(request: Request, next: Next) -> Response {

@@ -1,10 +1,12 @@
 //! The web page, embedded: whatever is no call of the API.
 
 use std::borrow::Cow;
+use std::io::Read;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use flate2::read::GzDecoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
@@ -23,7 +25,7 @@ This build of ipam-rewind has no web page. To get it, build the page, then the p
     npm --prefix frontend ci && npm --prefix frontend run build
     cargo build --release
 
-The API is there: /docs shows it.
+The API is there: /api/openapi.json describes it.
 ";
 
 /// Serves a file of the page. A path that is no file is a place within the page, which finds its
@@ -37,14 +39,31 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         let allow = (header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return ([allow], ApiError::MethodNotAllowed).into_response();
     }
-    match Page::get(path) {
-        Some(file) if path != INDEX => answer(path, file, &headers),
-        _ if is_asset(path) => ApiError::NoSuchCall.into_response(),
-        _ => match Page::get(INDEX) {
-            Some(file) => answer(INDEX, file, &headers),
-            None => (StatusCode::OK, NO_PAGE).into_response(),
-        },
+    if !path.ends_with(INDEX) {
+        if let Some(file) = Page::get(path) {
+            return answer(path, Coding::Identity, file, &headers);
+        }
+        if let Some(file) = Page::get(&format!("{path}.gz")) {
+            return answer(path, Coding::Gzip, file, &headers);
+        }
     }
+    if is_asset(path) { ApiError::NoSuchCall.into_response() } else { document(INDEX, &headers) }
+}
+
+/// Returns an HTML file of the page, or says how to build it.
+pub fn document(path: &str, headers: &HeaderMap) -> Response {
+    match Page::get(path) {
+        Some(file) => answer(path, Coding::Identity, file, headers),
+        None => (StatusCode::OK, NO_PAGE).into_response(),
+    }
+}
+
+/// How a file is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    /// By `frontend/compress.ts`.
+    Gzip,
 }
 
 /// Whether a path looks like a file: what a page that is newer or older than this build asks for.
@@ -52,8 +71,12 @@ fn is_asset(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('.')) && path != INDEX
 }
 
-fn answer(path: &str, file: EmbeddedFile, parameters: &HeaderMap) -> Response {
-    let tag = format!("\"{}\"", hex::encode(file.metadata.sha256_hash()));
+/// Answers with a file. A client that does not accept gzip receives a compressed file decoded.
+fn answer(path: &str, coding: Coding, file: EmbeddedFile, parameters: &HeaderMap) -> Response {
+    let gzip = coding == Coding::Gzip && takes_gzip(parameters);
+    // The bytes of another coding are another representation.
+    let suffix = if gzip { "-gzip" } else { "" };
+    let tag = format!("\"{}{suffix}\"", hex::encode(file.metadata.sha256_hash()));
     let tag = HeaderValue::from_str(&tag).expect("hexadecimal digits");
     // Names below assets/ hold a hash of the content; any other file is asked for anew each time.
     let keep = if path.starts_with("assets/") {
@@ -62,13 +85,22 @@ fn answer(path: &str, file: EmbeddedFile, parameters: &HeaderMap) -> Response {
         "no-cache"
     };
     let known = parameters.get(header::IF_NONE_MATCH) == Some(&tag);
-    let headers = [
+    let mut headers = HeaderMap::from_iter([
         (header::ETAG, tag),
         (header::CACHE_CONTROL, HeaderValue::from_static(keep)),
-        (header::CONTENT_TYPE, kind(file.metadata.mimetype())),
-    ];
+        (header::CONTENT_TYPE, kind(path)),
+    ]);
+    if gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
     if known {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    if coding == Coding::Gzip && !gzip {
+        let mut plain = Vec::new();
+        GzDecoder::new(&*file.data).read_to_end(&mut plain).expect("what the build compressed");
+        return (headers, plain).into_response();
     }
     let body = match file.data {
         Cow::Borrowed(bytes) => Body::from(bytes),
@@ -77,7 +109,19 @@ fn answer(path: &str, file: EmbeddedFile, parameters: &HeaderMap) -> Response {
     (headers, body).into_response()
 }
 
-fn kind(mime: &str) -> HeaderValue {
+/// Whether `Accept-Encoding` allows gzip.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|it| it.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|it| it.trim().parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_some_and(|it| it > 0.0)
+    })
+}
+
+fn kind(path: &str) -> HeaderValue {
+    let guess = mime_guess::from_path(path).first_or_octet_stream();
+    let mime = guess.as_ref();
     let text = mime.starts_with("text/") && !mime.contains("charset");
     let mime = if text { format!("{mime}; charset=utf-8") } else { mime.to_owned() };
     HeaderValue::from_str(&mime).unwrap_or(HeaderValue::from_static("application/octet-stream"))

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::error::CliError;
 use super::output::plain;
+use crate::tls;
 
 /// How long a service that is well takes at most.
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
@@ -36,7 +37,7 @@ impl Arguments {
 
     async fn ask(&self) -> anyhow::Result<Value> {
         // Whatever stands between this machine and others has no say in it.
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
+        let client = tls::client_builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
         let url = format!("{}/api/health", self.url.trim_end_matches('/'));
         let answer = client.get(&url).send().await;
         let mut answer = answer.with_context(|| format!("nothing answers at {url}"))?;

@@ -1,6 +1,7 @@
 //! The databases in a private server, and the addresses to reach them by.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlSafeStr};
 
 use super::{EmbeddedError, PrivatePostgres};
 
@@ -67,8 +68,16 @@ impl PrivatePostgres {
 /// When a statement fails; then no table was created.
 pub async fn apply_schema(connection: &mut PgConnection) -> Result<(), EmbeddedError> {
     // Not `run`: what that takes makes this future impossible to send to another thread.
-    sqlx::migrate!().run_direct(None, connection, false).await?;
+    schema().run_direct(None, connection, false).await?;
     Ok(())
+}
+
+/// Returns the migrations as `sqlx::migrate!()` would. That macro builds sqlx and its TLS a second time, for the
+/// compiler.
+fn schema() -> Migrator {
+    let sql = include_str!("../../migrations/0001_ipam_schema.sql").into_sql_str();
+    let first = Migration::new(1, "ipam schema".into(), MigrationType::Simple, sql, false);
+    Migrator::with_migrations(vec![first])
 }
 
 async fn exists(

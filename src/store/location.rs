@@ -13,6 +13,7 @@ use object_store::{ObjectStore, RetryConfig};
 
 use crate::store::StoreError;
 use crate::store::backend::files::Files;
+use crate::tls;
 
 /// How long a request is sent again: less than a lease is valid.
 const RESEND: Duration = Duration::from_mins(1);
@@ -76,6 +77,7 @@ impl Location {
                 Ok(Arc::new(files))
             }
             Self::S3 { bucket, prefix } => {
+                tls::use_ring();
                 let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
                 // What is sent again after this could arrive when its sender has lost its lease.
                 let retry = RetryConfig { retry_timeout: RESEND, ..RetryConfig::default() };

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::http_client;
 use crate::support::program::{Ended, Program};
 use crate::support::serving::until;
 
@@ -61,7 +62,7 @@ async fn on_a_terminal_it_opens_the_page_and_ends_with_ctrl_c() {
     .await;
     let page = fs::read_to_string(&opened).expect("an address");
     let text = async |path: &str| {
-        let answer = reqwest::get(format!("{page}{path}")).await.expect("it answers");
+        let answer = http_client().get(format!("{page}{path}")).send().await.expect("it answers");
         answer.text().await.expect("a body")
     };
     assert!(text("").await.contains("<title>"), "the page");
@@ -75,5 +76,5 @@ async fn on_a_terminal_it_opens_the_page_and_ends_with_ctrl_c() {
     assert!(words().contains("No damage found."), "{}", words());
     let ended = demo.wait().expect("a child");
     assert_eq!(ended.code(), Some(0), "{}", words());
-    assert!(reqwest::get(&page).await.is_err(), "nothing serves any more");
+    assert!(http_client().get(&page).send().await.is_err(), "nothing serves any more");
 }

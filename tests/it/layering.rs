@@ -9,17 +9,18 @@ use crate::store::samples::files;
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Each module, and the modules that it may import.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("threads", &[]),
+    ("tls", &[]),
     ("model", &[]),
     ("tree", &["model"]),
-    ("store", &["threads", "model", "tree"]),
+    ("store", &["threads", "tls", "model", "tree"]),
     ("postgres", &["model", "tree"]),
     ("embedded", &[]),
     ("engine", &["threads", "model", "tree", "store", "postgres"]),
-    ("service", &["threads", "model", "store", "engine"]),
+    ("service", &["threads", "tls", "model", "store", "engine"]),
     ("api", &["threads", "model", "store", "engine", "service"]),
-    ("cli", &["threads", "model", "store", "engine", "embedded", "service", "api"]),
+    ("cli", &["threads", "tls", "model", "store", "engine", "embedded", "service", "api"]),
 ];
 
 /// The modules that a file imports, or all files below a folder.

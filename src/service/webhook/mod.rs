@@ -12,6 +12,8 @@ use reqwest::{Client, StatusCode, Url};
 use sha2::Sha256;
 use tokio::sync::mpsc;
 
+use crate::tls;
+
 pub use notice::{Event, Notice};
 
 /// Notices that may wait; further ones are dropped.
@@ -111,7 +113,7 @@ impl Webhook {
         tell: impl Fn(Delivery) + Send + Sync + 'static,
     ) -> reqwest::Result<Self> {
         let agent = concat!("ipam-rewind/", env!("CARGO_PKG_VERSION"));
-        let client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none());
+        let client = tls::client_builder().timeout(PATIENCE).redirect(redirect::Policy::none());
         let client = client.user_agent(agent).build()?;
         let (queue, mut notices) = mpsc::channel::<Notice>(QUEUE);
         let tell: Tell = std::sync::Arc::new(tell);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ipam_rewind::api::{Settings, document, document_text};
 use serde_json::Value;
 
+use super::page::is_built;
 use crate::support::app::App;
 
 #[test]
@@ -62,13 +63,16 @@ async fn the_document_is_served_and_browsable_without_any_other_host() {
     assert_eq!(app.get("/docs").await.header("location"), "/docs/");
     let page = app.get("/docs/").await;
     let text = String::from_utf8(page.bytes).expect("text");
+    if !is_built() {
+        assert!(text.contains("npm"), "{text}");
+        return;
+    }
     let sources = ["src=\"", "href=\""].map(|name| text.split(name).skip(1).collect::<Vec<_>>());
     let mut seen = 0;
     for source in sources.concat() {
         let source = source.split('"').next().expect("a source");
-        assert!(!source.contains("//") && !source.starts_with('/'), "{source} is elsewhere");
-        let path = format!("/docs/{}", source.trim_start_matches("./"));
-        assert_eq!(app.get(&path).await.status, 200, "{source}");
+        assert!(source.starts_with('/') && !source.starts_with("//"), "{source} is elsewhere");
+        assert_eq!(app.get(source).await.status, 200, "{source}");
         seen += 1;
     }
     assert!(seen >= 3, "scripts and styles: {text}");

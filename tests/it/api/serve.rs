@@ -11,7 +11,7 @@ use crate::faults::running::{
     Running, hold, sessions, until_it_waits_for_a_table, until_left_alone,
 };
 use crate::support::program::Program;
-use crate::support::sample_database;
+use crate::support::{http_client, sample_database};
 
 /// A service that is listening, killed with this value.
 struct Serving {
@@ -54,12 +54,13 @@ impl Serving {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let answer = reqwest::get(format!("{}{path}", self.address)).await.expect("an answer");
+        let answer =
+            http_client().get(format!("{}{path}", self.address)).send().await.expect("an answer");
         answer.json().await.expect("JSON")
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        reqwest::Client::new().post(format!("{}{path}", self.address))
+        http_client().post(format!("{}{path}", self.address))
     }
 }
 

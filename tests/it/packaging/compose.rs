@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::docs::{block, file, yaml};
-use crate::support::database;
 use crate::support::program::{Ended, Program};
 use crate::support::serving::Serving;
+use crate::support::{database, http_client};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ipam-rewind");
 
@@ -134,7 +134,7 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
 
     let serving = Serving::of(serve());
     let url = format!("http://127.0.0.1:{}", serving.address.port());
-    let client = reqwest::Client::new();
+    let client = http_client();
     let status = async |with: Option<&str>| {
         let call = client.post(format!("{url}/api/backup"));
         let call = match with {

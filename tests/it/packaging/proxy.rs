@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use ipam_rewind::tls;
 use reqwest::{Client, Method};
 use serde_json::Value;
 
@@ -129,7 +130,7 @@ async fn the_documented_calls_go_to_the_service_and_all_others_to_the_applicatio
     let (_nginx, port) = nginx(folder.path(), serving.address, application, token).await;
     // As a browser that knows the application by its name.
     let address: SocketAddr = ([127, 0, 0, 1], port).into();
-    let client = Client::builder().resolve("ipam.example", address).no_proxy().build();
+    let client = tls::client_builder().resolve("ipam.example", address).no_proxy().build();
     let client = client.expect("a client");
     let url = |path: &str| format!("http://ipam.example:{port}{path}");
 

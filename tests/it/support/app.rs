@@ -10,7 +10,7 @@ use ipam_rewind::service::{Service, StateFolder};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::TestDatabase;
+use super::{TestDatabase, http_client};
 
 /// The service over a store of its own and, perhaps, a database.
 pub struct App {
@@ -163,7 +163,7 @@ impl Listening {
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("it serves");
         });
-        Self { address, client: reqwest::Client::new(), task }
+        Self { address, client: http_client(), task }
     }
 
     pub fn get(&self, path: &str) -> reqwest::RequestBuilder {

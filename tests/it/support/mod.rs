@@ -23,6 +23,11 @@ pub use dump::dump;
 pub const SAMPLE: ipam_rewind::embedded::sample::PlanSize =
     ipam_rewind::embedded::sample::PlanSize { prefixes: 5_000 };
 
+/// Returns an HTTP client with default settings.
+pub fn http_client() -> reqwest::Client {
+    ipam_rewind::tls::client_builder().build().expect("a client")
+}
+
 /// A database that belongs to one test and goes with it.
 pub struct TestDatabase {
     /// Its address for the tables' owner, who is no superuser.

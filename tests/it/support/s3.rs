@@ -112,6 +112,7 @@ pub fn impatient(port: u16, timeout: Duration) -> AmazonS3 {
 }
 
 fn builder(port: u16) -> AmazonS3Builder {
+    ipam_rewind::tls::use_ring();
     AmazonS3Builder::new()
         .with_bucket_name("bucket")
         .with_endpoint(format!("http://127.0.0.1:{port}"))

@@ -51,7 +51,7 @@ impl Serving {
                 *kept.lock().expect("no panic") += &(line + "\n");
             }
         });
-        Self { child, address, client: reqwest::Client::new(), log }
+        Self { child, address, client: super::http_client(), log }
     }
 
     /// What it said on standard error.
