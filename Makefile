@@ -63,7 +63,7 @@ bench: setup-build
 	cargo bench --locked --bench cycle -- --prefixes $(PREFIXES) --rounds $(ROUNDS) \
 	    --history-backups $(HISTORY_BACKUPS)
 
-# Tries each of the 4,700 states that a power loss may leave, not only some hundred; takes four minutes.
+# Tries each of the thousands of states that a power loss may leave, not only some hundred; takes some minutes.
 power-loss:
 	POWER_LOSS_STATES=all cargo test --locked --test it power_loss -- --nocapture
 

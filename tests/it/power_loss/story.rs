@@ -89,15 +89,13 @@ impl Story {
         self.database.sql(&fill).await;
     }
 
-    /// Runs the program to its end, or until so many changes are made.
-    fn watched(&mut self, arguments: &[&str], changes: Option<usize>) -> Ended {
+    /// Runs the program to its end, or until it is killed.
+    fn watched(&mut self, arguments: &[&str], killed: Option<(&str, &str)>) -> Ended {
         let mut command = self.program.command(arguments);
         let log = tempfile::NamedTempFile::new().expect("a file");
         watch(&mut command, self.program.store());
         command.env("RECORDER_LOG", log.path());
-        if let Some(changes) = changes {
-            command.env("RECORDER_KILL", changes.to_string());
-        }
+        command.envs(killed);
         let ended: Ended = command.output().expect("the program runs").into();
         let changes = parse(&std::fs::read(log.path()).expect("readable"));
         let (name, during) = (arguments.join(" "), self.promised.clone());
@@ -137,11 +135,8 @@ impl Story {
         self.fill("four").await;
         let id = self.backup(&["backup"]);
         self.promised.there.retain(|other| *other != id);
-        let manifest = format!("/{id}/manifest.json");
-        self.killed_after(
-            &["delete", id.as_str(), "--yes"],
-            |change| matches!(change, Change::Remove { path } if *path == manifest),
-        );
+        let removed = format!("U:/{id}/manifest.json");
+        self.killed_after(&["delete", id.as_str(), "--yes"], &removed);
         assert!(!self.ids().contains(&id), "it was killed after the removal");
         self.run(&["cleanup", "99"]);
         self.promised.gone.push(id);
@@ -149,26 +144,24 @@ impl Story {
 
     /// A pack has its name, and before that is synced the process is killed; then another relies on it.
     async fn backup_killed_before_its_names_are_durable(&mut self) {
+        for changes in 1..=9 {
+            self.fill(&format!("five {changes}")).await;
+            self.killed_after_changes(&["backup"], changes);
+        }
         self.fill("five").await;
-        self.killed_after(
-            &["backup"],
-            |change| matches!(change, Change::Rename { to, .. } if to.contains(".pack")),
-        );
+        self.killed_after(&["backup"], "R:.pack");
         self.backup(&["backup"]);
     }
 
-    /// Runs the program until it has made this change: the number of changes before it is tried out.
-    fn killed_after(&mut self, arguments: &[&str], is_last: impl Fn(&Change) -> bool) {
-        for changes in 1..200 {
-            let ended = self.watched(arguments, Some(changes));
-            let step = self.steps.last().expect("just run");
-            if step.changes.last().is_some_and(&is_last) {
-                assert_eq!(ended.code, -1, "{}{}", ended.out, ended.err);
-                return;
-            }
-            assert_eq!(ended.code, -1, "it ended before that change: {}{}", ended.out, ended.err);
-        }
-        panic!("{arguments:?} did not come to that change");
+    /// Runs the program and kills it after so many changes.
+    fn killed_after_changes(&mut self, arguments: &[&str], changes: usize) {
+        self.watched(arguments, Some(("RECORDER_KILL", &changes.to_string())));
+    }
+
+    /// Runs the program until it has made the change that `last` names as the recorder does.
+    fn killed_after(&mut self, arguments: &[&str], last: &str) {
+        let ended = self.watched(arguments, Some(("RECORDER_KILL_AT", last)));
+        assert_eq!(ended.code, -1, "it ended before that change: {}{}", ended.out, ended.err);
     }
 
     pub fn changes(&self) -> usize {

@@ -3,7 +3,9 @@
  *
  * RECORDER_ROOT   the folder, an absolute path
  * RECORDER_LOG    a file that the changes are appended to
- * RECORDER_KILL   the number of changes after which the process is killed
+ * RECORDER_KILL   the number of changes after which the process is killed; their order differs from run to run
+ * RECORDER_KILL_AT   KIND:TEXT: killed right after the first change of this kind (R: rename, U: removal) to a
+ *                 path that contains TEXT
  * RECORDER_FAIL   OPERATION:ERRNO:TEXT, several with ';': each such operation on a path that contains TEXT
  *                 fails. Operations: open, open_write, create, read, write, mkdir, link, rename_new, rename, unlink, sync, lock
  *
@@ -30,6 +32,7 @@ static const char *root;
 static const char *fail;
 static int log_fd = -1;
 static long kill_after = -1;
+static const char *kill_at;
 static long changes;
 
 __attribute__((constructor)) static void begin(void) {
@@ -38,6 +41,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *log = getenv("RECORDER_LOG");
     const char *kill = getenv("RECORDER_KILL");
     if (kill) kill_after = atol(kill);
+    kill_at = getenv("RECORDER_KILL_AT");
     if (log) log_fd = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -246,6 +250,8 @@ static int changed(char kind, const char *from, const char *to, long call, int f
         if (to) put_path(to);
         if (kind == 'M') put_number(inode_at(from));
         count_change();
+        int last = kill_at && kill_at[0] == kind && strstr(to ? to : from, kill_at + 2);
+        if (last) syscall(SYS_kill, getpid(), SIGKILL);
     }
     if (ours) pthread_mutex_unlock(&lock);
     errno = error;
