@@ -11,7 +11,7 @@ use super::answer::carry_out;
 use super::body::CleanupReport;
 use super::error::ApiError;
 use super::extract::{Prefer, Query};
-use super::openapi::OfJob;
+use super::responses::OfJob;
 use crate::engine::Run;
 use crate::model::{Age, Policy};
 use crate::service::jobs::Work;

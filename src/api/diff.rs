@@ -13,7 +13,7 @@ use super::body::DiffReport;
 use super::download;
 use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
-use super::openapi::{OfBackup, OfJob};
+use super::responses::{OfBackup, OfJob};
 use super::slots::DOWNLOADS;
 use crate::engine::{Formulas, Point, RowForm, Run};
 use crate::service::jobs::Work;

@@ -7,7 +7,7 @@ use super::access::{Caller, Viewer};
 use super::body::History;
 use super::error::ApiError;
 use super::extract::Path;
-use super::openapi::OfBackup;
+use super::responses::OfBackup;
 use crate::service::Service;
 
 /// What became of one row through all backups

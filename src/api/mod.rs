@@ -1,11 +1,12 @@
 //! HTTP, and nothing else: one file an endpoint, with its handler, its query and its description.
-//! `router` is the table of contents, `body` has the JSON documents.
+//! `calls` is the table of contents, `body` has the JSON documents.
 
 mod access;
 mod answer;
 mod audit;
 mod backup;
 pub mod body;
+mod calls;
 mod cleanup;
 mod diff;
 mod docs;
@@ -26,10 +27,12 @@ mod page;
 mod preview;
 mod profile;
 mod ready;
+mod responses;
 mod restore;
 mod router;
 mod schedule;
 mod session;
+mod settings;
 mod size_history;
 mod slots;
 mod statistics;
@@ -38,4 +41,5 @@ mod verify;
 pub use guard::{Hosts, MalformedOrigin, Origins};
 pub use listen::listen;
 pub use openapi::{document, document_text};
-pub use router::{Settings, router};
+pub use router::router;
+pub use settings::Settings;

@@ -1,46 +1,20 @@
 //! The OpenAPI document, generated from the handlers. `docs/openapi.json` is its text; a test holds
 //! the two together, and `ipam-rewind serve --print-openapi` writes it anew.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use utoipa::IntoResponses;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AnyOfBuilder, SchemaType};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::openapi::{Schema, Type};
 
-use super::body::{Accepted, Problem};
-use super::router;
-
-const PROBLEM: &str = "application/problem+json";
-
-/// The frame that the calls are put into.
-#[derive(utoipa::OpenApi)]
-#[openapi(
-    info(
-        title = "ipam-rewind",
-        description = "Snapshots of an IPAM database, row-level diffs, and a proven way back.\n\n\
-            Success is a JSON object with `status`. Whatever fails is `application/problem+json` \
-            with a stable `code`. Long work is a job: its call waits for the outcome, or answers \
-            at once with 202 if the request says `Prefer: respond-async`.",
-    ),
-    components(schemas(Problem, Accepted)),
-    tags(
-        (name = "backups", description = "Make, list, look at, describe, delete"),
-        (name = "restore", description = "Go back, after a look at what that would change"),
-        (name = "compare", description = "Which rows differ, and what became of one"),
-        (name = "upkeep", description = "Verify, clean up, measure"),
-        (name = "jobs", description = "Long work: progress, outcome, cancelling"),
-        (name = "service", description = "The service itself"),
-    ),
-)]
-pub struct Frame;
+use super::calls::calls;
+use super::responses::problems;
 
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    let mut document = router::calls(Duration::MAX).into_openapi();
+    let mut document = calls(Duration::MAX).into_openapi();
     finish(&mut document);
     document
 }
@@ -129,63 +103,5 @@ fn add_common(path: &str, operation: &mut Operation) {
     common.retain(|(status, _)| !open || ![401, 403, 429].contains(status));
     for (status, response) in problems(&common) {
         operation.responses.responses.entry(status).or_insert(response);
-    }
-}
-
-fn problems(of: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
-    let response = |(status, description): &(u16, &str)| {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response = ResponseBuilder::new().description(*description).content(PROBLEM, content);
-        (status.to_string(), response.build().into())
-    };
-    of.iter().map(response).collect()
-}
-
-/// What a call about one backup may answer, too.
-pub struct OfBackup;
-
-impl IntoResponses for OfBackup {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[
-            (404, "There is no such backup"),
-            (422, "The backup is damaged, or its tables do not fit; `problems` says how"),
-        ])
-    }
-}
-
-/// What a call that is a job may answer, too.
-pub struct OfJob;
-
-impl IntoResponses for OfJob {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let mut responses = problems(&[
-            (409, "Another run is in the way, or this one was cancelled"),
-            (422, "A backup is damaged, or its tables do not fit; `problems` says how"),
-            (429, "Enough jobs wait already"),
-        ]);
-        let accepted = ContentBuilder::new().schema(Some(Ref::from_schema_name("Accepted")));
-        let response = ResponseBuilder::new()
-            .description("Taken on; `Location` says where the job is (`Prefer: respond-async`)")
-            .content("application/json", accepted.build());
-        responses.insert("202".into(), response.build().into());
-        responses
-    }
-}
-
-/// What a call about one job may answer, too.
-pub struct OfOneJob;
-
-impl IntoResponses for OfOneJob {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[(404, "There is no such job, or it is forgotten")])
-    }
-}
-
-/// What ending a job may answer, too.
-pub struct NotNow;
-
-impl IntoResponses for NotNow {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        problems(&[(409, "It is over, or past the point of no return")])
     }
 }

@@ -10,7 +10,7 @@ use super::answer::{carry_out, refuse_unknown};
 use super::body::Preview;
 use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
-use super::openapi::{OfBackup, OfJob};
+use super::responses::{OfBackup, OfJob};
 use super::restore::selection;
 use crate::engine::RestoreOptions;
 use crate::model::BackupId;

@@ -10,7 +10,7 @@ use super::answer::{carry_out, refuse_unknown};
 use super::body::Restored;
 use super::error::ApiError;
 use super::extract::{Lenient, Path, Prefer, words};
-use super::openapi::{OfBackup, OfJob};
+use super::responses::{OfBackup, OfJob};
 use crate::engine::{EngineError, RestoreOptions, ScopeValue, Selection};
 use crate::model::{BackupId, Profile};
 use crate::service::Service;

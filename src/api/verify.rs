@@ -10,7 +10,7 @@ use super::answer::carry_out;
 use super::body::VerifyReport;
 use super::error::ApiError;
 use super::extract::{Body, Prefer};
-use super::openapi::{OfBackup, OfJob};
+use super::responses::{OfBackup, OfJob};
 use crate::model::BackupId;
 use crate::service::Service;
 use crate::service::jobs::Work;

@@ -8,8 +8,8 @@ use clap::Args;
 use super::keep_rules::KeepRules;
 use crate::api::body;
 use crate::model::{Age, Policy};
+use crate::service::automation::Plan;
 use crate::service::schedule::Timetable;
-use crate::service::upkeep::Plan;
 use crate::service::webhook::Target;
 
 /// The variable with the secret that notices are signed with.

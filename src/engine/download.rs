@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::EngineError;
+use crate::engine::EngineError;
 use crate::threads;
 
 /// A block is sent once it has so many bytes.
@@ -26,7 +26,7 @@ pub struct Download {
 }
 
 /// Takes the bytes of a file: to send them on, or only to count them.
-pub(super) struct Out {
+pub(in crate::engine) struct Out {
     /// What is written next is appended here.
     pub buffer: Vec<u8>,
     bytes: u64,
@@ -55,7 +55,7 @@ impl Out {
 }
 
 /// A file that is being made.
-pub(super) struct Making {
+pub(in crate::engine) struct Making {
     /// Where its bytes go.
     pub out: Out,
     /// Who waits to be told how long it will be.
@@ -95,7 +95,7 @@ impl Making {
 
 impl Download {
     /// Starts a file that `make` makes, on a thread that may block.
-    pub(super) async fn start(
+    pub(in crate::engine) async fn start(
         name: String,
         media_type: &'static str,
         make: impl FnOnce(&mut Making) -> Result<(), EngineError> + Send + 'static,

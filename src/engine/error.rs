@@ -376,7 +376,7 @@ impl EngineError {
     }
 
     /// The same, with the name of the column of this table in which it is.
-    pub(super) fn with_column_of(mut self, of: &Table) -> Self {
+    pub(in crate::engine) fn with_column_of(mut self, of: &Table) -> Self {
         if let Self::RowTooLong { place, column, .. } = &mut self {
             of.columns[*place].name.clone_into(column);
         }
@@ -384,7 +384,7 @@ impl EngineError {
     }
 
     /// A tree could not be made from the rows of a part.
-    pub(super) fn building(part: &str, error: BuildError<StoreError>) -> Self {
+    pub(in crate::engine) fn building(part: &str, error: BuildError<StoreError>) -> Self {
         match error {
             BuildError::Sink(error) => Self::Store(error),
             other => Self::Snapshot { part: part.into(), why: other.to_string() },

@@ -2,65 +2,43 @@
 //!
 //! The API and the command line are faces of [`Engine`] and add nothing of their own.
 
-mod annotate;
 mod archive;
-mod backup;
 mod capture;
-mod changed_rows;
-mod changes;
-mod cleanup;
 mod compare;
-mod describe;
-mod diff;
 mod download;
 mod error;
-mod fit;
-mod grow;
-mod history;
-mod live;
-mod locks;
-mod preview;
-mod project;
-mod prove;
-mod reach;
-mod records;
+mod maintain;
+mod progress;
 mod restore;
-mod results;
-mod row_finder;
-mod rows;
-mod run;
-mod scope;
-mod sink;
 mod snapshot;
-pub mod sort;
-mod stage;
-mod stats;
-mod verify;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use annotate::Annotation;
-pub use archive::{Imported, check_archive_metadata, tar_name};
-pub use backup::{BackupCreated, BackupRequest};
-pub use changed_rows::{Formulas, RowForm};
-pub use changes::{Changes, Counts};
-pub use cleanup::{CleanupReport, Deleted, Freed, Judged};
-pub use describe::{BackupInfo, BackupList, Details, FileInfo, Listed};
-pub use diff::{DiffReport, Point};
+pub use crate::engine::archive::{Imported, check_archive_metadata, tar_name};
+pub use capture::backup::{BackupCreated, BackupRequest};
+pub use capture::sort;
+use compare::changes::Counted;
+pub use compare::changes::{Changes, Counts};
+pub use compare::diff::{DiffReport, Point};
+pub use compare::export_rows::{Formulas, RowForm};
+pub use compare::history::{History, Moment, RowVersion, VersionKind};
+pub use compare::row_change::{CellChange, ChangeKind, RowChange};
 pub use download::Download;
 pub use error::{EngineError, Kind};
-pub use history::{History, Moment, RowVersion, VersionKind};
-pub use preview::Preview;
-pub use records::OtherRows;
-pub use restore::{Report, RestoreOptions, Restored};
-pub use results::RestoreResults;
-pub use rows::{CellChange, ChangeKind, RowChange};
-pub use run::{Phase, Progress, Run};
-pub use stats::{BackupCost, StoreStatistics};
-pub use verify::{VerifiedBackup, VerifyReport};
+pub use maintain::annotate::Annotation;
+pub use maintain::cleanup::{CleanupReport, Deleted, Freed, Judged};
+pub use maintain::list::{BackupInfo, BackupList, Details, FileInfo, Listed};
+pub use maintain::stats::{BackupCost, StoreStatistics};
+pub use maintain::verify::{VerifiedBackup, VerifyReport};
+pub use progress::{Phase, Progress, Run};
+pub use restore::options::RestoreOptions;
+pub use restore::preview::Preview;
+pub use restore::records::OtherRows;
+pub use restore::report::RestoreResults;
+pub use restore::transaction::{Report, Restored};
 
 use crate::model::Profile;
 use crate::postgres::LOCK_TIMEOUT;
@@ -83,7 +61,7 @@ pub struct Engine {
     lock_timeout: Duration,
     max_row: usize,
     profile: Arc<Profile>,
-    counted: Arc<changes::Counted>,
+    counted: Arc<Counted>,
 }
 
 impl Engine {

@@ -8,15 +8,13 @@ use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
 use super::address::{Address, Host, Target};
 use super::error::{DatabaseError, Trouble, While};
-use super::session::Session;
+use super::session::{FREE_CONNECTION, Session};
 use super::settings::{Pins, greeting};
 
 /// What is tried with an address.
 const USE_ADDRESS: &str = "use the database URL";
 /// How long a statement waits for a lock, unless told otherwise.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a connection that the server refuses for want of a free one is tried again.
-pub(super) const FREE_CONNECTION: Duration = Duration::from_millis(100);
 /// How long a connection is tried again if there is none free: the server needs a moment to notice that
 /// one before it was closed.
 const JUST_LEFT: Duration = Duration::from_secs(3);

@@ -7,11 +7,13 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, FromRow};
 
-use super::connect::FREE_CONNECTION;
 use super::error::{DatabaseError, Trouble, While};
 use super::settings::Pins;
 use super::sql;
 use crate::model::{Schema, SnapshotInfo, Source};
+
+/// How long a connection that the server refuses for want of a free one is tried again.
+pub(super) const FREE_CONNECTION: Duration = Duration::from_millis(100);
 
 /// How long a server that may be gone is asked for the end of a session or a transaction.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

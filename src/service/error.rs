@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::access::TokenError;
-use super::jobs::{Job, JobId};
+use crate::service::access::TokenError;
+use crate::service::jobs::{Job, JobId};
 
 /// What can go wrong around the use cases.
 #[derive(Debug, thiserror::Error)]

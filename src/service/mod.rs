@@ -3,18 +3,14 @@
 
 pub mod access;
 pub mod audit;
-mod cached;
-mod disk;
+pub mod automation;
 mod error;
 mod files;
 pub mod jobs;
-mod metrics;
-mod overview;
+pub mod observe;
 mod role;
 pub mod schedule;
-pub mod sizes;
 mod state;
-pub mod upkeep;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -24,16 +20,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use audit::Audit;
-pub use disk::{Disk, DiskSpace, Statistics};
 pub use error::ServiceError;
-pub use metrics::Metrics;
+pub use observe::disk::{Disk, DiskSpace, Statistics};
+pub use observe::metrics::Metrics;
 pub use role::Role;
 pub use state::StateFolder;
 
 use crate::engine::{Clock, Engine};
 use access::{Gate, Identity, Throttle, Tokens};
+use automation::{Plan, Upkeep};
 use jobs::{Jobs, StillKnown};
-use upkeep::{Plan, Upkeep};
 
 /// How often it is looked whether who was let in still would be.
 const ACCESS_LOOK: Duration = Duration::from_millis(200);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ServiceError;
+use crate::service::ServiceError;
 
 /// Files that show that a folder is a state folder.
 const OURS: [&str; 2] = ["jobs.json", "tokens.json"];

@@ -6,6 +6,7 @@ mod capture;
 mod cli;
 mod connect;
 mod coverage;
+mod cycles;
 mod demo;
 mod docs;
 mod embedded;

@@ -6,8 +6,8 @@ use std::fs;
 use chrono::Duration;
 use ipam_rewind::engine::{BackupRequest, RestoreOptions, Run};
 use ipam_rewind::model::{Age, Policy, State};
+use ipam_rewind::service::automation::Plan;
 use ipam_rewind::service::jobs::{Order, Trigger, Work};
-use ipam_rewind::service::upkeep::Plan;
 
 use crate::support::app::App;
 use crate::support::clockwork::Clockwork;

@@ -7,7 +7,7 @@ use crate::api::access::{Caller, Viewer};
 use crate::api::body::Changes;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
-use crate::api::openapi::OfBackup;
+use crate::api::responses::OfBackup;
 use crate::model::BackupId;
 use crate::service::Service;
 

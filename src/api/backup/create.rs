@@ -10,7 +10,7 @@ use crate::api::answer::carry_out;
 use crate::api::body::BackupCreated;
 use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Prefer, words};
-use crate::api::openapi::OfJob;
+use crate::api::responses::OfJob;
 use crate::engine::BackupRequest;
 use crate::service::Service;
 use crate::service::jobs::Work;

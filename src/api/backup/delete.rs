@@ -11,7 +11,7 @@ use crate::api::answer::{carry_out, refuse_unknown};
 use crate::api::body::Deleted;
 use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Path, Prefer};
-use crate::api::openapi::{OfBackup, OfJob};
+use crate::api::responses::{OfBackup, OfJob};
 use crate::model::BackupId;
 use crate::service::jobs::Work;
 use crate::service::{Role, Service};

@@ -11,7 +11,7 @@ use crate::api::access::{Caller, Operator};
 use crate::api::body::Annotated;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, Path};
-use crate::api::openapi::OfBackup;
+use crate::api::responses::OfBackup;
 use crate::engine;
 use crate::model::BackupId;
 use crate::service::Service;

@@ -7,7 +7,7 @@ use crate::api::access::{Caller, Viewer};
 use crate::api::download;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
-use crate::api::openapi::OfBackup;
+use crate::api::responses::OfBackup;
 use crate::api::slots::DOWNLOADS;
 use crate::engine::Run;
 use crate::model::{BackupId, Dataset};

@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::describe::describe;
 use crate::model::BackupId;
-use crate::service::upkeep::{self, Check, Checks, Condition, LastBackup};
+use crate::service::automation;
+use crate::service::automation::{Check, Checks, Condition, LastBackup};
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,9 +19,9 @@ pub struct Health {
     pub checks: Checks,
 }
 
-impl From<upkeep::Health> for Health {
-    fn from(health: upkeep::Health) -> Self {
-        let upkeep::Health { condition: status, checks } = health;
+impl From<automation::Health> for Health {
+    fn from(health: automation::Health) -> Self {
+        let automation::Health { condition: status, checks } = health;
         Self { status, version: env!("CARGO_PKG_VERSION"), checks }
     }
 }
@@ -28,12 +29,12 @@ impl From<upkeep::Health> for Health {
 describe! {
     /// How it is on the whole.
     #[schema(rename_all = "lowercase")]
-    enum Condition = upkeep::Condition { Ok, Degraded, Failing }
+    enum Condition = automation::Condition { Ok, Degraded, Failing }
 }
 
 describe! {
     /// What was looked at.
-    struct Checks = upkeep::Checks {
+    struct Checks = automation::Checks {
         /// The store can be written.
         store: Check,
         /// The database answers.
@@ -51,7 +52,7 @@ describe! {
 
 describe! {
     /// One thing that was looked at.
-    struct Check = upkeep::Check {
+    struct Check = automation::Check {
         /// Whether it is as it should be.
         ok: bool,
         /// How it is, in words.
@@ -61,7 +62,7 @@ describe! {
 
 describe! {
     /// The newest backup that is not known to be damaged.
-    struct LastBackup = upkeep::LastBackup {
+    struct LastBackup = automation::LastBackup {
         /// Whether it is as young as it should be.
         ok: bool,
         /// Its id.

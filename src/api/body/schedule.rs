@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use super::describe::describe;
 use crate::model::{Age, BackupId, Policy};
+use crate::service::automation;
+use crate::service::automation::VerificationStatus;
 use crate::service::jobs::JobState;
 use crate::service::schedule::{self, LastRun, Upcoming};
-use crate::service::upkeep::{self, VerificationStatus};
 
 /// The schedule: what is due when, and how it went last.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,8 +51,8 @@ pub struct RetentionStatus {
     pub pre_restore_within: Age,
 }
 
-impl From<upkeep::ScheduleStatus> for ScheduleStatus {
-    fn from(schedule: upkeep::ScheduleStatus) -> Self {
+impl From<automation::ScheduleStatus> for ScheduleStatus {
+    fn from(schedule: automation::ScheduleStatus) -> Self {
         Self {
             status: super::SUCCESS,
             time_zone: schedule.time_zone,
@@ -106,7 +107,7 @@ describe! {
 
 describe! {
     /// The verification round.
-    struct VerificationStatus = upkeep::VerificationStatus {
+    struct VerificationStatus = automation::VerificationStatus {
         /// Within so many days every backup is proven again.
         period_days: f64,
         /// When the next backup has its turn.

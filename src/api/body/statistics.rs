@@ -8,7 +8,8 @@ use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, BackupCost};
 use crate::model::BackupId;
-use crate::service::sizes::{self, Size};
+use crate::service::observe::sizes;
+use crate::service::observe::sizes::Size;
 use crate::service::{self, DiskSpace};
 
 /// The store and its disk in numbers.

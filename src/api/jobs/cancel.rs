@@ -7,7 +7,7 @@ use crate::api::access::{Caller, Operator};
 use crate::api::body::OneJob;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
-use crate::api::openapi::{NotNow, OfOneJob};
+use crate::api::responses::{NotNow, OfOneJob};
 use crate::service::Service;
 use crate::service::jobs::JobId;
 

@@ -9,7 +9,7 @@ use crate::api::body::OneJob;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::guard::RowsHandedOut;
-use crate::api::openapi::OfOneJob;
+use crate::api::responses::OfOneJob;
 use crate::service::Service;
 use crate::service::jobs::{JobId, JobKind};
 

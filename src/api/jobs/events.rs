@@ -8,7 +8,7 @@ use crate::api::access::{Caller, Viewer};
 use crate::api::error::ApiError;
 use crate::api::events::{LastEventId, stream};
 use crate::api::extract::Path;
-use crate::api::openapi::OfOneJob;
+use crate::api::responses::OfOneJob;
 use crate::service::Service;
 use crate::service::jobs::JobId;
 

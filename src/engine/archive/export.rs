@@ -9,11 +9,11 @@
 use std::collections::HashMap;
 use std::slice::from_ref;
 
-use super::describe::metadata;
-use super::form::export_info;
-use super::json_out::{ReferredValues, RowWriter};
+use crate::engine::archive::describe::metadata;
+use crate::engine::archive::form::export_info;
+use crate::engine::archive::json_out::{ReferredValues, RowWriter};
 use crate::engine::download::{Download, Out};
-use crate::engine::run::ProgressSender;
+use crate::engine::progress::ProgressSender;
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Dataset, Manifest, Part, Referred};
 use crate::store::Reader;

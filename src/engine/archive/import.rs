@@ -13,14 +13,15 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 
-use super::describe::Described;
-use super::incoming::{Incoming, feed};
-use super::legacy_files::OlderBackup;
-use super::rebuild::{Rebuild, malformed};
-use super::unpack::{self, Unpacking};
-use crate::engine::capture::TreeRules;
-use crate::engine::run::ProgressSender;
-use crate::engine::sink::IntoStore;
+use crate::engine::archive::describe::Described;
+use crate::engine::archive::incoming::{Incoming, feed};
+use crate::engine::archive::legacy::files::OlderBackup;
+use crate::engine::archive::rebuild::{Rebuild, malformed};
+use crate::engine::archive::unpack;
+use crate::engine::archive::unpack::Unpacking;
+use crate::engine::capture::scan::TreeRules;
+use crate::engine::capture::sink::IntoStore;
+use crate::engine::progress::ProgressSender;
 use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, PartManifest, Profile, RemovedRows, State, check_label};
@@ -28,7 +29,7 @@ use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
 use crate::threads;
 
 /// The author of what nobody known asked for.
-pub(super) const SYSTEM: &str = "system";
+pub(in crate::engine) const SYSTEM: &str = "system";
 /// The label with the author whom an archive names.
 const AUTHOR_LABEL: &str = "archive/created_by";
 
@@ -47,7 +48,7 @@ pub struct Imported {
 }
 
 /// What is to become a backup; its chunks are in the store.
-pub(super) struct NewBackup {
+pub(in crate::engine) struct NewBackup {
     /// The id that it should have.
     pub id: BackupId,
     /// Its rows.
@@ -82,7 +83,7 @@ struct Proven {
 
 /// Keeps the author that an archive names, unless it is the one that the backup has here. It proves
 /// nothing: whoever made the archive could write any name.
-pub(super) fn note_author(state: &mut State, named: &str, author: &str) {
+pub(in crate::engine) fn note_author(state: &mut State, named: &str, author: &str) {
     let fits = check_label(AUTHOR_LABEL, named).is_ok();
     if named != author && fits && !state.labels.contains_key(AUTHOR_LABEL) {
         state.labels.insert(AUTHOR_LABEL.into(), named.into());
@@ -200,7 +201,7 @@ impl Engine {
     }
 
     /// Publishes an imported backup under its own id, or the next that is free.
-    pub(super) async fn publish_as(
+    pub(in crate::engine) async fn publish_as(
         &self,
         new: NewBackup,
         held: &Held,

@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::form::JSON_NULLS;
-use super::json_out::Form;
+use crate::engine::archive::form::JSON_NULLS;
+use crate::engine::archive::json_out::Form;
 use crate::model::Table;
 
 /// Reads rows of one table.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::form::JSON_NULLS;
 use crate::engine::EngineError;
+use crate::engine::archive::form::JSON_NULLS;
 use crate::model::{Beside, Part, Referred, Table};
 use crate::tree::{fields, unescape};
 

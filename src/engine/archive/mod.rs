@@ -12,8 +12,6 @@ mod incoming;
 mod json_in;
 mod json_out;
 mod legacy;
-mod legacy_files;
-mod legacy_ids;
 mod rebuild;
 mod unpack;
 

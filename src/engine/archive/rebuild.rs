@@ -7,12 +7,12 @@ use std::io::{BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokio_util::sync::CancellationToken;
 
-use super::incoming::{Bounded, Budget};
-use super::json_in::RowReader;
 use crate::engine::EngineError;
-use crate::engine::capture::{Sinks, TreeRules};
-use crate::engine::run::ProgressSender;
-use crate::engine::sink::{IntoStore, PartSink};
+use crate::engine::archive::incoming::{Bounded, Budget};
+use crate::engine::archive::json_in::RowReader;
+use crate::engine::capture::scan::{Sinks, TreeRules};
+use crate::engine::capture::sink::{IntoStore, PartSink};
+use crate::engine::progress::ProgressSender;
 use std::sync::Arc;
 
 use crate::model::{Dataset, Manifest, Part, PartManifest};

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use tar::EntryType;
 
-use super::describe::{Described, MAX_METADATA};
-use super::rebuild::{Rebuild, malformed};
 use crate::engine::EngineError;
+use crate::engine::archive::describe::{Described, MAX_METADATA};
+use crate::engine::archive::rebuild::{Rebuild, malformed};
 use std::sync::Arc;
 
 use crate::model::{Dataset, Manifest, Profile};

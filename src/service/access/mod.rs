@@ -12,9 +12,9 @@ pub use throttle::Throttle;
 pub use token::{Secret, Token};
 pub use tokens::{TokenError, Tokens};
 
-use self::tokens::Version;
-use super::Role;
 use crate::model::Hash;
+use crate::service::Role;
+use crate::service::access::tokens::Version;
 use crate::threads::locked;
 
 /// Somebody who is known, and what they may do.

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Secret, Token};
 use crate::model::{Age, Hash};
+use crate::service::access::{Identity, Secret, Token};
 use crate::service::{Role, files};
 use crate::threads::locked;
 
@@ -74,7 +74,7 @@ struct Cached {
 }
 
 /// Tells versions of the file apart, each of which is a new file; none while there is no file.
-pub(super) type Version = Option<(u64, i64, i64, u64)>;
+pub(in crate::service) type Version = Option<(u64, i64, i64, u64)>;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,7 +146,7 @@ impl Tokens {
     }
 
     /// The version of the file that is there now.
-    pub(super) fn version(&self) -> Result<Version, TokenError> {
+    pub(in crate::service) fn version(&self) -> Result<Version, TokenError> {
         match fs::metadata(&self.path) {
             Ok(meta) if meta.is_file() => {
                 Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len())))

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Newest};
+use crate::service::audit::{Entry, Newest};
 use crate::service::files::append_json;
 
 /// Bytes from which on a file is put aside and a new one begun.

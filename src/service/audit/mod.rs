@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Role;
-use super::jobs::JobId;
+use crate::service::Role;
+use crate::service::jobs::JobId;
 use crate::threads::locked;
 use files::Family;
 
@@ -260,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let audit = Audit::in_folder(folder.path());
         let other = || Some("other".into());
-        super::super::files::append_json(&folder.path().join(FILE), &at(0, "zero")).expect("old");
+        crate::service::files::append_json(&folder.path().join(FILE), &at(0, "zero")).expect("old");
         audit.record(at(1, "one")).await;
         audit.record(Entry { who: other(), ..at(2, "two") }).await;
         let file = folder.path().join("audit/robot.changes.jsonl");

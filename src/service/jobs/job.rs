@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::failure::Failure;
-use super::result::{JobResult, if_understood};
 use crate::engine::Phase;
 use crate::model::BackupId;
 use crate::service::ServiceError;
+use crate::service::jobs::failure::Failure;
+use crate::service::jobs::result::{JobResult, if_understood};
 
 /// The name of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

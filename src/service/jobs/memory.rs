@@ -8,9 +8,9 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::failure::cut_off;
-use super::job::{Job, JobState};
-use super::{Inner, Jobs};
+use crate::service::jobs::failure::cut_off;
+use crate::service::jobs::job::{Job, JobState};
+use crate::service::jobs::{Inner, Jobs};
 use crate::service::{ServiceError, StateFolder, files};
 
 const FILE: &str = "jobs.json";

@@ -27,9 +27,9 @@ pub use job::{Job, JobId, JobKind, JobProgress, JobState, Trigger};
 pub use result::JobResult;
 pub use work::{Order, Work};
 
-use super::access::Identity;
-use super::{ServiceError, StateFolder};
 use crate::engine::Engine;
+use crate::service::access::Identity;
+use crate::service::{ServiceError, StateFolder};
 use crate::threads::locked;
 use table::Table;
 

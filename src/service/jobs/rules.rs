@@ -1,6 +1,6 @@
 //! Which jobs may run beside which, which are refused, and how many may wait. Pure.
 
-use super::job::JobKind;
+use crate::service::jobs::job::JobKind;
 
 /// Jobs that may wait, all kinds together.
 pub const LONGEST_QUEUE: usize = 16;

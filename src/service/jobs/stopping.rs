@@ -5,20 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::failure::{Failure, access_lost, cancelled, cut_off};
-use super::job::{Job, JobId, JobState};
-use super::table::Ended;
-use super::{Inner, Jobs};
 use crate::service::access::Identity;
+use crate::service::jobs::failure::{Failure, access_lost, cancelled, cut_off};
+use crate::service::jobs::job::{Job, JobId, JobState};
+use crate::service::jobs::table::{Ended, Stop};
+use crate::service::jobs::{Inner, Jobs};
 use crate::service::{ACCESS_LOOK, ServiceError};
-
-/// A running job is to end.
-pub struct Stop {
-    /// The state to end in.
-    pub state: JobState,
-    /// Told whether it ends: a commit that is under way cannot be called back.
-    pub answer: oneshot::Sender<bool>,
-}
 
 impl Jobs {
     /// Ends a job that waits or runs. When this returns, nothing of it is left in the database.

@@ -4,16 +4,16 @@
 use std::collections::VecDeque;
 
 use chrono::Utc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::failure::Failure;
-use super::job::{Job, JobId, JobProgress, JobState};
-use super::result::JobResult;
-use super::rules::{self, LONGEST_QUEUE, MOST_OF_ONE_CALLER};
-use super::stopping::Stop;
-use super::work::{Order, Work};
 use crate::service::ServiceError;
 use crate::service::access::Identity;
+use crate::service::jobs::failure::Failure;
+use crate::service::jobs::job::{Job, JobId, JobProgress, JobState};
+use crate::service::jobs::result::JobResult;
+use crate::service::jobs::rules;
+use crate::service::jobs::rules::{LONGEST_QUEUE, MOST_OF_ONE_CALLER};
+use crate::service::jobs::work::{Order, Work};
 
 /// Jobs that are remembered.
 pub const REMEMBERED: usize = 200;
@@ -35,6 +35,14 @@ struct Record {
     changed: u64,
     large: bool,
     stage: Stage,
+}
+
+/// A running job is to end.
+pub struct Stop {
+    /// The state to end in.
+    pub state: JobState,
+    /// Told whether it ends: a commit that is under way cannot be called back.
+    pub answer: oneshot::Sender<bool>,
 }
 
 /// What there is of a job beside what it looks like.
@@ -269,7 +277,7 @@ mod tests {
     use crate::model::Policy;
 
     fn order(work: Work) -> Order {
-        let trigger = super::super::Trigger::Request;
+        let trigger = crate::service::jobs::Trigger::Request;
         Order { work, created_by: "somebody".into(), caller: None, trigger, request_id: None }
     }
 

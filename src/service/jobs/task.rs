@@ -8,13 +8,14 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
-use super::failure::{Failure, access_lost, broken};
-use super::job::{JobId, JobState};
-use super::stopping::{Stop, failure_in};
-use super::table::{Begun, Ended};
-use super::throughput::Throughput;
-use super::{JobResult, Jobs};
 use crate::engine::{EngineError, Run};
+use crate::service::jobs::failure::{Failure, access_lost, broken};
+use crate::service::jobs::job::{JobId, JobState};
+use crate::service::jobs::stopping::failure_in;
+use crate::service::jobs::table::Stop;
+use crate::service::jobs::table::{Begun, Ended};
+use crate::service::jobs::throughput::Throughput;
+use crate::service::jobs::{JobResult, Jobs};
 
 /// How often the progress is told.
 const TICK: Duration = Duration::from_millis(250);
@@ -122,7 +123,7 @@ fn may_end(can_be_ended: bool, state: JobState) -> bool {
     can_be_ended || state == JobState::Interrupted
 }
 
-fn note(jobs: &Jobs, id: JobId, progress: &super::JobProgress, cancellable: bool) {
+fn note(jobs: &Jobs, id: JobId, progress: &crate::service::jobs::JobProgress, cancellable: bool) {
     jobs.table().progress(id, *progress, cancellable);
     jobs.told();
 }

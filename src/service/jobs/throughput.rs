@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::job::JobProgress;
 use crate::engine::{Phase, Progress};
+use crate::service::jobs::job::JobProgress;
 
 /// Measures the phase that a run is in.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! What jobs do: a use case and its arguments, as data.
 
-use super::job::{JobKind, Trigger};
-use super::result::JobResult;
 use crate::engine::{BackupRequest, Engine, EngineError, Point, RestoreOptions, Run};
 use crate::model::{BackupId, Policy};
 use crate::service::access::Identity;
+use crate::service::jobs::job::{JobKind, Trigger};
+use crate::service::jobs::result::JobResult;
 
 /// A use case and its arguments.
 #[derive(Debug)]
@@ -72,7 +72,11 @@ impl Work {
     }
 
     /// Does it.
-    pub(super) async fn run(self, engine: &Engine, run: &Run) -> Result<JobResult, EngineError> {
+    pub(in crate::service) async fn run(
+        self,
+        engine: &Engine,
+        run: &Run,
+    ) -> Result<JobResult, EngineError> {
         Ok(match self {
             Self::Backup(request) => {
                 JobResult::Backup(Box::new(engine.backup(request, run).await?))

@@ -6,21 +6,10 @@ use std::fmt;
 
 use crate::model::{ChunkId, PackId};
 use crate::store::layout;
-use crate::store::verify::findings::{AffectedDatasets, Findings};
+use crate::store::verify::findings::{AffectedDatasets, Cause, Findings};
 
 /// How many different reasons one finding tells.
 const REASONS: usize = 3;
-
-/// Why chunks are not right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// Something in this pack is wrong.
-    Pack(PackId),
-    /// They are in no pack; an index object may name the one that is lost.
-    Lost(Option<PackId>),
-    /// The chunk is what was written, but contradicts what refers to it.
-    Chunk(ChunkId),
-}
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,19 @@ use std::error::Error;
 use bytes::Bytes;
 
 use crate::model::{BackupId, ChunkId, Dataset, PackId};
-use crate::store::verify::causes::Cause;
 use crate::store::{Reader, StoreError};
 use crate::tree::{LeafGroup, Node};
+
+/// Why chunks are not right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Something in this pack is wrong.
+    Pack(PackId),
+    /// They are in no pack; an index object may name the one that is lost.
+    Lost(Option<PackId>),
+    /// The chunk is what was written, but contradicts what refers to it.
+    Chunk(ChunkId),
+}
 
 /// What a leaf's group holds: rows, columns, and bytes of their fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use chrono::Duration;
 use ipam_rewind::engine::{RestoreOptions, Run};
 use ipam_rewind::model::{Age, BackupId, Policy};
 use ipam_rewind::service::Service;
+use ipam_rewind::service::automation::Plan;
 use ipam_rewind::service::jobs::{JobState, Trigger};
 use ipam_rewind::service::schedule::Timetable;
-use ipam_rewind::service::upkeep::Plan;
 
 use crate::faults::running::{hold, until_it_waits_for_a_table};
 use crate::support::clockwork::Clockwork;

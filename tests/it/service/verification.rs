@@ -6,8 +6,8 @@ use chrono::Duration;
 use ipam_rewind::engine::{BackupRequest, Engine};
 use ipam_rewind::model::Age;
 use ipam_rewind::service::Service;
+use ipam_rewind::service::automation::Plan;
 use ipam_rewind::service::jobs::{JobId, JobKind, JobState, Order, Trigger, Work};
-use ipam_rewind::service::upkeep::Plan;
 use ipam_rewind::store::{LockKind, Store};
 use object_store::memory::InMemory;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Duration, Utc};
 use ipam_rewind::engine::{BackupRequest, Clock, Engine, Run};
 use ipam_rewind::model::BackupId;
-use ipam_rewind::service::upkeep::Plan;
+use ipam_rewind::service::automation::Plan;
 use ipam_rewind::service::{Service, StateFolder};
 
 use super::TestDatabase;

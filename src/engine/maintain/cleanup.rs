@@ -1,0 +1,255 @@
+//! Delete and clean up: unlink manifests, then sweep what no tree reaches.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Engine, EngineError, Phase, Run};
+use crate::model::{
+    BackupId, BackupKind, Candidate, Decision, Manifest, Pin, Policy, Reason, State, Status,
+};
+use crate::store::{Lock, Mode, StoreError, Swept};
+
+/// How long a sweep waits for backups that are under way. Theirs is the right of way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a sweep freed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Freed {
+    /// Bytes that the store has shrunk by.
+    pub bytes: u64,
+    /// Bytes that nothing needs, but which stay for a time of grace.
+    pub pending_bytes: u64,
+    /// Packs that went.
+    pub packs: u64,
+    /// Why not everything that could go went, if so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What a deletion did, or would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Deleted {
+    /// The backup.
+    pub backup_id: BackupId,
+    /// Whether it was only a preview.
+    pub dry_run: bool,
+    /// What the deletion freed; in a preview, about what it would free.
+    pub freed: Freed,
+}
+
+/// What a cleanup decided about one backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Judged {
+    /// The backup.
+    pub backup_id: BackupId,
+    /// What people call it.
+    pub description: String,
+    /// Why it stays; empty if it goes.
+    pub kept_because: Vec<Reason>,
+    /// Its place in the order of creation: 0 is the newest.
+    pub place: usize,
+}
+
+/// What a cleanup did, or would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CleanupReport {
+    /// Whether it was only a preview.
+    pub dry_run: bool,
+    /// Backups that go, newest first.
+    pub deleted: Vec<Judged>,
+    /// Backups that stay, newest first.
+    pub kept: Vec<Judged>,
+    /// What it freed; in a preview, about what it would free.
+    pub freed: Freed,
+}
+
+impl Engine {
+    /// Deletes one backup and frees what only it needed.
+    ///
+    /// # Errors
+    /// If there is none with this id, or another restore or cleanup is under way.
+    pub async fn delete(&self, id: &BackupId, run: &Run) -> Result<Deleted, EngineError> {
+        let what = format!("deletion of {id}");
+        let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, &what, Duration::ZERO);
+        let alone = alone.await?;
+        alone.check().await?;
+        self.store.unlink(id).await?;
+        let freed = self.sweep(&what, run).await?;
+        alone.release().await;
+        Ok(Deleted { backup_id: id.clone(), dry_run: false, freed })
+    }
+
+    /// What deleting this backup would free, found out without deleting anything.
+    ///
+    /// # Errors
+    /// If there is none with this id, or the store cannot be read.
+    pub async fn would_delete(&self, id: &BackupId) -> Result<Deleted, EngineError> {
+        self.store.manifest(id).await?;
+        let (manifests, _) = self.store.manifests(|manifest| manifest).await?;
+        let bytes = self.store.exclusive_sizes(&manifests).await?.remove(id).unwrap_or(0);
+        let freed = Freed { bytes, ..Freed::default() };
+        Ok(Deleted { backup_id: id.clone(), dry_run: true, freed })
+    }
+
+    /// Keeps what the policy keeps and deletes the others.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingLeft`] if the rules keep none and the policy does not allow that; if
+    /// another restore or cleanup is under way, or the store cannot be read.
+    pub async fn cleanup(
+        &self,
+        policy: &Policy,
+        dry_run: bool,
+        run: &Run,
+    ) -> Result<CleanupReport, EngineError> {
+        if dry_run {
+            let (kept, deleted) = self.judge(policy).await?;
+            let freed = self.would_free(&kept).await?;
+            return Ok(CleanupReport { dry_run, deleted, kept, freed });
+        }
+        let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, "cleanup", Duration::ZERO);
+        let alone = alone.await?;
+        let (mut kept, judged) = self.judge(policy).await?;
+        let mut deleted = Vec::new();
+        for mut backup in judged {
+            alone.check().await?;
+            match self.store.unlink_unpinned(&backup.backup_id).await {
+                // Somebody has pinned it since.
+                Ok(false) => {
+                    backup.kept_because.push(Reason::Pinned);
+                    kept.push(backup);
+                }
+                Ok(true) | Err(StoreError::NoSuchBackup(_)) => deleted.push(backup),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        kept.sort_by_key(|judged| judged.place);
+        let freed = self.sweep("cleanup", run).await?;
+        alone.release().await;
+        Ok(CleanupReport { dry_run, deleted, kept, freed })
+    }
+
+    /// Whether a cleanup by this policy would delete anything.
+    ///
+    /// # Errors
+    /// As [`Self::cleanup`].
+    pub async fn would_clean_up(&self, policy: &Policy) -> Result<bool, EngineError> {
+        Ok(!self.judge(policy).await?.1.is_empty())
+    }
+
+    /// Who stays and who goes. A backup whose manifest cannot be read stays: it is damaged, not old.
+    async fn judge(&self, policy: &Policy) -> Result<(Vec<Judged>, Vec<Judged>), EngineError> {
+        let (mut manifests, _) = self.store.manifests(|manifest| manifest).await?;
+        manifests.reverse();
+        let mut descriptions = Vec::with_capacity(manifests.len());
+        let mut candidates = Vec::with_capacity(manifests.len());
+        for manifest in &manifests {
+            let state = self.store.state(&manifest.backup_id).await.ok();
+            candidates.push(candidate(manifest, state.as_ref()));
+            let given_later = state.and_then(|state| state.description);
+            descriptions.push(given_later.unwrap_or_else(|| manifest.description.clone()));
+        }
+        self.look_at_newest_good(&manifests, &mut candidates).await?;
+        let decisions = policy.decide(&candidates, self.now());
+        refuse_to_leave_none(policy, &decisions)?;
+        let judged = decisions.into_iter().zip(descriptions).enumerate();
+        let judged = judged.map(|(place, (Decision { id, reasons }, description))| Judged {
+            backup_id: id,
+            description,
+            kept_because: reasons,
+            place,
+        });
+        Ok(judged.partition(|judged| !judged.kept_because.is_empty()))
+    }
+
+    /// Makes sure that the newest backup that counts as good is so, as far as can be told without
+    /// reading its rows: a verification may be long ago.
+    async fn look_at_newest_good(
+        &self,
+        manifests: &[Manifest],
+        candidates: &mut [Candidate],
+    ) -> Result<(), EngineError> {
+        for kind in [None, Some(BackupKind::Full)] {
+            for (manifest, candidate) in manifests.iter().zip(candidates.iter_mut()) {
+                if !candidate.good || kind.is_some_and(|kind| kind != candidate.kind) {
+                    continue;
+                }
+                candidate.good = self.store.has_chunks(manifest).await?;
+                if candidate.good {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a sweep would free, were only these kept.
+    async fn would_free(&self, kept: &[Judged]) -> Result<Freed, EngineError> {
+        let mut manifests = Vec::new();
+        for judged in kept {
+            manifests.push(self.store.manifest(&judged.backup_id).await?);
+        }
+        let bytes = self.store.would_free(&manifests).await?;
+        Ok(Freed { bytes, ..Freed::default() })
+    }
+
+    /// Frees what no backup reaches. The backups are gone already, so a sweep that has to wait for
+    /// another time is no failure, but a note.
+    async fn sweep(&self, what: &str, run: &Run) -> Result<Freed, EngineError> {
+        run.begin(Phase::Sweeping, None);
+        let noted = |note: String| Freed { notes: vec![note], ..Freed::default() };
+        let lock = self.store.lock(Lock::Objects, Mode::Exclusive, what, PATIENCE).await;
+        let alone = match lock {
+            Ok(alone) => alone,
+            Err(error @ StoreError::Busy { .. }) => {
+                return Ok(noted(format!("space is freed by the next cleanup: {error}")));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let swept = self.store.sweep(&alone, self.store.default_grace()).await;
+        alone.release().await;
+        run.begin(Phase::Done, None);
+        let chain = |error| EngineError::Store(error).chain().join(": ");
+        Ok(match swept {
+            Ok(swept) => swept.into(),
+            Err(error) => noted(format!("space could not be freed: {}", chain(error))),
+        })
+    }
+}
+
+impl From<Swept> for Freed {
+    fn from(swept: Swept) -> Self {
+        Self {
+            bytes: swept.bytes_freed,
+            pending_bytes: swept.bytes_pending,
+            packs: swept.packs_removed,
+            notes: swept.problems,
+        }
+    }
+}
+
+/// A backup as the policy sees it; without a state if that cannot be read.
+fn candidate(manifest: &Manifest, state: Option<&State>) -> Candidate {
+    Candidate {
+        id: manifest.backup_id.clone(),
+        made: manifest.instant(),
+        kind: manifest.backup_type,
+        pin: match state {
+            None => Pin::Unknown,
+            Some(state) if state.pinned => Pin::Pinned,
+            Some(_) => Pin::Unpinned,
+        },
+        good: state.is_some_and(|state| state.status() == Status::Completed),
+    }
+}
+
+/// The newest good backup stays anyway; but who asks for rules that keep none may have meant more,
+/// or less.
+fn refuse_to_leave_none(policy: &Policy, decisions: &[Decision]) -> Result<(), EngineError> {
+    let by_rule = |decision: &Decision| decision.reasons.iter().any(|it| *it != Reason::NewestGood);
+    if policy.allow_empty || decisions.is_empty() || decisions.iter().any(by_rule) {
+        return Ok(());
+    }
+    Err(EngineError::NothingLeft(decisions.len()))
+}

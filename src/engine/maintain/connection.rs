@@ -1,0 +1,22 @@
+//! Whether the two things that the engine works on can be worked on.
+
+use crate::engine::{Engine, EngineError};
+use crate::postgres::Session;
+
+impl Engine {
+    /// Connects to the database and leaves again.
+    ///
+    /// # Errors
+    /// If none was named, or it is out of reach or does not let us in.
+    pub async fn reach_database(&self) -> Result<(), EngineError> {
+        Ok(Session::connect(self.database()?).await?.close().await?)
+    }
+
+    /// Writes a small object into the store and takes it away again.
+    ///
+    /// # Errors
+    /// If that does not work.
+    pub async fn try_writing(&self) -> Result<(), EngineError> {
+        Ok(self.store.try_writing().await?)
+    }
+}

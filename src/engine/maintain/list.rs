@@ -1,0 +1,195 @@
+//! Backups as people and programs see them: the documented metadata, the list, the details.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Engine, EngineError};
+use crate::model::{
+    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
+    SnapshotInfo, State, Status, Verification,
+};
+
+/// The metadata of a backup; every key is always there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BackupInfo {
+    /// The id.
+    pub backup_id: BackupId,
+    /// UTC without a zone, microseconds.
+    pub timestamp: String,
+    /// The same instant with `Z`.
+    pub created_at: String,
+    /// Its number, unique in the store and kept for ever; none if an earlier program made it.
+    pub number: Option<u64>,
+    /// What people call it.
+    pub description: String,
+    /// `system`, or who asked.
+    pub created_by: String,
+    /// Why it was made.
+    pub backup_type: BackupKind,
+    /// Whether it is whole, as far as is known.
+    pub status: Status,
+    /// Whether it was restored with success.
+    pub restore_tested: bool,
+    /// When it was last restored.
+    pub last_restore: Option<String>,
+    /// The names of its dataset files.
+    pub files: PerDataset<String>,
+    /// Rows, bytes and root hash of each dataset.
+    pub datasets: PerDataset<DatasetSummary>,
+    /// Bytes of the rows of all datasets.
+    pub size: u64,
+    /// Bytes that this backup added to the store.
+    pub added_size: u64,
+    /// Whether every cleanup keeps it.
+    pub pinned: bool,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// The last verification.
+    pub verification: Option<Verification>,
+    /// What identifies the snapshot.
+    pub snapshot: SnapshotInfo,
+    /// The tables that belong to a backup and are not in this one.
+    pub missing_tables: Vec<MissingTable>,
+}
+
+/// A backup in the list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The metadata.
+    pub info: BackupInfo,
+    /// Full days since it was made.
+    pub age_days: i64,
+}
+
+/// All backups.
+#[derive(Debug, Clone, Default)]
+pub struct BackupList {
+    /// Newest first.
+    pub backups: Vec<Listed>,
+    /// Backups whose manifest cannot be read, with the reason.
+    pub unreadable: Vec<String>,
+}
+
+/// One dataset file in the details.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileInfo {
+    /// Its name.
+    pub name: String,
+    /// Bytes of its rows.
+    pub size: u64,
+    /// When it was made.
+    pub modified: String,
+}
+
+/// Everything about one backup.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// The metadata.
+    pub info: BackupInfo,
+    /// The dataset files.
+    pub files: Vec<FileInfo>,
+    /// Full days since it was made.
+    pub age_days: i64,
+}
+
+impl BackupInfo {
+    /// The metadata of this backup in this state.
+    #[must_use]
+    pub fn new(manifest: &Manifest, state: &State) -> Self {
+        let missing_tables = manifest.schema.lacking(manifest.profile());
+        let manifest = manifest.clone();
+        let state = state.clone();
+        Self {
+            status: state.status(),
+            description: state.description.unwrap_or(manifest.description),
+            backup_id: manifest.backup_id,
+            timestamp: manifest.timestamp,
+            created_at: manifest.created_at,
+            number: manifest.number,
+            created_by: manifest.created_by,
+            backup_type: manifest.backup_type,
+            restore_tested: state.restore_tested,
+            last_restore: state.last_restore,
+            files: manifest.files,
+            datasets: manifest.datasets,
+            size: manifest.size,
+            added_size: manifest.added_size,
+            pinned: state.pinned,
+            labels: state.labels,
+            verification: state.verification,
+            snapshot: manifest.snapshot,
+            missing_tables,
+        }
+    }
+
+    /// Rows in all datasets.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.datasets.values().map(|dataset| dataset.rows).sum()
+    }
+
+    /// Returns the instant of `created_at`.
+    #[must_use]
+    pub fn made(&self) -> DateTime<Utc> {
+        let parsed = DateTime::parse_from_rfc3339(&self.created_at);
+        parsed.map_or_else(|_| self.backup_id.second(), |time| time.to_utc())
+    }
+
+    fn files(&self) -> Vec<FileInfo> {
+        let info = |(dataset, name): (&Dataset, &String)| FileInfo {
+            name: name.clone(),
+            size: self.datasets.get(dataset).map_or(0, |summary| summary.bytes),
+            modified: self.timestamp.clone(),
+        };
+        self.files.iter().map(info).collect()
+    }
+}
+
+fn age_days(manifest: &Manifest, now: DateTime<Utc>) -> i64 {
+    (now - manifest.instant()).num_days().max(0)
+}
+
+impl Engine {
+    /// All backups, newest first. One whose manifest is damaged does not hide the others.
+    ///
+    /// # Errors
+    /// If the store cannot be listed.
+    pub async fn list(&self) -> Result<BackupList, EngineError> {
+        let (mut backups, mut unreadable) = (Vec::new(), Vec::new());
+        for id in self.store.backups().await?.into_iter().rev() {
+            match self.described(&id).await {
+                Ok((manifest, state)) => backups.push(Listed {
+                    info: BackupInfo::new(&manifest, &state),
+                    age_days: age_days(&manifest, self.now()),
+                }),
+                // Deleted since it was listed.
+                Err(error) if error.kind() == crate::engine::Kind::NoSuchBackup => {}
+                Err(error) if error.kind() == crate::engine::Kind::Damaged => {
+                    unreadable.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(BackupList { backups, unreadable })
+    }
+
+    /// Everything about one backup.
+    ///
+    /// # Errors
+    /// If there is none with this id, or its manifest is damaged.
+    pub async fn details(&self, id: &BackupId) -> Result<Details, EngineError> {
+        let (manifest, state) = self.described(id).await?;
+        let info = BackupInfo::new(&manifest, &state);
+        let age_days = age_days(&manifest, self.now());
+        Ok(Details { files: info.files(), info, age_days })
+    }
+
+    pub(in crate::engine) async fn described(
+        &self,
+        id: &BackupId,
+    ) -> Result<(Manifest, State), EngineError> {
+        Ok((self.store.manifest(id).await?, self.store.state(id).await?))
+    }
+}

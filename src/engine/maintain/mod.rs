@@ -1,0 +1,8 @@
+//! What keeps a store in order: lists, verification, cleanup, annotations, statistics.
+
+pub mod annotate;
+pub mod cleanup;
+pub mod connection;
+pub mod list;
+pub mod stats;
+pub mod verify;

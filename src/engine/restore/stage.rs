@@ -1,0 +1,84 @@
+//! Brings changes into the staging tables: one thread compares, while the lines are copied.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::engine::compare::trees::{changes, differing};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::{Engine, EngineError, RowChange};
+use crate::model::{Part, Schema, Table};
+use crate::postgres::{Apply, DatabaseError, Rules, Staging};
+use crate::threads;
+use crate::tree::Layout;
+
+/// A block of lines is sent once it has so many bytes.
+const BLOCK: usize = 128 << 10;
+
+impl Engine {
+    /// Brings the changes from `live` to `target` into the staging tables: comparing on a thread
+    /// of its own, copying meanwhile.
+    pub(in crate::engine) async fn stage_changes(
+        &self,
+        apply: &mut Apply<'_>,
+        (schema, rules): (&Schema, &Rules),
+        live: &Snapshot,
+        target: &Snapshot,
+    ) -> Result<(), EngineError> {
+        let parts = differing(live, target)?;
+        apply.create_staging(&parts.iter().map(|part| part.table.as_str()).collect()).await?;
+        let sides = Arc::new((live.clone(), target.clone()));
+        for part in parts {
+            let table = schema.table(&part.table).expect("a part's table is in its schema");
+            let (layout, staging) = (Layout::from(table), Staging::new(&part, schema, rules));
+            let (sender, lines) = mpsc::channel(4);
+            let (sides, compared) = (sides.clone(), part.clone());
+            let comparing = threads::spawn(move || -> Result<(), EngineError> {
+                let mut block = Vec::with_capacity(2 * BLOCK);
+                for change in changes(&compared, &layout, &sides.0, &sides.1)? {
+                    staging.write(&change?, &mut block);
+                    if block.len() >= BLOCK {
+                        let full = std::mem::replace(&mut block, Vec::with_capacity(2 * BLOCK));
+                        if sender.blocking_send(full).is_err() {
+                            return Ok(());
+                        }
+                    }
+                }
+                // A receiver that went away has its own reason to tell.
+                let _ = sender.blocking_send(block);
+                Ok(())
+            });
+            let staged = apply.stage(&part, lines).await;
+            comparing.await.expect("comparing does not panic")?;
+            if let Err(error) = staged {
+                return Err(name_row(error, part, table, (live, target)).await);
+            }
+        }
+        Ok(apply.analyze_staging().await?)
+    }
+}
+
+/// The error, with the row and the column that the server could not take.
+async fn name_row(
+    error: DatabaseError,
+    part: Arc<Part>,
+    table: &Table,
+    (live, target): (&Snapshot, &Snapshot),
+) -> EngineError {
+    let Some((number, column)) = error.copied_cell() else {
+        return error.into();
+    };
+    let (sides, table) = ((live.clone(), target.clone()), table.clone());
+    let find = move || -> Result<String, EngineError> {
+        let layout = Layout::from(&table);
+        let staged = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+        let change = changes(&part, &layout, &sides.0, &sides.1)?.nth(staged).transpose()?;
+        let key = change.map_or_else(String::new, |it| RowChange::new(&part, &table, &it).key);
+        let column = column.map_or_else(String::new, |name| format!(", column {name}"));
+        Ok(format!("write the row {key} of {}{column}", table.name))
+    };
+    match threads::spawn(find).await.expect("looking a row up does not panic") {
+        Ok(what) => DatabaseError { what, trouble: error.trouble }.into(),
+        Err(_) => error.into(),
+    }
+}

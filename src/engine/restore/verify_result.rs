@@ -1,0 +1,136 @@
+//! The proof before the commit: what the transaction reads back is what the restore promised.
+
+use crate::engine::capture::project::Projection;
+use crate::engine::capture::scan::{TreeRules, capture};
+use crate::engine::capture::sink::{IntoStore, Nowhere};
+use crate::engine::compare::trees::{for_each_change, same_parts};
+use crate::engine::restore::fit::Fit;
+use crate::engine::snapshot::Snapshot;
+use crate::engine::{Engine, EngineError, Run};
+use crate::model::{Manifest, Part, Schema};
+use crate::postgres::{Session, Staged};
+use crate::store::Store;
+use crate::threads;
+use crate::tree::{Layout, MAX_ROW, lookup};
+
+impl Engine {
+    /// The rules for reading back: what was written came from a backup, however large its rows are.
+    fn proof_rules(&self) -> TreeRules {
+        TreeRules { max_row: MAX_ROW, ..self.tree_rules() }
+    }
+
+    /// Everything was restored: each tree must have the root that the manifest has.
+    pub(in crate::engine) async fn prove_all(
+        &self,
+        session: &mut Session,
+        schema: &Schema,
+        manifest: &Manifest,
+        run: &Run,
+    ) -> Result<(), EngineError> {
+        let sessions = &mut [&mut *session];
+        let tables = (&**manifest.profile(), schema);
+        let parts = capture(sessions, tables, self.proof_rules(), &Nowhere, run).await?;
+        same_parts(&manifest.parts, &parts)?;
+        for (promised, found) in manifest.parts.iter().zip(&parts) {
+            if promised.root != found.root {
+                return Err(EngineError::ProofFailed(format!(
+                    "{} has {} rows with root {}, the backup {} rows with root {}",
+                    found.name,
+                    found.rows,
+                    found.root.short(),
+                    promised.rows,
+                    promised.root.short()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A part was restored: what changed must be, change for change, what was selected, and each
+    /// changed row must be as the backup has it.
+    pub(in crate::engine) async fn prove_selected(
+        &self,
+        session: &mut Session,
+        before: &Snapshot,
+        target: &Snapshot,
+        fit: &Fit,
+        selected: &Staged,
+        run: &Run,
+    ) -> Result<(), EngineError> {
+        let aside = Store::scratch(&std::env::temp_dir()).await?;
+        let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
+        let sinks = IntoStore::new(writer);
+        let sessions = &mut [&mut *session];
+        let tables = (&*before.profile, &fit.live);
+        let parts = capture(sessions, tables, self.proof_rules(), &sinks, run).await?;
+        sinks.into_writer().finish().await?;
+        let reader = aside.reader_over(before.reader.clone()).await?;
+        same_parts(&before.parts, &parts)?;
+        let after = Snapshot { parts, reader, ..before.clone() };
+        let (before, target, fit) = (before.clone(), target.clone(), fit.clone());
+        let check = move || count_towards(&fit, &before, &after, &target);
+        let changed = threads::spawn(check).await.expect("comparing does not panic")?;
+        if changed == *selected {
+            return Ok(());
+        }
+        Err(EngineError::ProofFailed(format!("selected {selected:?}, but {changed:?} changed")))
+    }
+}
+
+/// Each sequence that the manifest knows must stand where it says.
+pub(in crate::engine) async fn prove_sequences(
+    session: &mut Session,
+    schema: &Schema,
+    manifest: &Manifest,
+) -> Result<(), EngineError> {
+    for found in session.sequence_values(schema).await? {
+        let promised = manifest.sequences.iter().find(|it| it.name == found.name);
+        if promised.is_some_and(|promised| promised.next != found.next) {
+            let text = format!("the sequence {} stands elsewhere", found.name);
+            return Err(EngineError::ProofFailed(text));
+        }
+    }
+    Ok(())
+}
+
+/// Counts the changes from `before` to `after`; each must bring its row to what `target` has, and leave
+/// what the target has no columns for.
+fn count_towards(
+    fit: &Fit,
+    before: &Snapshot,
+    after: &Snapshot,
+    target: &Snapshot,
+) -> Result<Staged, EngineError> {
+    let mut counts = Staged::new();
+    for_each_change(before, after, &mut |part, table, layout, change| {
+        let other = || {
+            let key = change.key.escape_ascii();
+            EngineError::ProofFailed(format!("{} {key} is another row", part.name))
+        };
+        let restored = fit.restored.table(&table.name).ok_or_else(other)?;
+        let projection = Projection::new(table, restored);
+        let wanted = wanted_row(target, part, &Layout::from(restored), &change.key)?;
+        let found = change.new.as_deref().map(|row| projection.row(row));
+        if wanted != found {
+            return Err(other());
+        }
+        if let (Some(old), Some(new)) = (&change.old, &change.new)
+            && projection.rest(old) != projection.rest(new)
+        {
+            return Err(other());
+        }
+        *counts.entry(part.name.clone()).or_default() += change.counts(layout);
+        Ok(())
+    })?;
+    Ok(counts)
+}
+
+fn wanted_row(
+    target: &Snapshot,
+    part: &Part,
+    layout: &Layout,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, EngineError> {
+    let tree = target.part(&part.name).expect("the target has the parts of the live database");
+    Ok(lookup(&target.reader, layout, &tree.root, key)?)
+}

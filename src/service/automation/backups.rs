@@ -1,0 +1,96 @@
+//! The loop of the scheduled backups: one when it is due, and then what the retention says.
+
+use std::time::Duration;
+
+use crate::engine::BackupRequest;
+use crate::service::ServiceError;
+use crate::service::automation::{GLANCE, SCHEDULE, Upkeep};
+use crate::service::jobs::{Job, JobResult, JobState, Work};
+use crate::service::schedule::LastRun;
+
+/// The shortest time between two looks at the clock.
+const BLINK: Duration = Duration::from_millis(20);
+
+impl Upkeep {
+    pub(in crate::service) async fn keep_backing_up(self) {
+        loop {
+            self.back_up_if_due().await;
+            let now = self.now();
+            let next = self.0.plan.timetable.next(now);
+            let left = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(GLANCE);
+            if !self.doze(left.clamp(BLINK, GLANCE)).await {
+                return;
+            }
+        }
+    }
+
+    /// Makes a backup if one is due, however many were missed meanwhile; says whether one was due.
+    pub async fn back_up_if_due(&self) -> bool {
+        let _alone = self.0.backing_up.lock().await;
+        let now = self.now();
+        let handled = self.0.memory.record().handled(now);
+        if self.0.plan.timetable.due(handled, now).is_none() {
+            return false;
+        }
+        let request = BackupRequest {
+            description: Some("Scheduled backup".into()),
+            created_by: Some(SCHEDULE.into()),
+            ..BackupRequest::default()
+        };
+        let Some(mut run) = self.carry_out(Work::Backup(request)).await else {
+            return true;
+        };
+        // Whatever became of the backup: no rule keeps fewer because one is missing, and a full disk
+        // may be the very reason.
+        if let Some(policy) = &self.0.plan.retention {
+            let Some(cleaned) = self.carry_out(Work::Cleanup(policy.clone())).await else {
+                return true;
+            };
+            if cleaned.outcome != JobState::Succeeded {
+                let why = cleaned.detail.unwrap_or_default();
+                let before = run.detail.map(|before| before + "; ").unwrap_or_default();
+                run.detail = Some(format!("{before}cleaning up afterwards: {why}"));
+            }
+        }
+        self.0
+            .memory
+            .note(|record| {
+                record.handled_until = Some(now);
+                record.last_run = Some(run);
+            })
+            .await;
+        true
+    }
+
+    /// Has it done and waits for its end; nothing if the service ended before: then it is still due
+    /// when the service is back.
+    async fn carry_out(&self, work: Work) -> Option<LastRun> {
+        let ended = match self.order(work) {
+            Ok(job) => self.0.jobs.ended(job.job_id).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(job) if job.state == JobState::Interrupted => None,
+            Ok(job) => Some(self.told(&job)),
+            Err(ServiceError::ShuttingDown) => None,
+            Err(error) => {
+                tracing::error!("what was scheduled could not be begun: {error}");
+                let detail = Some(error.to_string());
+                Some(LastRun { at: self.now(), outcome: JobState::Failed, backup_id: None, detail })
+            }
+        }
+    }
+
+    fn told(&self, job: &Job) -> LastRun {
+        let backup_id = match &job.result {
+            Some(JobResult::Backup(made)) => Some(made.backup_id.clone()),
+            _ => None,
+        };
+        LastRun {
+            at: self.now(),
+            outcome: job.state,
+            backup_id,
+            detail: job.failure.as_ref().map(|failure| failure.detail.clone()),
+        }
+    }
+}

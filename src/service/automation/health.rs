@@ -1,0 +1,266 @@
+//! How the service is: what works, what is late, and whether it may be sent requests. Anybody may
+//! ask, so nothing here names a path, a host or a user.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::engine::{EngineError, Kind};
+use crate::model::BackupId;
+use crate::service::automation::Upkeep;
+use crate::service::jobs::JobState;
+use crate::service::observe::disk::DiskSpace;
+use crate::threads::locked;
+
+/// The database must answer within this time.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The store must be written within this time.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// A disk with less than one part in so many left is nearly full.
+const NEARLY_FULL: u64 = 20;
+
+/// How it is on the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// All is well.
+    Ok,
+    /// It works, but somebody should look at it.
+    Degraded,
+    /// It cannot do its work: the store or the database is out of reach.
+    Failing,
+}
+
+/// How the service is.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// On the whole.
+    pub condition: Condition,
+    /// One by one.
+    pub checks: Checks,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checks {
+    /// The store can be written.
+    pub store: Check,
+    /// The database answers.
+    pub database: Check,
+    /// There is a good backup, no older than the schedule says.
+    pub last_backup: LastBackup,
+    /// The latest scheduled backup went well.
+    pub schedule: Check,
+    /// Every backup is proven in time, and none is damaged.
+    pub verification: Check,
+    /// The disk has room.
+    pub disk: Check,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// How it is, in words.
+    pub detail: String,
+}
+
+/// The newest backup that is not known to be damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastBackup {
+    /// Whether it is as young as it should be.
+    pub ok: bool,
+    /// Its id.
+    pub backup_id: Option<BackupId>,
+    /// Its age.
+    pub age_seconds: Option<i64>,
+    /// The same in words.
+    pub detail: String,
+}
+
+impl Check {
+    fn new(ok: bool, detail: impl Into<String>) -> Self {
+        Self { ok, detail: detail.into() }
+    }
+}
+
+impl Health {
+    fn of(checks: Checks) -> Self {
+        let Checks { store, database, last_backup, schedule, verification, disk } = &checks;
+        let well = [last_backup.ok, schedule.ok, verification.ok, disk.ok];
+        let condition = match (store.ok && database.ok, well.iter().all(|ok| *ok)) {
+            (true, true) => Condition::Ok,
+            (true, false) => Condition::Degraded,
+            (false, _) => Condition::Failing,
+        };
+        Self { condition, checks }
+    }
+
+    /// Whether the service may be sent requests.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.condition != Condition::Failing
+    }
+}
+
+impl Upkeep {
+    /// How the service is. Asked for often, it looks only every few seconds.
+    pub async fn health(&self) -> Health {
+        let (store, database) = tokio::join!(self.store_works(), self.database_answers());
+        let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
+        let (schedule, disk) = (self.schedule_goes_well(), self.disk_has_room());
+        Health::of(Checks { store, database, last_backup, schedule, verification, disk })
+    }
+
+    async fn store_works(&self) -> Check {
+        let tried = self.0.store_trial.get(async {
+            let tried = tokio::time::timeout(STORE_PATIENCE, self.0.engine.try_writing()).await;
+            tried.map_err(|_| "it does not answer".into()).and_then(|tried| {
+                tried.map_err(|error| {
+                    tracing::warn!("the store cannot be written: {}", error.chain().join(": "));
+                    "it cannot be written".into()
+                })
+            })
+        });
+        tried.await.map_or_else(
+            |why: String| Check::new(false, why),
+            |()| Check::new(true, "it can be written"),
+        )
+    }
+
+    async fn database_answers(&self) -> Check {
+        let tried = self.0.database_trial.get(async {
+            match tokio::time::timeout(PATIENCE, self.0.engine.reach_database()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(unreached(&error)),
+                Err(_) => Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
+            }
+        });
+        tried.await.map_or_else(|why| Check::new(false, why), |()| Check::new(true, "it answers"))
+    }
+
+    async fn last_backup(&self) -> LastBackup {
+        let none = |ok, detail: &str| LastBackup {
+            ok,
+            backup_id: None,
+            age_seconds: None,
+            detail: detail.into(),
+        };
+        let Ok(overview) = self.overview().await else {
+            return none(false, "the store cannot be read");
+        };
+        let now = self.now();
+        let expected = self.expected_since(now);
+        let Some((id, made)) = &overview.newest_good else {
+            let missed = expected.is_some() && self.0.memory.record().last_run.is_some();
+            return none(!missed, "there is no good backup yet");
+        };
+        let age = (now - *made).num_seconds().max(0);
+        let ok = expected.is_none_or(|expected| *made >= expected);
+        let late = if ok { "" } else { ", older than the schedule allows" };
+        LastBackup {
+            ok,
+            backup_id: Some(id.clone()),
+            age_seconds: Some(age),
+            detail: format!("it is {age} s old{late}"),
+        }
+    }
+
+    /// The newest good backup must be no older than the run before the latest one: that one may
+    /// just be under way.
+    fn expected_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let latest = self.0.plan.timetable.latest(now)?;
+        self.0.plan.timetable.latest(latest - chrono::Duration::seconds(1))
+    }
+
+    fn schedule_goes_well(&self) -> Check {
+        if self.0.plan.timetable.is_empty() {
+            return Check::new(true, "nothing is scheduled");
+        }
+        match self.0.memory.record().last_run.clone() {
+            None => Check::new(true, "no backup was due yet"),
+            Some(run) if run.outcome == JobState::Succeeded && run.detail.is_none() => {
+                Check::new(true, "the latest scheduled backup went well")
+            }
+            // What else is known of it may name rows or roles; whoever is known is told that elsewhere.
+            Some(run) => {
+                let how = match run.outcome {
+                    JobState::Succeeded => "was made, but not all after it went well",
+                    JobState::Failed => "failed",
+                    _ => "did not come to its end",
+                };
+                Check::new(false, format!("the latest scheduled backup {how}"))
+            }
+        }
+    }
+
+    async fn proofs(&self) -> Check {
+        let Ok(overview) = self.overview().await else {
+            return Check::new(false, "the store cannot be read");
+        };
+        if overview.damaged > 0 {
+            return Check::new(false, format!("damaged backups: {}", overview.damaged));
+        }
+        let round = locked(&self.0.round);
+        match &*round {
+            None => Check::new(true, "no damage is known; there is no verification round"),
+            Some(round) if round.holds(&overview.proofs, self.now()) => {
+                Check::new(true, "every backup is proven in time")
+            }
+            Some(_) => Check::new(false, "the oldest proof is older than the period"),
+        }
+    }
+
+    fn disk_has_room(&self) -> Check {
+        match (self.0.engine.store().folder(), self.disk()) {
+            (None, _) => Check::new(true, "the store is on no disk of this machine"),
+            (Some(_), None) => Check::new(false, "the disk cannot be asked"),
+            (Some(_), Some(DiskSpace { total_bytes, available_bytes })) => {
+                let percent = available_bytes.saturating_mul(100) / total_bytes.max(1);
+                let ok = available_bytes >= total_bytes / NEARLY_FULL;
+                Check::new(ok, format!("{percent} % of the disk are free"))
+            }
+        }
+    }
+}
+
+/// Why the database cannot be worked with, without its address.
+fn unreached(error: &EngineError) -> String {
+    tracing::warn!("the database cannot be reached: {}", error.chain().join(": "));
+    match error.kind() {
+        Kind::MalformedRequest => "none was named, or its address makes no sense",
+        Kind::NotPermitted => "it does not let the service in",
+        _ => "it is out of reach",
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checks(store: bool, disk: bool) -> Checks {
+        let check = |ok| Check::new(ok, "");
+        let last_backup =
+            LastBackup { ok: true, backup_id: None, age_seconds: None, detail: String::new() };
+        Checks {
+            store: check(store),
+            database: check(true),
+            last_backup,
+            schedule: check(true),
+            verification: check(true),
+            disk: check(disk),
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_degraded_and_a_lost_store_is_failing() {
+        assert_eq!(Health::of(checks(true, true)).condition, Condition::Ok);
+        let full = Health::of(checks(true, false));
+        assert!(full.condition == Condition::Degraded && full.is_ready());
+        let lost = Health::of(checks(false, false));
+        assert!(lost.condition == Condition::Failing && !lost.is_ready());
+    }
+}
