@@ -386,7 +386,7 @@ impl EngineError {
     /// A tree could not be made from the rows of a part.
     pub(in crate::engine) fn building(part: &str, error: BuildError<StoreError>) -> Self {
         match error {
-            BuildError::Sink(error) => Self::Store(error),
+            BuildError::Sink(error) | BuildError::Source(error) => Self::Store(error),
             other => Self::Snapshot { part: part.into(), why: other.to_string() },
         }
     }

@@ -24,6 +24,9 @@ pub enum BuildError<E> {
     /// The sink could not take a chunk.
     #[error(transparent)]
     Sink(E),
+    /// A chunk of the tree that is changed could not be read.
+    #[error(transparent)]
+    Source(E),
 }
 
 /// Rows in, chunks out.
@@ -76,6 +79,27 @@ impl<'l> TreeBuilder<'l> {
         let ends = self.splitter.ends_after(0, self.leaf.rows(), key)
             || self.leaf.bytes() >= LEAF_BYTES_LIMIT;
         if ends { self.end_leaf(sink) } else { Ok(()) }
+    }
+
+    /// Whether a subtree of this level (0: a leaf) that begins now begins a chunk of its own on each of its
+    /// levels.
+    pub(super) fn ends_before(&self, level: u8) -> bool {
+        self.leaf.rows() == 0 && self.open.iter().take(level.into()).all(Vec::is_empty)
+    }
+
+    /// Adds a whole subtree of another tree, which ended there by its keys. The one before has
+    /// [ended](Self::ends_before).
+    pub(super) fn push_subtree<S: ChunkSink>(
+        &mut self,
+        level: u8,
+        entry: Entry,
+        sink: &mut S,
+    ) -> Result<(), BuildError<S::Error>> {
+        entry.last_key.clone_into(self.last_key.get_or_insert_default());
+        while self.open.len() < usize::from(level) {
+            self.open.push(Vec::new());
+        }
+        self.add(level + 1, entry, sink)
     }
 
     /// Ends the tree.

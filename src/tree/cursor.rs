@@ -54,6 +54,12 @@ impl<'l, S: ChunkSource> Cursor<'l, S> {
         }
     }
 
+    /// The last key of the nodes that are open; at the beginning, that of the tree.
+    pub(super) fn last_key(&self) -> Option<&Key> {
+        let (node, _) = self.nodes.first()?;
+        node.entries.last().map(|entry| &entry.last_key)
+    }
+
     /// Moves past the subtree here without opening it.
     pub fn skip(&mut self) {
         debug_assert!(self.leaf.is_none(), "a row is taken, not skipped");

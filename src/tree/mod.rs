@@ -11,6 +11,7 @@ mod layout;
 mod leaf;
 mod lookup;
 mod node;
+mod patch;
 #[cfg(test)]
 mod properties;
 mod row;
@@ -31,6 +32,7 @@ pub use layout::Layout;
 pub use leaf::LeafGroup;
 pub use lookup::{chunk_at, lookup};
 pub use node::{Entry, Node};
+pub use patch::patch;
 pub use row::{Key, Row, RowError, fields, key_text, unescape};
 pub use walk::{ChunkKind, walk};
 

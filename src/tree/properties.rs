@@ -261,3 +261,72 @@ fn one_row_more_or_less_changes_few_chunks_however_many_there_are() {
         );
     }
 }
+
+/// Chunks, and how many were read.
+struct Counted<'c>(&'c Chunks, std::cell::Cell<usize>);
+
+impl ChunkSource for &Counted<'_> {
+    type Error = Trouble;
+
+    fn chunk(&self, id: &ChunkId) -> Result<Bytes, Trouble> {
+        self.1.set(self.1.get() + 1);
+        self.0.chunk(id)
+    }
+}
+
+/// The tree of this root with these edits, and how many chunks were read for it.
+fn patched(root: &Root, splitter: Splitter, edits: &Edits, chunks: &mut Chunks) -> (Root, usize) {
+    let layout = layout();
+    let row = |key: &String, values: &Option<_>| {
+        let row = values.as_ref().map(|values| line((key, values)));
+        (layout.key_of(line((key, &Default::default())).as_slice()).expect("a key"), row)
+    };
+    let changes: Vec<_> = edits.iter().map(|(key, values)| row(key, values)).collect();
+    let before = chunks.clone();
+    let source = Counted(&before, std::cell::Cell::new(0));
+    let new = patch((&layout, splitter), (&source, &root.id), changes, chunks);
+    (new.expect("edits in order"), source.1.get())
+}
+
+type Edits = BTreeMap<String, Option<(String, String)>>;
+
+proptest! {
+    #[test]
+    fn patched_tree_has_the_root_of_one_that_is_built_anew(plan in plans(), edits in edits()) {
+        let (mut chunks, mut anew) = (Chunks::default(), Chunks::default());
+        let old = build(&plan, &mut chunks);
+        let edits: Edits = edits.into_iter().collect();
+        let mut edited = plan.clone();
+        for (key, values) in &edits {
+            match values {
+                Some(values) => drop(edited.insert(key.clone(), values.clone())),
+                None => drop(edited.remove(key)),
+            }
+        }
+        let (new, _) = patched(&old, SHORT, &edits, &mut chunks);
+        prop_assert_eq!(new, build(&edited, &mut anew));
+        // Nothing is missing: every chunk of the new tree was there, or is now.
+        for id in anew.0.keys() {
+            prop_assert!(chunks.0.contains_key(id));
+        }
+    }
+}
+
+#[test]
+fn patching_one_row_reads_one_way_down_and_the_right_edge() {
+    let plan: Plan =
+        (0..20_000).map(|n| (format!("key-{n:06}"), ("a".into(), "b".into()))).collect();
+    let (layout, splitter) = (layout(), Splitter::default());
+    let mut chunks = Chunks::default();
+    let mut builder = TreeBuilder::new(&layout, splitter);
+    for row in plan.iter().map(line) {
+        builder.push(&row, &mut chunks).expect("rows in order");
+    }
+    let old = builder.finish(&mut chunks).expect("memory takes all");
+    let edits: Edits = [("key-007000".into(), Some(("x".into(), "y".into())))].into();
+    let (new, read) = patched(&old, splitter, &edits, &mut chunks);
+    assert_eq!((new.rows, new.bytes), (old.rows, old.bytes));
+    assert_ne!(new.id, old.id);
+    // The root, a node and two groups of a leaf, twice.
+    assert!(read <= 8, "{read} chunks of {}", chunks.0.len());
+}

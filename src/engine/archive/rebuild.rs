@@ -128,7 +128,7 @@ pub fn unreadable(dataset: &Dataset, error: &serde_json::Error) -> EngineError {
 
 fn building(part: &Part, error: BuildError<StoreError>) -> EngineError {
     match error {
-        BuildError::Sink(error) => EngineError::Store(error),
+        BuildError::Sink(error) | BuildError::Source(error) => EngineError::Store(error),
         other => malformed(format!("the rows of {}: {other}", part.name)),
     }
 }
