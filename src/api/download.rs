@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use tokio_stream::wrappers::ReceiverStream;
+use futures::stream::poll_fn;
 
 use super::slots::Slot;
 use crate::engine::Download;
@@ -14,7 +14,8 @@ use crate::engine::Download;
 pub fn response(file: Download, slot: Slot) -> Response {
     let name = format!("attachment; filename=\"{}\"", file.name);
     let name = HeaderValue::from_str(&name).expect("names are made of ids and words of ours");
-    let blocks = ReceiverStream::new(file.blocks).map(move |block| {
+    let mut blocks = file.blocks;
+    let blocks = poll_fn(move |context| blocks.poll_recv(context)).map(move |block| {
         let _slot = &slot;
         block
             .inspect_err(|error| tracing::error!("a download failed: {}", error.chain().join(": ")))

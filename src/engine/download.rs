@@ -17,7 +17,6 @@ const QUEUE: usize = 4;
 pub struct Download {
     /// What to call the file.
     pub name: String,
-    /// Its media type.
     pub media_type: &'static str,
     /// Its bytes, where that is known beforehand; it then has exactly so many.
     pub size: Option<u64>,

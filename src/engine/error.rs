@@ -41,7 +41,6 @@ pub enum EngineError {
     /// The text is no key of the table.
     #[error("not a key of {table}: {key:?} (its key is {columns})")]
     MalformedKey {
-        /// The table.
         table: String,
         /// What was given.
         key: String,
@@ -60,7 +59,6 @@ pub enum EngineError {
     /// A verification found damage.
     #[error("backup {id} is damaged: {}", .damage.join("; "))]
     Damaged {
-        /// The backup.
         id: BackupId,
         /// One sentence for each damage.
         damage: Vec<String>,
@@ -80,7 +78,6 @@ pub enum EngineError {
     /// The backup is not one of this database.
     #[error("backup {id} is not of this database: {why}")]
     OtherDatabase {
-        /// The backup.
         id: BackupId,
         /// What tells the two apart.
         why: String,
@@ -90,12 +87,7 @@ pub enum EngineError {
         "this backup would lack a table, and the backup before has it ({before}): {}",
         .missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )]
-    TablesMissing {
-        /// The tables.
-        missing: Vec<MissingTable>,
-        /// The backup before.
-        before: BackupId,
-    },
+    TablesMissing { missing: Vec<MissingTable>, before: BackupId },
     /// Two snapshots do not hold the same parts, so that they cannot be compared.
     #[error("the two snapshots do not hold the same parts: {0}")]
     PartsDiffer(String),
@@ -113,9 +105,7 @@ pub enum EngineError {
          {limit} bytes are read"
     )]
     RowTooLong {
-        /// The table.
         table: String,
-        /// Its key.
         key: String,
         /// Its bytes as COPY text.
         bytes: usize,
@@ -246,7 +236,6 @@ impl EngineError {
         Self::UnknownTable { table: table.chars().take(80).collect(), known }
     }
 
-    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {

@@ -140,7 +140,6 @@ impl Engine {
         Self { clock, ..self }
     }
 
-    /// The store.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store

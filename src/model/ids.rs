@@ -30,7 +30,6 @@ struct Recorded {
 /// A backup that is in the store but not in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unrecorded {
-    /// Its id.
     pub id: BackupId,
     /// See [`Manifest::identity`].
     pub identity: Option<u64>,
@@ -41,9 +40,7 @@ pub struct Unrecorded {
 /// What a new backup is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// Its id.
     pub id: BackupId,
-    /// Its number.
     pub number: u64,
 }
 

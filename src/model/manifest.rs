@@ -211,7 +211,6 @@ pub struct RemovedRows {
 /// A dataset in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSummary {
-    /// Rows.
     pub rows: u64,
     /// Bytes of these rows as COPY text, line ends included.
     pub bytes: u64,
@@ -230,7 +229,6 @@ pub struct PartManifest {
     pub table: String,
     /// The root node's chunk.
     pub root: ChunkId,
-    /// Rows.
     pub rows: u64,
     /// Bytes of these rows as COPY text, line ends included.
     pub bytes: u64,

@@ -18,7 +18,6 @@ use super::{BackupId, ChunkId};
 pub struct Dataset(Arc<str>);
 
 impl Dataset {
-    /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
@@ -56,7 +55,6 @@ pub type PerDataset<T> = IndexMap<Dataset, T>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// The name.
     pub name: String,
     /// Columns that a mere touch changes. They are stored apart, so that a touch costs next to nothing.
     #[serde(default)]
@@ -85,7 +83,6 @@ pub struct Profile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileTable {
-    /// The name.
     pub name: String,
     /// A key of a row, to be shown where one is asked for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -149,7 +146,6 @@ pub struct Beside {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Referred {
-    /// The part.
     pub part: String,
     /// The column that is referred to.
     pub key: String,
@@ -180,7 +176,6 @@ pub struct Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Belongs {
-    /// The table.
     pub table: String,
     /// The column that holds the key of the scope's row, or of a row `within` that belongs to it.
     pub column: String,
@@ -193,7 +188,6 @@ pub struct Belongs {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Within {
-    /// The table.
     pub table: String,
     /// The column that is referred to.
     pub column: String,
@@ -203,7 +197,6 @@ pub struct Within {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkTree {
-    /// The table.
     pub table: String,
     /// The column that holds the network.
     pub network: String,
@@ -222,7 +215,6 @@ pub struct RecordTable {
     pub label: String,
     /// As [`ProfileDataset::file`].
     pub file: String,
-    /// The table.
     pub table: String,
     /// The column that tells when a row was made.
     pub made_at: String,

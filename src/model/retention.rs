@@ -60,7 +60,6 @@ impl Default for Policy {
 /// A backup as the policy sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its id.
     pub id: BackupId,
     /// When it was made, by the clock of then.
     pub made: DateTime<Utc>,
@@ -114,7 +113,6 @@ pub enum Reason {
 /// What the policy says of one backup: it stays if there is a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The backup.
     pub id: BackupId,
     /// Why it stays; empty if it goes.
     pub reasons: Vec<Reason>,

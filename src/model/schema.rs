@@ -68,7 +68,6 @@ pub struct Table {
 /// A stored column. Generated columns are computed by the database and not stored, but in a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// The name.
     pub name: String,
     /// The type as `format_type` writes it.
     #[serde(rename = "type")]
@@ -130,7 +129,6 @@ pub struct ForeignKey {
 /// A user trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
-    /// The name.
     pub name: String,
     /// `pg_trigger.tgenabled`: `O`, `D`, `R` or `A`.
     pub enabled: char,

@@ -54,7 +54,6 @@ pub fn check_seal(text: &[u8]) -> Result<(), String> {
 /// A value that was read, and whether a checksum proved it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsealed<T> {
-    /// The value.
     pub value: T,
     /// False for a file without a checksum, as earlier programs wrote it.
     pub sealed: bool,

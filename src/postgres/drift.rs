@@ -8,7 +8,6 @@ use crate::model::{Profile, Table};
 /// A column that a backup has no values for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedColumn {
-    /// Its name.
     pub name: String,
     /// The expression of its default; `None` for null.
     pub default: Option<String>,

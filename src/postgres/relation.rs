@@ -51,7 +51,6 @@ impl Relation {
 /// What this database has of the profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// The profile.
     pub profile: Arc<Profile>,
     /// The backed-up tables, in the order in which they are to be locked.
     pub tables: Vec<Relation>,

@@ -40,7 +40,6 @@ pub enum ServiceError {
     /// The job cannot be ended.
     #[error("job {id} cannot be cancelled: {why}")]
     NotCancellable {
-        /// The job.
         id: JobId,
         /// Why not.
         why: &'static str,

@@ -50,7 +50,6 @@ pub enum StoreError {
     /// The manifest's bytes are not what was written.
     #[error("the manifest of backup {id} is damaged: {what}")]
     ManifestDamaged {
-        /// The backup.
         id: BackupId,
         /// What is wrong with it.
         what: String,
@@ -59,7 +58,6 @@ pub enum StoreError {
     /// it may say that the backup is pinned.
     #[error("the state of backup {id} is damaged: {what}")]
     StateDamaged {
-        /// The backup.
         id: BackupId,
         /// What is wrong with it.
         what: String,
@@ -73,9 +71,7 @@ pub enum StoreError {
     /// The pack's bytes do not give the chunk.
     #[error("chunk {id} is damaged in pack {pack}: {what}")]
     ChunkDamaged {
-        /// The chunk.
         id: ChunkId,
-        /// The pack.
         pack: PackId,
         /// What is wrong with it.
         what: String,
@@ -111,7 +107,6 @@ pub enum StoreError {
          shows it if it is, and it is whole then"
     )]
     PublishUnknown {
-        /// The backup.
         id: BackupId,
         /// Why there was no answer.
         source: Box<StoreError>,

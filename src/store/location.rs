@@ -25,7 +25,6 @@ pub enum Location {
     Folder(PathBuf),
     /// A bucket of S3 or of anything that speaks like it; `AWS_*` variables say how to reach it.
     S3 {
-        /// The bucket.
         bucket: String,
         /// The prefix of all keys; may be empty.
         prefix: String,

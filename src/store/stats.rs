@@ -5,7 +5,6 @@ use crate::store::{Store, StoreError};
 /// How much a store holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Packs.
     pub packs: u64,
     /// Bytes of their files.
     pub stored_bytes: u64,

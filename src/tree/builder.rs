@@ -16,7 +16,6 @@ pub enum BuildError<E> {
     /// A key does not come after the one before it.
     #[error("rows did not come in key order: {} after {}", .next.escape_ascii(), .before.escape_ascii())]
     Order {
-        /// The key before.
         before: Key,
         /// The key that should have come later.
         next: Key,

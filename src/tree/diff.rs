@@ -16,7 +16,6 @@ use crate::model::{ChunkId, RowCounts};
 /// A row that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Its key.
     pub key: Key,
     /// The row in the first tree, if it is there.
     pub old: Option<Row>,

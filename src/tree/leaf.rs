@@ -113,7 +113,6 @@ impl LeafGroup {
         Ok(Self { rows, columns, body, ends })
     }
 
-    /// Rows.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows as u64

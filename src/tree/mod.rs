@@ -98,7 +98,6 @@ pub trait ChunkSource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("chunk {id} breaks the format: {what}")]
 pub struct Malformed {
-    /// The chunk.
     pub id: ChunkId,
     /// The rule that it breaks.
     pub what: &'static str,

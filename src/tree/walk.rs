@@ -13,7 +13,6 @@ pub enum ChunkKind<'n> {
     Leaf {
         /// The leaf's entry in its node.
         entry: &'n Entry,
-        /// Which of its groups.
         group: usize,
     },
 }

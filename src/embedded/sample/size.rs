@@ -19,7 +19,6 @@ impl Default for PlanSize {
 pub struct PlanCounts {
     /// VRFs, the two preset ones included.
     pub vrfs: u64,
-    /// VPCs.
     pub vpcs: u64,
     /// Address blocks of VPCs.
     pub associations: u64,

@@ -41,7 +41,6 @@ pub struct Described {
     /// Whether every cleanup keeps it.
     #[serde(default)]
     pub pinned: bool,
-    /// Its labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     archive: Made,

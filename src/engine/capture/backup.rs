@@ -45,7 +45,6 @@ impl BackupRequest {
 /// A new backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackupCreated {
-    /// Its id.
     pub backup_id: BackupId,
     /// Its metadata.
     pub backup_info: BackupInfo,

@@ -15,7 +15,6 @@ pub type Counts = PerDataset<RowCounts>;
 /// What a backup changed.
 #[derive(Debug, Clone)]
 pub struct Changes {
-    /// The backup.
     pub backup_id: BackupId,
     /// The backup before it; the oldest has none, and all of its rows count as added.
     pub before: Option<BackupId>,

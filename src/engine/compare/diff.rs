@@ -21,7 +21,6 @@ use crate::tree::Layout;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Point {
-    /// A backup.
     Backup(BackupId),
     /// The database as it is now.
     Live,

@@ -65,7 +65,6 @@ pub enum VersionKind {
 /// A backup as a point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// The backup.
     pub backup_id: BackupId,
     /// When it was made.
     pub at: DateTime<Utc>,

@@ -23,9 +23,7 @@ pub enum ChangeKind {
 /// A row that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowChange {
-    /// Its dataset.
     pub dataset: Dataset,
-    /// Its table.
     pub table: String,
     /// Its key, the columns joined by a comma.
     pub key: String,
@@ -38,7 +36,6 @@ pub struct RowChange {
 /// A cell that differs. A value is the text that PostgreSQL writes for it; null is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellChange {
-    /// The column.
     pub column: String,
     /// The value in the first snapshot.
     pub old: Option<String>,
@@ -49,7 +46,6 @@ pub struct CellChange {
 /// Counts changes, and keeps the first of them.
 #[derive(Debug)]
 pub struct Collected {
-    /// The counts.
     pub datasets: Counts,
     /// The first changes of each dataset.
     pub changes: Vec<RowChange>,

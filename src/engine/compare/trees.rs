@@ -81,7 +81,6 @@ pub fn for_each_change(
 /// Some keys of a part whose rows are not all the same.
 #[derive(Debug)]
 pub struct Piece {
-    /// The part.
     pub part: Arc<Part>,
     range: Range,
 }

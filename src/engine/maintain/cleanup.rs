@@ -30,7 +30,6 @@ pub struct Freed {
 /// What a deletion did, or would do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deleted {
-    /// The backup.
     pub backup_id: BackupId,
     /// Whether it was only a preview.
     pub dry_run: bool,
@@ -41,7 +40,6 @@ pub struct Deleted {
 /// What a cleanup decided about one backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judged {
-    /// The backup.
     pub backup_id: BackupId,
     /// What people call it.
     pub description: String,

@@ -14,7 +14,6 @@ use crate::model::{
 /// The metadata of a backup; every key is always there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BackupInfo {
-    /// The id.
     pub backup_id: BackupId,
     /// UTC without a zone, microseconds.
     pub timestamp: String,
@@ -75,7 +74,6 @@ pub struct BackupList {
 /// One dataset file in the details.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileInfo {
-    /// Its name.
     pub name: String,
     /// Bytes of its rows.
     pub size: u64,

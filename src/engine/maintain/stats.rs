@@ -10,7 +10,6 @@ use crate::model::BackupId;
 pub struct StoreStatistics {
     /// Where the store is.
     pub place: String,
-    /// Backups.
     pub backups: usize,
     /// Bytes of the rows of all backups: what they would take as plain copies.
     pub logical_bytes: u64,
@@ -20,7 +19,6 @@ pub struct StoreStatistics {
     pub stored_bytes: u64,
     /// Different chunks.
     pub chunks: u64,
-    /// Packs.
     pub packs: u64,
     /// Logical over unique bytes.
     pub dedup_ratio: f64,
@@ -38,7 +36,6 @@ pub struct StoreStatistics {
 /// What one backup costs.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackupCost {
-    /// The backup.
     pub backup_id: BackupId,
     /// Bytes of its rows.
     pub size: u64,

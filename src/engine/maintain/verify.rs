@@ -36,7 +36,6 @@ pub struct VerifyReport {
 /// What a verification found of one backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VerifiedBackup {
-    /// The backup.
     pub backup_id: BackupId,
     /// Whether every byte is there and right.
     pub intact: bool,

@@ -22,7 +22,6 @@ use crate::tree::{Key, Layout, Range};
 /// What a restore would do. Counts are what it would do to the live rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Preview {
-    /// The backup.
     pub backup_id: BackupId,
     /// Whether only a part was asked for; of the rest this says nothing.
     pub partial: bool,

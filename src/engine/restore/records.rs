@@ -21,7 +21,6 @@ const BLOCK: usize = 128 << 10;
 /// What a restore does to rows of a table that is not backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherRows {
-    /// The table.
     pub table: String,
     /// Rows that go: records of requests whose rows are undone. The safety backup keeps them.
     pub removed: u64,

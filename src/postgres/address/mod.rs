@@ -40,7 +40,6 @@ pub struct Address {
     pub target: Target,
 }
 
-/// One host.
 #[derive(Debug, Clone)]
 pub struct Host {
     /// Its name, for people.

@@ -17,7 +17,6 @@ use crate::tree::{Change, Layout, fields};
 pub struct Stage<'t> {
     /// The table's place in the schema.
     pub number: usize,
-    /// The table.
     pub table: &'t Table,
     /// What the catalog says about writing it.
     pub rules: &'t TableRules,

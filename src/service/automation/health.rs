@@ -72,9 +72,7 @@ pub struct Check {
 pub struct LastBackup {
     /// Whether it is as young as it should be.
     pub ok: bool,
-    /// Its id.
     pub backup_id: Option<BackupId>,
-    /// Its age.
     pub age_seconds: Option<i64>,
     /// The same in words.
     pub detail: String,

@@ -11,7 +11,6 @@ use crate::store::StoreError;
 /// Why a job did not succeed, as others may know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Its kind.
     #[serde(rename = "code")]
     pub kind: Kind,
     /// What happened, for people.

@@ -78,7 +78,6 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

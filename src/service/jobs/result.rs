@@ -12,19 +12,14 @@ use crate::engine::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobResult {
-    /// Of a backup.
     Backup(Box<BackupCreated>),
-    /// Of a restore.
     Restore(Restored),
-    /// Of a preview.
     Preview(Preview),
     /// Of a verification.
     Verify(VerifyReport),
-    /// Of a cleanup.
     Cleanup(CleanupReport),
     /// Of a deletion.
     Delete(Deleted),
-    /// Of an import.
     Import(Box<Imported>),
     /// Of a comparison.
     Diff(DiffReport),

@@ -54,7 +54,6 @@ enum Stage {
 
 /// A job that is to be run now.
 pub struct Begun {
-    /// The job.
     pub job: Job,
     /// What to do.
     pub work: Work,

@@ -11,7 +11,6 @@ use crate::service::jobs::result::JobResult;
 pub enum Work {
     /// Make a backup.
     Backup(BackupRequest),
-    /// Restore a backup.
     Restore(BackupId, RestoreOptions),
     /// Find out what a restore would change; lists so many rows of each dataset.
     Preview(BackupId, RestoreOptions, usize),
@@ -19,7 +18,6 @@ pub enum Work {
     Verify(Vec<BackupId>),
     /// Delete what the policy does not keep.
     Cleanup(Policy),
-    /// Delete a backup.
     Delete(BackupId),
     /// Make a backup of this archive, for this author.
     Import(Option<String>, tokio::fs::File),

@@ -28,7 +28,6 @@ pub struct Disk {
 /// The store and its disk in numbers.
 #[derive(Debug, Clone)]
 pub struct Statistics {
-    /// The store.
     pub store: StoreStatistics,
     /// The disk that the store is on; none where the store is no folder.
     pub disk: Option<Disk>,

@@ -30,7 +30,6 @@ const FARTHEST_DAYS: f64 = 3650.0;
 pub struct Size {
     /// The moment.
     pub at: DateTime<Utc>,
-    /// Backups.
     pub backups: usize,
     /// Bytes of all packs.
     pub stored_bytes: u64,

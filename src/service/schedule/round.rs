@@ -11,7 +11,6 @@ use crate::model::BackupId;
 /// When a backup was last seen to be whole or damaged; of one that never was, when it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// The backup.
     pub id: BackupId,
     /// The age of its proof counts from here.
     pub since: DateTime<Utc>,
@@ -44,7 +43,6 @@ impl Round {
         Self { period, tried: HashMap::new() }
     }
 
-    /// The period.
     #[must_use]
     pub fn period(&self) -> Duration {
         self.period

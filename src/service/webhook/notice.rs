@@ -42,7 +42,7 @@ impl Notice {
     /// Something happened to this job.
     #[must_use]
     pub fn new(event: Event, message: String, job: &Job, at: DateTime<Utc>) -> Self {
-        let host = hostname::get().unwrap_or_default();
+        let host = nix::unistd::gethostname().unwrap_or_default();
         Self {
             event,
             delivery_id: Uuid::new_v4(),

@@ -13,7 +13,6 @@ const LEVEL: i32 = 3;
 /// A chunk that was compressed and waits for its place in a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
-    /// The chunk.
     pub id: ChunkId,
     /// How it is stored.
     pub codec: Codec,
@@ -47,7 +46,6 @@ impl Encoded {
 /// A chunk that another may be stored against.
 #[derive(Debug, Clone, Copy)]
 pub struct Base<'a> {
-    /// The chunk.
     pub id: ChunkId,
     /// Its raw bytes.
     pub bytes: &'a [u8],

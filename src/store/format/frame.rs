@@ -63,7 +63,6 @@ pub struct Fault(pub &'static str);
 /// A frame as it lies in the bytes of a pack.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// The chunk.
     pub id: ChunkId,
     /// How it is stored.
     pub codec: Codec,

@@ -17,7 +17,6 @@ const START: &[u8; 8] = b"IPRWIDX1";
 /// What an index object says of one pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackEntries {
-    /// The pack.
     pub pack: PackId,
     /// Bytes of its file. If the file has another size, this is of no use.
     pub size: u64,

@@ -35,7 +35,6 @@ pub const TAIL: usize = 4 + 32 + 8;
 /// Where in a pack a chunk lies, and how it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// The chunk.
     pub id: ChunkId,
     /// Where the frame's header starts.
     pub offset: u32,

@@ -42,7 +42,6 @@ impl Damaged {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MarkedPacks {
-    /// The packs.
     pub packs: BTreeMap<PackId, DateTime<Utc>>,
 }
 

@@ -86,7 +86,6 @@ impl PackInfo {
 pub enum Source {
     /// An index object, which may be wrong.
     IndexObject,
-    /// Its own footer.
     Footer,
     /// Its frames, since the footer is damaged. Some may not have been found.
     Frames,

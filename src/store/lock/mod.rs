@@ -64,7 +64,7 @@ pub struct Holder {
 
 impl Holder {
     fn this(what: &str, mode: Mode) -> Self {
-        let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
+        let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
         Self {
             host: host.unwrap_or_else(|_| "unknown".into()),
             pid: std::process::id(),

@@ -46,7 +46,7 @@ async fn whoever_comes_while_a_restore_runs_is_told_who_it_is_that_runs() {
     change(&database).await;
     let (mut restore, held) =
         held_in_the_middle(&database, &program, &["restore", &target, "--yes"]).await;
-    let host = hostname::get().expect("a name");
+    let host = nix::unistd::gethostname().expect("a name");
     let who = format!(
         "restore of {target} (process {} on {}, since ",
         restore.pid(),

@@ -40,7 +40,6 @@ struct Info {
 /// A backup of the older form.
 #[derive(Debug)]
 pub struct OlderBackup {
-    /// Its id.
     pub id: BackupId,
     /// When it was made.
     pub taken: DateTime<Utc>,

@@ -131,7 +131,6 @@ impl Metrics {
         registry.register("webhook_notices", help, self.webhook.clone());
     }
 
-    /// A job is over.
     pub fn job_over(&self, job: &Job, seconds: Option<f64>, now_seconds: f64) {
         let (kind, outcome) = (Word(job.kind.name()), Word(outcome(job.state)));
         let trigger = match job.trigger {
