@@ -105,7 +105,7 @@ impl Context {
             return Ok(done?);
         }
         if let Err(error) = run.end_sessions().await {
-            tracing::debug!("the session could not be ended from here: {error}");
+            tracing::debug!("could not terminate the database session: {error}");
         }
         Err(EngineError::Interrupted.into())
     }

@@ -29,7 +29,7 @@ pub enum CliError {
     #[error("damage was found")]
     DamageFound,
     /// A service says that it fails; its answer is printed already.
-    #[error("the service is not well")]
+    #[error("the service is not healthy")]
     Unwell,
     /// The file with the database's address.
     #[error("cannot read the database's address from {}: {source}", path.display())]

@@ -136,7 +136,7 @@ impl Arguments {
         let most = self.access.max_connections;
         let listening = tokio::spawn(api::listen(listener, app, most, metrics, stop.clone()));
         interruption.came().await;
-        tracing::info!("asked to end; running jobs get {} s", grace.as_secs());
+        tracing::info!("shutting down; running jobs have {} s to finish", grace.as_secs());
         stop.cancel();
         service.shut_down(grace).await;
         // Whoever keeps a connection open for no reason is not waited for.

@@ -48,7 +48,7 @@ pub enum EngineError {
         columns: String,
     },
     /// No database URL was given.
-    #[error("no database was named: give --database-url or set DATABASE_URL")]
+    #[error("no database was given; pass --database-url or set DATABASE_URL")]
     NoDatabase,
     /// The store failed.
     #[error(transparent)]

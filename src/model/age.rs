@@ -13,7 +13,7 @@ pub struct Age(Duration);
 
 /// The text is not a number followed by `h`, `d` or `w`.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no age; an age looks like 36h, 14d or 8w")]
+#[error("invalid age {0:?}; an age looks like 36h, 14d or 8w")]
 pub struct MalformedAge(String);
 
 /// More than a hundred years help nobody, and keep what is computed with ages within bounds.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// The text is not 64 lower-case hexadecimal digits.
 #[derive(Debug, thiserror::Error)]
-#[error("not a SHA-256 value in hexadecimal: {0:?}")]
+#[error("invalid SHA-256 value {0:?}; expected 64 hexadecimal digits")]
 pub struct HashParseError(String);
 
 /// Defines a SHA-256 value; written as 64 lower-case hexadecimal digits.

@@ -15,7 +15,7 @@ pub struct BackupId(String);
 
 /// The text is not a date and time of the form `YYYYMMDD_HHMMSS`.
 #[derive(Debug, thiserror::Error)]
-#[error("not a backup id: {0:?} (an id looks like 20250920_143022)")]
+#[error("invalid backup id {0:?}; an id looks like 20250920_143022")]
 pub struct MalformedId(String);
 
 impl BackupId {

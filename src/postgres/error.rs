@@ -32,16 +32,16 @@ pub enum Trouble {
     #[error("the database does not permit it")]
     NotPermitted(#[source] sqlx::Error),
     /// Others hold locks on the tables.
-    #[error("others hold locks that it needs: {}", .0.join("; "))]
+    #[error("other sessions hold locks that it needs: {}", .0.join("; "))]
     Blocked(Vec<String>),
     /// A lock could not be had in time; who holds it was not learnt.
-    #[error("somebody holds a lock that it needs")]
+    #[error("another session holds a lock that it needs")]
     LockTimeout(#[source] sqlx::Error),
     /// Rows outside the backup refer to rows that would go.
     #[error("rows that are not backed up refer to rows that would be replaced: {}", .0.join("; "))]
     ReferredTo(Vec<String>),
     /// Writing the tables would set off what reaches beyond their rows.
-    #[error("it would set off what changes more than the rows: {}", .0.join("; "))]
+    #[error("writing rows would run rules or triggers that change other rows: {}", .0.join("; "))]
     SetsOff(Vec<String>),
     /// Row-level security keeps rows from this role.
     #[error(
@@ -59,7 +59,7 @@ pub enum Trouble {
     #[error("a constraint of the database forbids it")]
     Forbidden(#[source] sqlx::Error),
     /// A value that was to be written is none of its column's type any more.
-    #[error("the database does not take this value any more")]
+    #[error("the database no longer accepts this value")]
     Value(#[source] sqlx::Error),
     /// Any other answer of the server.
     #[error("the server refused")]

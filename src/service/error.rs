@@ -23,7 +23,7 @@ pub enum ServiceError {
     #[error(transparent)]
     Tokens(#[from] TokenError),
     /// The text is no job id.
-    #[error("not a job id: {0:?}")]
+    #[error("invalid job id {0:?}")]
     MalformedJobId(String),
     /// No job has this id, or it is forgotten.
     #[error("there is no job {0}; only the latest jobs are remembered")]

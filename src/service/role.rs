@@ -19,7 +19,7 @@ pub enum Role {
 
 /// The text is no role.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no role; the roles are viewer, operator and admin")]
+#[error("unknown role {0:?}; the roles are viewer, operator and admin")]
 pub struct UnknownRole(String);
 
 impl Role {

@@ -27,7 +27,7 @@ const OF_ONE_FILE: [Errno; 10] = [
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The text names neither a folder nor `s3://bucket/prefix`.
-    #[error("not the place of a store: {0:?} (a folder, or s3://bucket/prefix)")]
+    #[error("invalid store location {0:?}; use a folder or s3://bucket/prefix")]
     MalformedLocation(String),
     /// There is no `store.json`.
     #[error("there is no store at {0}")]
@@ -115,7 +115,7 @@ pub enum StoreError {
     #[error("a chunk of {0} bytes is larger than a store takes")]
     TooLarge(usize),
     /// The writer was finished, or it failed and has said so already.
-    #[error("the writer takes no more chunks")]
+    #[error("the writer is closed")]
     WriterClosed,
     /// The object store failed.
     #[error("{doing}")]

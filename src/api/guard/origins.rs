@@ -11,7 +11,7 @@ pub struct Origins {
 
 /// The text is no origin.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no origin; one looks like https://noc.example or http://localhost:3000")]
+#[error("invalid origin {0:?}; one looks like https://noc.example or http://localhost:3000")]
 pub struct MalformedOrigin(String);
 
 impl Origins {

@@ -69,7 +69,7 @@ pub async fn listen(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::debug!("a connection could not be taken: {error}");
+                tracing::debug!("could not accept a connection: {error}");
                 tokio::time::sleep(BREATH).await;
                 continue;
             }
@@ -108,7 +108,7 @@ async fn converse(stream: TcpStream, answering: Answering, stop: CancellationTok
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!("a connection ended early: {error}");
+                    tracing::debug!("a connection was closed early: {error}");
                 }
                 return;
             }

@@ -190,7 +190,7 @@ impl Engine {
             Err(error @ StoreError::StateDamaged { .. }) => damage.push(format!(
                 "{error}; its rows are not affected; what was said of it is lost, and `annotate` begins anew"
             )),
-            Err(error) => tracing::warn!("could not note the verification of {id}: {error}"),
+            Err(error) => tracing::warn!("could not record the verification of {id}: {error}"),
         }
         Ok(VerifiedBackup {
             backup_id: id.clone(),

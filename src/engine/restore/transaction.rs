@@ -125,7 +125,7 @@ impl Engine {
         let (site, remark) = self.checked_site(session, manifest, options).await?;
         // What an earlier restore could not take back would only be in the way.
         if let Err(error) = session.take_back_indexes(&site).await {
-            tracing::debug!("an index of an earlier restore stays: {error}");
+            tracing::debug!("could not drop a temporary index of an earlier restore: {error}");
         }
         session.begin_exclusive(&site, options.lock_patience).await?;
         // Again, now that nobody can alter the tables any more. A table that is left alone counts as one
@@ -181,7 +181,7 @@ impl Engine {
         run.begin(Phase::Committing, None);
         session.commit().await?;
         if let Err(error) = session.take_back_indexes(&site).await {
-            tracing::warn!("the next restore tries again: {}", error);
+            tracing::warn!("could not drop a temporary restore index (will retry on the next restore): {}", error);
         }
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
         let changed = much_changed(&live.parts, &staged);
@@ -301,7 +301,7 @@ impl Engine {
         });
         noted.await.map(drop).map_err(|error| {
             tracing::warn!(
-                "could not note the restore: {}",
+                "could not record the restore: {}",
                 EngineError::from(error).chain().join(": ")
             );
             format!("the store could not note that backup {id} was restored")

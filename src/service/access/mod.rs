@@ -57,7 +57,7 @@ pub enum NotLetIn {
     #[error("the token is not known, was revoked, or has expired")]
     UnknownToken,
     /// Too many unknown tokens came of late.
-    #[error("too many unknown tokens; the next is looked at in {0} s")]
+    #[error("too many unknown tokens; try again in {0} s")]
     TooManyUnknownTokens(i64),
     /// The tokens cannot be read, so nobody is let in.
     #[error("the service cannot read its tokens, so it lets nobody in; its log says why")]

@@ -245,7 +245,7 @@ impl Tokens {
         let done = replaced.or_else(|first| {
             files::shrink_json(&self.path, &kept)
                 .inspect_err(|second| {
-                    tracing::debug!("cannot overwrite it in place either: {second}");
+                    tracing::debug!("could not overwrite it in place either: {second}");
                 })
                 .map_err(|_| first)
         });

@@ -170,7 +170,7 @@ impl Audit {
                 let newest = waiting.get(&name).and_then(VecDeque::back);
                 let entry = newest.map(|entry| serde_json::to_string(entry).unwrap_or_default());
                 let entry = entry.unwrap_or_default();
-                tracing::error!("the audit log cannot be written: {error}; its entry: {entry}");
+                tracing::error!("could not write the audit log: {error}; entry: {entry}");
                 return;
             }
         }

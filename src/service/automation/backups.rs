@@ -74,7 +74,7 @@ impl Upkeep {
             Ok(job) => Some(self.told(&job)),
             Err(ServiceError::ShuttingDown) => None,
             Err(error) => {
-                tracing::error!("what was scheduled could not be begun: {error}");
+                tracing::error!("could not start a scheduled job: {error}");
                 let detail = Some(error.to_string());
                 Some(LastRun { at: self.now(), outcome: JobState::Failed, backup_id: None, detail })
             }

@@ -28,7 +28,7 @@ pub enum Condition {
     Ok,
     /// It works, but somebody should look at it.
     Degraded,
-    /// It cannot do its work: the store or the database is out of reach.
+    /// It cannot do its work: the store or the database is unreachable.
     Failing,
 }
 

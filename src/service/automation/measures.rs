@@ -57,13 +57,13 @@ impl Upkeep {
         };
         let size = match measured.await {
             Ok(size) => size,
-            Err(error) => return tracing::warn!("the store cannot be measured: {error}"),
+            Err(error) => return tracing::warn!("could not measure the store: {error}"),
         };
         self.metrics().size(&size);
         let upkeep = self.clone();
         let added = tokio::task::spawn_blocking(move || upkeep.0.sizes.add(size)).await;
         if let Err(error) = added.expect("writing does not panic") {
-            tracing::warn!("the store's size cannot be noted: {error}");
+            tracing::warn!("could not record the size of the store: {error}");
         }
     }
 }

@@ -45,7 +45,7 @@ impl Memory {
         let written =
             tokio::task::spawn_blocking(move || files::replace_json(&path, &record)).await;
         if let Err(error) = written.expect("writing does not panic") {
-            tracing::error!("what was done cannot be remembered: {error}");
+            tracing::error!("could not save the schedule's state: {error}");
         }
     }
 }

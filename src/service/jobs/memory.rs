@@ -29,7 +29,7 @@ pub fn load(state: &StateFolder) -> Result<Vec<Job>, ServiceError> {
     let failed = |source| ServiceError::State { path: path.clone(), source };
     let remembered: Option<Remembered> = match files::read_json(&path) {
         Err(error) if error.kind() == ErrorKind::InvalidData => {
-            tracing::warn!("{FILE} cannot be understood and is set aside: {error}");
+            tracing::warn!("{FILE} is malformed and was set aside: {error}");
             fs::rename(&path, path.with_extension("json.damaged")).map_err(failed)?;
             None
         }
@@ -69,7 +69,7 @@ pub async fn keep_saving(to_save: Arc<Notify>, jobs: Weak<Inner>) {
         let Some(jobs) = jobs.upgrade().map(Jobs) else { return };
         let last = jobs.are_over();
         if let Err(error) = save(&jobs).await {
-            tracing::warn!("the jobs could not be written down: {error}");
+            tracing::warn!("could not save the list of jobs: {error}");
         }
         if last {
             return;

@@ -130,6 +130,6 @@ fn note(jobs: &Jobs, id: JobId, progress: &crate::service::jobs::JobProgress, ca
 
 async fn end_sessions(run: &Run) {
     if let Err(error) = run.end_sessions().await {
-        tracing::warn!("the sessions could not be ended from here: {error}");
+        tracing::warn!("could not terminate the database sessions: {error}");
     }
 }

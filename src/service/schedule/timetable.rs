@@ -31,7 +31,7 @@ pub struct Upcoming {
 #[derive(Debug, thiserror::Error)]
 pub enum TimetableError {
     /// No cron expression.
-    #[error("{expression:?} is no schedule: {why} (one looks like \"0 * * * *\")")]
+    #[error("invalid schedule {expression:?}: {why} (one looks like \"0 * * * *\")")]
     Expression {
         /// What was given.
         expression: String,
@@ -182,7 +182,7 @@ mod tests {
             Timetable::new(&[expression.to_owned()], zone).expect_err("refused").to_string()
         };
         for wrong in ["", "hourly", "61 * * * *", "0 0 30 2 *", "* * *"] {
-            assert!(refused(wrong, "UTC").contains("is no schedule"), "{wrong:?}");
+            assert!(refused(wrong, "UTC").contains("invalid schedule"), "{wrong:?}");
         }
         assert!(refused("0 * * * *", "Mars/Olympus").contains("no time zone"));
         assert!(timetable(&[], "UTC").is_empty());

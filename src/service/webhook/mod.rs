@@ -42,7 +42,7 @@ pub type Body = fn(&Notice) -> Vec<u8>;
 
 /// The text is no address that notices can go to.
 #[derive(Debug, thiserror::Error)]
-#[error("not the address of a webhook; one looks like https://host/path")]
+#[error("invalid webhook address; one looks like https://host/path")]
 pub struct MalformedTarget;
 
 /// What came of a notice.
@@ -129,7 +129,7 @@ impl Webhook {
     /// Takes a notice; returns at once.
     pub fn send(&self, notice: Notice) {
         if self.queue.try_send(notice).is_err() {
-            tracing::warn!("too many notices wait for the webhook; one was dropped");
+            tracing::warn!("too many webhook notifications are waiting; dropped one");
             (self.tell)(Delivery::Dropped);
         }
     }
@@ -142,7 +142,7 @@ async fn deliver(client: &Client, target: &Target, notice: &Notice) -> Delivery 
         match attempt(client, target, body.clone()).await {
             Ok(()) => return Delivery::Delivered,
             Err(Refused { why, again }) => {
-                tracing::warn!("the webhook did not take a notice: {why}");
+                tracing::warn!("the webhook refused a notification: {why}");
                 if !again || left == 0 {
                     break;
                 }
@@ -151,7 +151,7 @@ async fn deliver(client: &Client, target: &Target, notice: &Notice) -> Delivery 
         tokio::time::sleep(pause).await;
         pause *= LONGER;
     }
-    tracing::error!("a notice for the webhook was given up: {}", notice.message);
+    tracing::error!("gave up a webhook notification: {}", notice.message);
     Delivery::GivenUp
 }
 

@@ -74,7 +74,7 @@ impl Store {
         state: &State,
     ) -> Result<(), StoreError> {
         if let Err(error) = self.honours_conditions().await {
-            tracing::debug!(%error, "whether conditions on writes are honoured was not answered");
+            tracing::debug!(%error, "could not find out whether the object store supports conditional writes");
         }
         held.check().await?;
         self.publish(manifest, state).await?;

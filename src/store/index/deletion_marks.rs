@@ -53,7 +53,7 @@ pub async fn load<T: DeserializeOwned + Default>(
 ) -> Result<T, StoreError> {
     let bytes = match objects.find(&name.into()).await {
         Err(error) if objects.is_unreadable(&error) => {
-            tracing::warn!("{name} is ignored: {}", error.cannot_be_read());
+            tracing::warn!("ignoring {name}: {}", error.cannot_be_read());
             return Ok(T::default());
         }
         found => found?,
@@ -63,7 +63,7 @@ pub async fn load<T: DeserializeOwned + Default>(
     };
     Ok(unseal(&bytes).map_or_else(
         |error| {
-            tracing::warn!(%error, "{name} cannot be used and is ignored");
+            tracing::warn!(%error, "ignoring {name}: it cannot be used");
             T::default()
         },
         |note| note.value,

@@ -144,7 +144,7 @@ async fn prove(objects: &Objects, mut read: PackRead) -> Result<PackRead, StoreE
 async fn read_index(objects: &Objects, id: Hash) -> Result<Vec<PackEntries>, StoreError> {
     let found = match objects.find(&layout::index(&id)).await {
         Err(error) if objects.is_unreadable(&error) => {
-            tracing::warn!(index = %id, "an index object is ignored: {}", error.cannot_be_read());
+            tracing::warn!(index = %id, "ignoring an index object: {}", error.cannot_be_read());
             None
         }
         found => found?,
@@ -154,7 +154,7 @@ async fn read_index(objects: &Objects, id: Hash) -> Result<Vec<PackEntries>, Sto
         return Ok(Vec::new());
     };
     Ok(index_file::parse(&bytes).unwrap_or_else(|fault| {
-        tracing::warn!(index = %id, %fault, "an index object cannot be read and is ignored");
+        tracing::warn!(index = %id, %fault, "ignoring an unreadable index object");
         Vec::new()
     }))
 }
@@ -164,7 +164,7 @@ async fn read_pack(objects: &Objects, pack: PackId, size: u64) -> Result<PackRea
     let (entries, source) = match read_footer(objects, pack, size).await {
         Ok(Some(entries)) => (entries, Source::Footer),
         Ok(None) => {
-            tracing::warn!(%pack, "the footer of a pack is damaged; its frames are read instead");
+            tracing::warn!(%pack, "the footer of a pack is damaged; reading its frames instead");
             match objects.find(&layout::pack(&pack)).await {
                 Err(error) if objects.is_unreadable(&error) => (Vec::new(), Source::Frames),
                 found => (pack::scan(&found?.unwrap_or_default()), Source::Frames),
@@ -172,7 +172,7 @@ async fn read_pack(objects: &Objects, pack: PackId, size: u64) -> Result<PackRea
         }
         Err(error) if error.is_not_found() => (Vec::new(), Source::Frames),
         Err(error) if objects.is_unreadable(&error) => {
-            tracing::warn!(%pack, "a pack is passed over: {}", error.cannot_be_read());
+            tracing::warn!(%pack, "skipping a pack: {}", error.cannot_be_read());
             (Vec::new(), Source::Frames)
         }
         Err(error) => return Err(error),

@@ -82,7 +82,7 @@ impl Own {
                 Err(_) => continue,
             }
             if let Err(error) = self.put().await {
-                tracing::warn!(%error, "a lock could not be renewed");
+                tracing::warn!(%error, "could not renew a lock");
             }
         }
     }

@@ -195,7 +195,7 @@ impl Store {
             deletion_marks::save(self.objects(), layout::DAMAGED, &now.damaged, &after).await;
         // A full disk, or one that is only read, must not hide what was found.
         if let Err(error) = noted {
-            tracing::warn!(%error, "damage could not be set aside");
+            tracing::warn!(%error, "could not record damaged copies");
         }
         Ok(now)
     }

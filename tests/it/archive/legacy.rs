@@ -204,7 +204,7 @@ async fn what_does_not_fit_together_is_refused_and_leaves_no_backup() {
         (vpc_data, "manual-lab-vrf-172", "manual-lab-vrf-173", "1 associations refer to a parent"),
         (prefixes, "\"lab-vrf\"", "\"gone-vrf\"", "1 prefixes are in a VRF"),
         (prefixes, "  ]", "", "cannot be read"),
-        ("backup_info.json", "20240611_081500\"", "../../etc\"", "not a backup id"),
+        ("backup_info.json", "20240611_081500\"", "../../etc\"", "invalid backup id"),
         ("backup_info.json", "2024-06-11T", "yesterday", "has no time"),
     ];
     for (file, from, to, why) in cases {
@@ -260,5 +260,5 @@ async fn the_verb_says_what_was_made_up() {
     assert_eq!(program.ids(), ["20240611_081500"]);
     let alone = Program::at(None).run(&["import", fixture().to_str().expect("a path")]);
     assert_eq!(alone.code, 2, "{}", alone.err);
-    assert!(alone.err.contains("no database was named"), "{}", alone.err);
+    assert!(alone.err.contains("no database was given"), "{}", alone.err);
 }
