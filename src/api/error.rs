@@ -69,7 +69,9 @@ pub enum ApiError {
     #[error("{0}")]
     UnsupportedMediaType(String),
     /// The caller has as many of these under way as one may have.
-    #[error("you have {0} of these open, the maximum for one caller; try again after one has ended")]
+    #[error(
+        "you have {0} of these open, the maximum for one caller; try again after one has ended"
+    )]
     TooManyAtOnce(usize),
     /// Too many requests are in progress.
     #[error("too many requests in progress; try again later")]

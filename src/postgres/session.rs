@@ -44,7 +44,9 @@ impl Session {
     /// or the server may have no further connection.
     pub async fn sibling(&self) -> Option<Self> {
         let sibling = Self::open(self.options.clone(), self.pins.lock_timeout).await;
-        sibling.inspect_err(|error| tracing::debug!("could not open a second session: {error}")).ok()
+        sibling
+            .inspect_err(|error| tracing::debug!("could not open a second session: {error}"))
+            .ok()
     }
 
     /// Who would end this session's work, should the caller stop half-way.

@@ -181,7 +181,10 @@ impl Engine {
         run.begin(Phase::Committing, None);
         session.commit().await?;
         if let Err(error) = session.take_back_indexes(&site).await {
-            tracing::warn!("could not drop a temporary restore index (will retry on the next restore): {}", error);
+            tracing::warn!(
+                "could not drop a temporary restore index (will retry on the next restore): {}",
+                error
+            );
         }
         // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
         let changed = much_changed(&live.parts, &staged);

@@ -63,7 +63,10 @@ impl Upkeep {
         }
         if let Err(error) = self.order(Work::Cleanup(policy.clone())) {
             // The next backup is followed by one again.
-            tracing::info!("could not start the cleanup after the backup of job {}: {error}", job.job_id);
+            tracing::info!(
+                "could not start the cleanup after the backup of job {}: {error}",
+                job.job_id
+            );
         }
     }
 

@@ -116,7 +116,11 @@ impl Upkeep {
         let webhook = plan.webhook.clone().and_then(|target| {
             let told = metrics.clone();
             let started = Webhook::start(target, move |delivery| told.notice(delivery));
-            started.inspect_err(|error| tracing::error!("could not send the webhook notification: {error}")).ok()
+            started
+                .inspect_err(|error| {
+                    tracing::error!("could not send the webhook notification: {error}")
+                })
+                .ok()
         });
         let upkeep = Self(Arc::new(Inner {
             memory: Memory::load(&state),
