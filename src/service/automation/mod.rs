@@ -118,7 +118,7 @@ impl Upkeep {
             let started = Webhook::start(target, move |delivery| told.notice(delivery));
             started
                 .inspect_err(|error| {
-                    tracing::error!("could not send the webhook notification: {error}")
+                    tracing::error!("could not send the webhook notification: {error}");
                 })
                 .ok()
         });
