@@ -16,6 +16,7 @@ import FilterBar from './timeline/FilterBar.vue';
 import HeatMap from './timeline/HeatMap.vue';
 import { useBackups } from '@/composables/useBackups';
 import { useClock } from '@/composables/useClock';
+import { useProfile } from '@/composables/useProfile';
 import { EVERYTHING } from '@/model/timeline';
 import { prefixTree } from '@/model/prefixTree';
 import { api } from '@/services/api';
@@ -126,6 +127,16 @@ describe('the choice of what is restored', () => {
     const offered = (drifted: boolean) => mount(RestoreChoice, { props: { modelValue: choice, drifted } }).text();
     expect(offered(true)).toContain('although columns were added');
     expect(offered(false)).not.toContain('although columns were added');
+  });
+
+  it('names the datasets that the profile has', () => {
+    const { profile } = useProfile();
+    const before = profile.value;
+    profile.value = { ...before, datasets: [{ name: 'places', label: 'Places', in_every_backup: true }] };
+    const text = mount(RestoreChoice, { props: { modelValue: { datasets: [], vrf: '', safety: true }, drifted: false } }).text();
+    profile.value = before;
+    expect(text).toContain('Places');
+    expect(text).not.toContain('Prefixes');
   });
 });
 

@@ -5,6 +5,7 @@ import type { Dataset, Profile } from '@/services/types';
 
 const NONE: Profile = { status: 'success', name: '', datasets: [], tables: [], scopes: [], volatile_columns: [], summary_columns: [] };
 const profile = shallowRef<Profile>(NONE);
+const loaded = computed(() => profile.value !== NONE);
 /** The names of those that every backup has. */
 const datasets = computed<Dataset[]>(() => profile.value.datasets.filter((one) => one.in_every_backup).map((one) => one.name));
 
@@ -16,6 +17,10 @@ async function load(): Promise<void> {
   profile.value = await api.profile();
 }
 
+function forget(): void {
+  profile.value = NONE;
+}
+
 export function useProfile() {
-  return { profile, datasets, label, load };
+  return { profile, loaded, datasets, label, load, forget };
 }
