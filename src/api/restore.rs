@@ -11,7 +11,7 @@ use super::body::Restored;
 use super::error::ApiError;
 use super::extract::{Lenient, Path, Prefer, words};
 use super::responses::{OfBackup, OfJob};
-use crate::engine::{EngineError, RestoreOptions, ScopeValue, Selection};
+use crate::engine::{EngineError, RestoreOptions, Selection};
 use crate::model::{BackupId, Profile};
 use crate::service::Service;
 use crate::service::jobs::Work;
@@ -55,9 +55,8 @@ pub fn selection(
     vrf: Option<String>,
 ) -> Result<Selection, ApiError> {
     let names = dataset.into_iter().flat_map(|names| names.split(','));
-    let datasets: Result<_, _> = names.map(|name| profile.dataset(name)).collect();
-    let datasets = datasets.map_err(EngineError::from)?;
-    Ok(Selection { datasets, scope: words("vrf", vrf, 200)?.map(ScopeValue::vrf) })
+    let selection = Selection::named(profile, names, words("vrf", vrf, 200)?);
+    Ok(selection.map_err(EngineError::from)?)
 }
 
 /// Make the live rows exactly those of a backup

@@ -10,8 +10,7 @@ use super::output::{self, count, numbers, plain, plural, table};
 use super::prompt::Answer;
 use crate::api::body;
 use crate::engine::{
-    EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, ScopeValue,
-    Selection,
+    EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, Selection,
 };
 use crate::model::{BackupId, PerDataset, Profile};
 
@@ -86,11 +85,9 @@ impl Arguments {
     }
 
     fn options(&self, profile: &Profile) -> Result<RestoreOptions, EngineError> {
-        let datasets: Result<_, _> =
-            self.dataset.iter().map(|name| profile.dataset(name)).collect();
-        let scope = self.vrf.clone().map(ScopeValue::vrf);
+        let datasets = self.dataset.iter().map(String::as_str);
         Ok(RestoreOptions {
-            selection: Selection { datasets: datasets?, scope },
+            selection: Selection::named(profile, datasets, self.vrf.clone())?,
             safety_backup: !self.no_safety_backup,
             into_other_database: self.into_other_database,
             allow_schema_drift: self.allow_schema_drift,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    BackupId, BackupKind, DatasetSummary, FORMAT_VERSION, Hash, Manifest, PartManifest, PerDataset,
+    BackupId, BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, PartManifest, PerDataset,
     Profile, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
 };
 use crate::store::Reader;
@@ -58,9 +58,10 @@ impl Snapshot {
         }
     }
 
-    /// The same with the parts alone whose tables are in this schema.
+    /// The same with the tables of this schema alone, as that describes them.
     pub fn with_tables_of(mut self, schema: &Schema) -> Self {
         self.parts.retain(|part| schema.table(&part.table).is_some());
+        self.schema = schema.clone();
         self
     }
 }
@@ -108,13 +109,8 @@ impl<R> Snapshot<R> {
 
     fn datasets(&self) -> PerDataset<DatasetSummary> {
         self.profile.per_dataset(|dataset| {
-            let parts: Vec<_> = self.parts.iter().filter(|part| part.dataset == *dataset).collect();
-            let roots: Vec<u8> = parts.iter().flat_map(|part| part.root.0).collect();
-            DatasetSummary {
-                rows: parts.iter().map(|part| part.rows).sum(),
-                bytes: parts.iter().map(|part| part.bytes).sum(),
-                root: Hash::of(&roots),
-            }
+            let parts = self.parts.iter().filter(|part| part.dataset == *dataset);
+            DatasetSummary::of(parts).expect("what a database holds can be counted")
         })
     }
 }

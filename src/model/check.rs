@@ -15,10 +15,7 @@ impl Manifest {
     /// # Errors
     /// Says what contradicts what.
     pub fn check(&self) -> Result<(), String> {
-        if self.format != FORMAT_VERSION {
-            let format = self.format;
-            return Err(format!("it has format {format}, this program knows {FORMAT_VERSION}"));
-        }
+        self.check_format()?;
         if !self.profile.is_read() {
             return Err("this program does not know the profile that it was made with".into());
         }
@@ -29,6 +26,18 @@ impl Manifest {
         self.check_sequences()?;
         self.check_time()?;
         self.check_files()
+    }
+
+    /// Checks the version alone.
+    ///
+    /// # Errors
+    /// If it is another one than this program knows.
+    pub fn check_format(&self) -> Result<(), String> {
+        let format = self.format;
+        if format == FORMAT_VERSION {
+            return Ok(());
+        }
+        Err(format!("it has format {format}, this program knows {FORMAT_VERSION}"))
     }
 
     /// As [`Self::check`], for a manifest from outside of the store: also refuses names that could
@@ -75,13 +84,13 @@ impl Manifest {
         }
         for (dataset, told) in &self.datasets {
             let parts = self.parts.iter().filter(|part| part.dataset == *dataset);
-            if summary(parts).as_ref() != Some(told) {
+            if DatasetSummary::of(parts).as_ref() != Some(told) {
                 return Err(format!(
                     "the dataset {dataset} has other rows, bytes or another root than its parts"
                 ));
             }
         }
-        let all = summary(self.parts.iter()).ok_or("it counts more rows than can be")?;
+        let all = DatasetSummary::of(self.parts.iter()).ok_or("it counts more rows than can be")?;
         if all.bytes == self.size {
             Ok(())
         } else {
@@ -118,15 +127,17 @@ fn own_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name).trim_matches('"')
 }
 
-/// What these parts hold together; `None` if that is more than can be counted.
-fn summary<'p>(parts: impl Iterator<Item = &'p PartManifest>) -> Option<DatasetSummary> {
-    let (mut rows, mut bytes, mut roots) = (0_u64, 0_u64, Vec::new());
-    for part in parts {
-        rows = rows.checked_add(part.rows)?;
-        bytes = bytes.checked_add(part.bytes)?;
-        roots.extend_from_slice(&part.root.0);
+impl DatasetSummary {
+    /// What these parts hold together; `None` if that is more than can be counted.
+    pub fn of<'p>(parts: impl Iterator<Item = &'p PartManifest>) -> Option<Self> {
+        let (mut rows, mut bytes, mut roots) = (0_u64, 0_u64, Vec::new());
+        for part in parts {
+            rows = rows.checked_add(part.rows)?;
+            bytes = bytes.checked_add(part.bytes)?;
+            roots.extend_from_slice(&part.root.0);
+        }
+        Some(Self { rows, bytes, root: Hash::of(&roots) })
     }
-    Some(DatasetSummary { rows, bytes, root: Hash::of(&roots) })
 }
 
 impl Manifest {
@@ -285,7 +296,7 @@ mod tests {
         manifest.parts.retain(|part| part.table != "vpc_prefix_association");
         for (dataset, told) in &mut manifest.datasets {
             let parts = manifest.parts.iter().filter(|part| part.dataset == *dataset);
-            *told = summary(parts).expect("few");
+            *told = DatasetSummary::of(parts).expect("few");
         }
         manifest.size = manifest.parts.iter().map(|part| part.bytes).sum();
         let sequences: Vec<_> =

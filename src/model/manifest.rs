@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupId, ChunkId, Claimed, Dataset, Hash, PerDataset, Profile, Schema, Table};
+use super::{
+    BackupId, ChunkId, Claimed, Dataset, Hash, PerDataset, Profile, RecordedProfile, Schema, Table,
+};
 
 /// The version of the store's format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -126,77 +128,6 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "RecordedProfile::is_implied")]
     pub profile: RecordedProfile,
 }
-
-/// The profile of a backup: named by the chunk that holds it, and there once that was read. A manifest
-/// that names none means the built-in one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Option<ChunkId>", into = "Option<ChunkId>")]
-pub struct RecordedProfile {
-    chunk: Option<ChunkId>,
-    profile: Option<Arc<Profile>>,
-}
-
-impl RecordedProfile {
-    /// The chunk that holds it; none in what earlier programs wrote.
-    #[must_use]
-    pub fn chunk(&self) -> Option<ChunkId> {
-        self.chunk
-    }
-
-    /// Whether it is there.
-    #[must_use]
-    pub fn is_read(&self) -> bool {
-        self.profile.is_some()
-    }
-
-    /// Takes this profile for the one that is named, if it is that one.
-    pub fn accept(&mut self, profile: &Arc<Profile>) {
-        if self.chunk == Some(profile.id()) {
-            self.profile = Some(profile.clone());
-        }
-    }
-
-    fn is_implied(&self) -> bool {
-        self.chunk.is_none()
-    }
-}
-
-impl Default for RecordedProfile {
-    fn default() -> Self {
-        Self { chunk: None, profile: Some(Profile::builtin().clone()) }
-    }
-}
-
-impl From<&Arc<Profile>> for RecordedProfile {
-    fn from(profile: &Arc<Profile>) -> Self {
-        Self { chunk: Some(profile.id()), profile: Some(profile.clone()) }
-    }
-}
-
-impl From<Option<ChunkId>> for RecordedProfile {
-    fn from(chunk: Option<ChunkId>) -> Self {
-        let mut recorded = Self { chunk, ..Self::default() };
-        if chunk.is_some() {
-            recorded.profile = None;
-            recorded.accept(Profile::builtin());
-        }
-        recorded
-    }
-}
-
-impl From<RecordedProfile> for Option<ChunkId> {
-    fn from(recorded: RecordedProfile) -> Self {
-        recorded.chunk
-    }
-}
-
-impl PartialEq for RecordedProfile {
-    fn eq(&self, other: &Self) -> bool {
-        self.chunk == other.chunk
-    }
-}
-
-impl Eq for RecordedProfile {}
 
 /// Rows of a table that is not backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -361,7 +292,7 @@ impl Manifest {
     /// If it was not read; [`Self::check`] refuses such a manifest.
     #[must_use]
     pub fn profile(&self) -> &Arc<Profile> {
-        self.profile.profile.as_ref().expect("a manifest is checked when it is read")
+        self.profile.get().expect("a manifest is checked when it is read")
     }
 
     /// The datasets of its profile, and what else this backup holds.
@@ -369,6 +300,13 @@ impl Manifest {
     pub fn all_datasets(&self) -> Vec<Dataset> {
         let removed = self.removed.iter().map(|removed| removed.part.dataset.clone());
         self.profile().dataset_names().chain(removed).collect()
+    }
+
+    /// The name of the file of a dataset that [it may hold](Profile::any_dataset).
+    #[must_use]
+    pub fn file_name(&self, dataset: &Dataset) -> String {
+        let name = self.profile().file_name(dataset, &self.backup_id);
+        name.expect("a dataset of the profile")
     }
 
     /// Takes on an id and a number.

@@ -24,13 +24,12 @@ pub use hash::{ChunkId, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
 pub use ids::{Claimed, Ids, Unrecorded};
 pub use manifest::{
-    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest,
-    RecordedProfile, RemovedRows, SequenceValue, SnapshotInfo, State, Status, StoreFacts,
-    Verification, rfc3339, timestamp,
+    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, RemovedRows,
+    SequenceValue, SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
 };
 pub use profile::{
     Belongs, Beside, Dataset, NetworkTree, Part, PerDataset, Profile, ProfileDataset, ProfileTable,
-    RecordTable, Referred, Scope, UnknownDataset, Within,
+    RecordTable, RecordedProfile, Referred, Scope, UnknownDataset, Within,
 };
 pub use retention::{Candidate, Decision, Pin, Policy, Reason};
 pub use schema::{

@@ -1,13 +1,13 @@
 //! Reads the rows of a table, in whatever order they lie, as blocks of COPY text.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt;
 use tokio::sync::mpsc::Sender;
 
 use super::error::{DatabaseError, While};
 use super::session::Session;
 use super::sql;
-use std::sync::Arc;
-
 use crate::model::{Part, Schema, Table};
 
 /// A block holds at least so many bytes, unless it is the last.

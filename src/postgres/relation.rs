@@ -1,11 +1,11 @@
 //! Which relation each name of the profile means: looked up once, by the role's own search path, and
 //! addressed by its schema and its oid from then on.
 
+use std::sync::Arc;
+
 use super::error::{DatabaseError, Trouble, While};
 use super::session::Session;
 use super::sql;
-use std::sync::Arc;
-
 use crate::model::{MissingTable, NOT_THERE, Profile};
 
 const CANNOT: &str = "look the tables up";

@@ -183,6 +183,17 @@ impl StoreError {
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
+    /// Whether it says that a chunk is missing or wrong, and not that the object store fails.
+    pub(in crate::store) fn is_about_a_chunk(&self) -> bool {
+        matches!(
+            self,
+            Self::ChunkMissing(_)
+                | Self::ChunkDamaged { .. }
+                | Self::Malformed(_)
+                | Self::PacksMissing(_)
+        )
+    }
+
     /// Whether it says that an object is not there.
     pub(in crate::store) fn is_not_found(&self) -> bool {
         matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })

@@ -1,6 +1,8 @@
 //! Another profile than the built-in one: other tables, keys of numbers and of several columns, a table
 //! of many parts. Everything that the program does, it does with these, too.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipam_rewind::api::{Settings, router};
@@ -259,6 +261,46 @@ async fn backups_of_two_profiles_are_not_compared() {
     let seen = engine.diff(&Point::Backup(racks), &Point::Backup(other), 10, &Run::new()).await;
     let error = seen.expect_err("the part lists differ");
     assert!(words(&error).contains("the profiles racks and vrfs"), "{}", words(&error));
+}
+
+/// The packs of a store.
+fn packs(engine: &Engine) -> BTreeSet<PathBuf> {
+    files(engine.store().folder().expect("a folder"), "packs").into_iter().collect()
+}
+
+#[tokio::test]
+async fn backup_whose_profile_cannot_be_read_is_named_and_hides_no_other() {
+    let cycle = cycle().await;
+    cycle.sql("CREATE TABLE vrf (vrf_id text PRIMARY KEY)").await;
+    let other = Profile::from_toml(
+        r#"
+        name = "vrfs"
+        tables = [{ name = "vrf" }]
+        datasets = [{ name = "all", label = "All", file = "all" }]
+        parts = [{ name = "vrfs", dataset = "all", table = "vrf" }]
+        "#,
+    );
+    let other = cycle.engine.clone().with_profile(Arc::new(other.expect("sound")));
+    let good = other.backup(BackupRequest::default(), &Run::new()).await.expect("made").backup_id;
+    let before = packs(&cycle.engine);
+    let all = BackupRequest { allow_missing_tables: true, ..BackupRequest::default() };
+    let bad = cycle.engine.backup(all, &Run::new()).await.expect("made").backup_id;
+    for pack in packs(&cycle.engine).difference(&before) {
+        std::fs::remove_file(pack).expect("removed");
+    }
+
+    let engine = plain(&cycle).await;
+    let list = engine.list().await.unwrap_or_else(|error| panic!("list: {}", words(&error)));
+    assert_eq!(list.backups.iter().map(|it| &it.info.backup_id).collect::<Vec<_>>(), [&good]);
+    assert!(list.unreadable[0].contains(bad.as_str()), "{:?}", list.unreadable);
+    assert!(list.unreadable[0].contains("profile"), "{:?}", list.unreadable);
+    let report = engine.verify(&[], &Run::new()).await;
+    let report = report.unwrap_or_else(|error| panic!("verify: {}", words(&error)));
+    assert!(!report.is_intact(), "{report:?}");
+    let whole = report.backups.iter().filter(|it| it.intact);
+    assert_eq!(whole.map(|it| &it.backup_id).collect::<Vec<_>>(), [&good]);
+    engine.delete(&bad, &Run::new()).await.expect("it goes");
+    assert!(engine.verify(&[], &Run::new()).await.expect("verified").is_intact());
 }
 
 #[tokio::test]

@@ -6,12 +6,11 @@
 //! two for a million rows; the other ways cost more: a file beside (as large as the export, on a
 //! disk that may be full), or the members in pieces (which `tar x` would not put together again).
 
-use std::collections::HashMap;
 use std::slice::from_ref;
 
 use crate::engine::archive::describe::metadata;
 use crate::engine::archive::form::export_info;
-use crate::engine::archive::json_out::{ReferredValues, RowWriter};
+use crate::engine::archive::json_out::{ByField, ReferredValues, RowWriter};
 use crate::engine::download::{Download, Out};
 use crate::engine::progress::ProgressSender;
 use crate::engine::{Engine, EngineError, Phase, Run};
@@ -49,8 +48,8 @@ impl Engine {
         run: &Run,
     ) -> Result<Download, EngineError> {
         let manifest = self.store.manifest(id).await?;
-        let dataset = manifest.profile().dataset(dataset)?;
-        let name = manifest.files[&dataset].clone();
+        let dataset = manifest.profile().any_dataset(dataset)?;
+        let name = manifest.file_name(&dataset);
         let rows = self.exportable(manifest, from_ref(&dataset), run).await?;
         Download::start(name, "application/json", move |file| {
             let referred = rows.referred(from_ref(&dataset))?;
@@ -88,8 +87,7 @@ impl Engine {
             out.buffer.extend_from_slice(&info);
             pad(info.len() as u64, out);
             for (dataset, size) in sizes {
-                let name = rows.manifest.profile().file_name(&dataset, &id);
-                head(&rows.manifest, &name.expect("a dataset of the backup"), size, out);
+                head(&rows.manifest, &rows.manifest.file_name(&dataset), size, out);
                 rows.write(&dataset, &referred, out)?;
                 pad(size, out);
             }
@@ -171,8 +169,8 @@ impl Rows {
         Ok(values)
     }
 
-    fn values(&self, referred: &Referred) -> Result<HashMap<Box<[u8]>, String>, EngineError> {
-        let mut values = HashMap::new();
+    fn values(&self, referred: &Referred) -> Result<ByField, EngineError> {
+        let mut values = ByField::new();
         let part = self.manifest.profile().part(&referred.part).expect("checked with the profile");
         let table = self.manifest.schema.table(&part.table);
         let columns = table.and_then(|t| t.column(&referred.key).zip(t.column(&referred.column)));

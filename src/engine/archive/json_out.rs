@@ -9,7 +9,10 @@ use crate::tree::{fields, unescape};
 
 /// The values of columns that other rows refer to, by the stored field of the key. Held while a file is
 /// written: some fifty bytes for each row that is referred to, of which a site has thousands.
-pub type ReferredValues = HashMap<Referred, HashMap<Box<[u8]>, String>>;
+pub type ReferredValues = HashMap<Referred, ByField>;
+
+/// Values by a stored field.
+pub type ByField = HashMap<Box<[u8]>, String>;
 
 /// How the values of a column are written. A type that is not named here is a string: its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +44,19 @@ impl Form {
 pub struct RowWriter<'t> {
     part: &'t Part,
     table: &'t Table,
-    referred: &'t ReferredValues,
     /// The columns as the table has them: the stored place, `"name": `, the form.
     columns: Vec<(usize, Vec<u8>, Form)>,
-    /// The names beside the columns, with the place of the column that each comes from.
-    beside: Vec<(&'t Beside, usize)>,
+    beside: Vec<BesideColumns<'t>>,
+}
+
+/// A value beside the columns.
+struct BesideColumns<'t> {
+    name: &'t str,
+    label: Vec<u8>,
+    /// The place of the column that it comes from.
+    place: usize,
+    /// The values that this column refers to; without them it is the column's own.
+    values: Option<&'t ByField>,
 }
 
 impl<'t> RowWriter<'t> {
@@ -60,10 +71,12 @@ impl<'t> RowWriter<'t> {
         let source = |beside: &'t Beside| {
             // Should a site have a column of this name, the column is what counts.
             let place = table.column(&beside.column)?;
-            table.column(&beside.name).is_none().then_some((beside, place))
+            let values = beside.of.as_ref().map(|of| &referred[of]);
+            let (name, label) = (beside.name.as_str(), label(&beside.name));
+            table.column(name).is_none().then_some(BesideColumns { name, label, place, values })
         };
         let beside = part.beside.iter().filter_map(source).collect();
-        Self { part, table, referred, columns: places.into_iter().map(column).collect(), beside }
+        Self { part, table, columns: places.into_iter().map(column).collect(), beside }
     }
 
     /// Appends a row as one JSON object on one line.
@@ -82,9 +95,10 @@ impl<'t> RowWriter<'t> {
             }
             value(*form, fields[*place], out).map_err(|why| self.malformed(column, why))?;
         }
-        for (beside, place) in &self.beside {
-            self.write_beside(beside, fields[*place], out)
-                .map_err(|why| self.malformed(&beside.name, why))?;
+        for beside in &self.beside {
+            beside
+                .write(fields[beside.place], out)
+                .map_err(|why| self.malformed(beside.name, why))?;
         }
         if !json_nulls.is_empty() {
             let names = serde_json::to_string(&json_nulls).expect("names are plain data");
@@ -94,30 +108,26 @@ impl<'t> RowWriter<'t> {
         Ok(())
     }
 
-    fn write_beside(
-        &self,
-        beside: &Beside,
-        field: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), &'static str> {
-        let begin = |out: &mut Vec<u8>| {
-            out.extend_from_slice(b", ");
-            out.extend_from_slice(&label(&beside.name));
-        };
-        let Some(referred) = &beside.of else {
-            begin(out);
-            return value(Form::Text, field, out);
-        };
-        if let Some(text) = self.referred.get(referred).and_then(|values| values.get(field)) {
-            begin(out);
-            string(text, out);
-        }
-        Ok(())
-    }
-
     fn malformed(&self, column: &str, why: &str) -> EngineError {
         let why = format!("a value of {column} {why}");
         EngineError::Snapshot { part: self.part.name.clone(), why }
+    }
+}
+
+impl BesideColumns<'_> {
+    /// Appends it, unless the column refers to nothing.
+    fn write(&self, field: &[u8], out: &mut Vec<u8>) -> Result<(), &'static str> {
+        let referred = self.values.map(|values| values.get(field));
+        if referred == Some(None) {
+            return Ok(());
+        }
+        out.extend_from_slice(b", ");
+        out.extend_from_slice(&self.label);
+        match referred.flatten() {
+            Some(text) => string(text, out),
+            None => value(Form::Text, field, out)?,
+        }
+        Ok(())
     }
 }
 

@@ -13,8 +13,6 @@ use crate::engine::archive::json_in::RowReader;
 use crate::engine::capture::scan::{Sinks, TreeRules};
 use crate::engine::capture::sink::{IntoStore, PartSink};
 use crate::engine::progress::ProgressSender;
-use std::sync::Arc;
-
 use crate::model::{Dataset, Manifest, Part, PartManifest};
 use crate::store::StoreError;
 use crate::tree::split::Splitter;
@@ -159,9 +157,9 @@ impl<'de> Visitor<'de> for File<'_, '_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         let Self { rebuild, dataset, budget, failure } = self;
+        let parts = rebuild.manifest.profile().parts_of_dataset(dataset);
         while let Some(key) = map.next_key::<String>()? {
-            let parts = rebuild.manifest.profile().parts_of_dataset(dataset);
-            let Some(part) = parts.into_iter().find(|part| part.name == key) else {
+            let Some(part) = parts.iter().find(|part| part.name == key) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -177,7 +175,7 @@ impl<'de> Visitor<'de> for File<'_, '_> {
 /// The array of one part's rows.
 struct Rows<'a, 'm> {
     rebuild: &'a mut Rebuild<'m>,
-    part: Arc<Part>,
+    part: &'a Part,
     budget: &'a Budget,
     failure: &'a mut Option<EngineError>,
 }
@@ -211,15 +209,15 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
             };
         };
         let (reader, layout) = (RowReader::new(table), Layout::from(table));
-        let mut growing = rebuild.start(&part, &layout);
+        let mut growing = rebuild.start(part, &layout);
         while let Some(row) = rows.next_element_seed(&reader)? {
             budget.mark();
             if rebuild.stop.is_cancelled() {
                 return Err(fail(EngineError::Interrupted));
             }
-            growing.push(&row).map_err(|error| fail(building(&part, error)))?;
+            growing.push(&row).map_err(|error| fail(building(part, error)))?;
             rebuild.progress.advance(1, row.len() as u64);
         }
-        rebuild.keep(&part, growing).map_err(fail)
+        rebuild.keep(part, growing).map_err(fail)
     }
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use tar::EntryType;
 
 use crate::engine::EngineError;
 use crate::engine::archive::describe::{Described, MAX_METADATA};
 use crate::engine::archive::rebuild::{Rebuild, malformed};
-use std::sync::Arc;
-
 use crate::model::{Dataset, Manifest, Profile};
 
 /// The name of the metadata file.
@@ -101,8 +100,7 @@ pub fn datasets<R: Read>(
 }
 
 fn dataset_of(manifest: &Manifest, name: &str) -> Option<Dataset> {
-    let (profile, id) = (manifest.profile(), &manifest.backup_id);
-    let named = |dataset: &Dataset| profile.file_name(dataset, id).as_deref() == Some(name);
+    let named = |dataset: &Dataset| manifest.file_name(dataset) == name;
     manifest.all_datasets().into_iter().find(named)
 }
 
@@ -114,9 +112,8 @@ pub fn folder_metadata(folder: &Path, profile: &Arc<Profile>) -> Result<Describe
 /// The dataset files of an archive that was unpacked into a folder.
 pub fn folder_datasets(folder: &Path, rebuild: &mut Rebuild<'_>) -> Result<(), EngineError> {
     for dataset in rebuild.manifest.all_datasets() {
-        let manifest = rebuild.manifest;
-        let name = manifest.profile().file_name(&dataset, &manifest.backup_id);
-        rebuild.read(&dataset, open(folder, &name.expect("a dataset of the backup"))?)?;
+        let name = rebuild.manifest.file_name(&dataset);
+        rebuild.read(&dataset, open(folder, &name)?)?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ impl Engine {
         to: &Schema,
     ) -> Result<Snapshot, EngineError> {
         let from = &snapshot.schema;
-        let projected = Snapshot { schema: to.clone(), ..snapshot.clone() }.with_tables_of(to);
+        let projected = snapshot.clone().with_tables_of(to);
         let tables = |part: &PartManifest| from.table(&part.table).zip(to.table(&part.table));
         let same =
             |part: &PartManifest| tables(part).is_none_or(|(from, to)| from.is_stored_as(to));

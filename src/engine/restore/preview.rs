@@ -107,10 +107,8 @@ impl Engine {
         };
         let mut second = self.share_snapshot(session, &site, run).await?;
         let mut readers: Vec<_> = std::iter::once(&mut *session).chain(&mut second).collect();
-        let live = {
-            let tables = (&profile, fit.live.clone());
-            self.capture_aside(&mut readers, tables, &store, run).await?
-        };
+        let tables = (&profile, fit.live.clone());
+        let live = self.capture_aside(&mut readers, tables, &store, run).await?;
         if let Some(second) = second {
             second.close().await?;
         }
@@ -120,7 +118,6 @@ impl Engine {
         run.begin(Phase::Comparing, None);
         let unchanged = RestoreResults::unchanged(&live);
         let live = self.project(&live, &fit.restored).await?;
-        let target = Snapshot { schema: fit.restored.clone(), ..target };
         let schema = fit.restored;
         let (rules, records) = (session.write_rules(&schema).await?, session.records(&site).await?);
         let mut apply = Apply::new(session, &schema, &rules);

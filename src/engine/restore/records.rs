@@ -1,14 +1,14 @@
 //! Records of requests beside the rows: those that go are kept in the safety backup, and its undo brings
 //! them back.
 
+use std::sync::Arc;
+
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::engine::capture::sort::{Sorter, drain};
 use crate::engine::{Engine, EngineError};
-use std::sync::Arc;
-
 use crate::model::{Manifest, Part, PartManifest, RemovedRows, SnapshotInfo};
 use crate::postgres::{Apply, Records, Since, Staged};
 use crate::store::{Reader, StoreError, Written};

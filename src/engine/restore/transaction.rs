@@ -124,7 +124,7 @@ impl Engine {
         run.begin(Phase::Locking, None);
         let (site, remark) = self.checked_site(session, manifest, options).await?;
         // What an earlier restore could not take back would only be in the way.
-        if let Err(error) = session.take_back_indexes(&site).await {
+        if let Err(error) = session.drop_temporary_indexes(&site).await {
             tracing::debug!("could not drop a temporary index of an earlier restore: {error}");
         }
         session.begin_exclusive(&site, options.lock_patience).await?;
@@ -141,7 +141,6 @@ impl Engine {
         let restored = self.project(&live, &fit.restored).await?;
         let target = Snapshot::of(manifest.clone(), live.reader.clone());
         let target = target.with_tables_of(&fit.restored);
-        let target = Snapshot { schema: fit.restored.clone(), ..target };
         let rules = session.write_rules(&fit.restored).await?;
         let records = session.records(&site).await?;
         let mut apply = Apply::new(session, &fit.restored, &rules).keeping(&fit.added);
@@ -180,7 +179,7 @@ impl Engine {
         locks.check().await?;
         run.begin(Phase::Committing, None);
         session.commit().await?;
-        if let Err(error) = session.take_back_indexes(&site).await {
+        if let Err(error) = session.drop_temporary_indexes(&site).await {
             tracing::warn!(
                 "could not drop a temporary restore index (will retry on the next restore): {}",
                 error

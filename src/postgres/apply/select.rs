@@ -1,9 +1,11 @@
 //! Restoring a part: which of the staged changes were asked for, and what they cannot do without.
 
+use std::sync::Arc;
+
 use super::rules::Reference;
 use super::stage::Stage;
 use super::{Apply, collide};
-use crate::model::{Belongs, Dataset, Part, Profile, Schema, Scope, Table};
+use crate::model::{Belongs, Dataset, Part, Profile, Schema, Scope, Table, UnknownDataset};
 use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::{Session, sql};
 
@@ -41,6 +43,19 @@ impl ScopeValue {
 const CANNOT: &str = "select the changes";
 
 impl Selection {
+    /// What these names mean in a profile: datasets, and the id of a VRF.
+    ///
+    /// # Errors
+    /// If it has no such dataset.
+    pub fn named<'n>(
+        profile: &Profile,
+        datasets: impl IntoIterator<Item = &'n str>,
+        vrf: Option<String>,
+    ) -> Result<Self, UnknownDataset> {
+        let datasets = datasets.into_iter().map(|name| profile.dataset(name));
+        Ok(Self { datasets: datasets.collect::<Result<_, _>>()?, scope: vrf.map(ScopeValue::vrf) })
+    }
+
     /// Whether it selects everything.
     #[must_use]
     pub fn is_all(&self) -> bool {
@@ -63,7 +78,7 @@ impl Selection {
     #[must_use]
     pub fn covers_sequence(&self, profile: &Profile, sequence: &str, schema: &Schema) -> bool {
         let draws = |table: &&Table| table.sequences.iter().any(|name| name == sequence);
-        let asked = |part: &std::sync::Arc<Part>| self.asks_for_dataset(&part.dataset);
+        let asked = |part: &Arc<Part>| self.asks_for_dataset(&part.dataset);
         let whole = |table: &Table| profile.parts_of(&table.name).all(asked);
         self.scope.is_none() && schema.tables.iter().filter(draws).all(whole)
     }

@@ -13,20 +13,20 @@ use crate::postgres::error::{DatabaseError, While};
 use crate::postgres::relation::Site;
 use crate::postgres::sql;
 
-/// What the lent indexes' names begin with.
+/// What the names of temporary indexes begin with.
 const PREFIX: &str = "ipam_rewind_";
 /// With fewer rows that go, an index costs as much as it spares.
 const MANY: u32 = 100;
 /// With fewer pages to be scanned in all, it is not worth it.
 const PAGES: u32 = 100_000;
-/// How long dropping a lent index waits for transactions that are older than the restore.
+/// How long dropping a temporary index waits for transactions that are older than the restore.
 const PATIENCE: &str = "2s";
 
 impl Apply<'_> {
-    /// Lends indexes where they spare much; [`Session::take_back_indexes`] is for after the commit.
+    /// Creates them where they save much; [`Session::drop_temporary_indexes`] is for after the commit.
     pub(super) async fn create_temporary_indexes(&mut self) -> Result<(), DatabaseError> {
         const WHAT: &str = "make an index for the time of the restore";
-        let mut lent = 0;
+        let mut made = 0;
         for reference in &self.rules.references {
             let Some(child) = reference.inside.filter(|_| self.staged.contains(&reference.parent))
             else {
@@ -37,9 +37,9 @@ impl Apply<'_> {
                 // One of an earlier restore may not have gone yet: no two share a name.
                 let this = "SELECT pg_current_xact_id()::text".into();
                 let this: String = self.session.value(this).await.trying(WHAT)?;
-                let name = format!("{PREFIX}{this}_{lent}");
-                self.run(WHAT, lend(&name, &child, reference)).await?;
-                lent += 1;
+                let name = format!("{PREFIX}{this}_{made}");
+                self.run(WHAT, create(&name, &child, reference)).await?;
+                made += 1;
             }
         }
         Ok(())
@@ -68,7 +68,7 @@ fn is_worth_it(child: &Stage<'_>, reference: &Reference, parent: &Stage<'_>) -> 
     )
 }
 
-fn lend(name: &str, child: &Stage<'_>, reference: &Reference) -> String {
+fn create(name: &str, child: &Stage<'_>, reference: &Reference) -> String {
     format!(
         "CREATE INDEX {} ON {} ({})",
         sql::name(name),
@@ -78,15 +78,15 @@ fn lend(name: &str, child: &Stage<'_>, reference: &Reference) -> String {
 }
 
 impl Session {
-    /// Drops the indexes that this restore, or one that was killed, lent to these tables. Outside of
+    /// Drops the indexes that this restore, or one that was killed, made on these tables. Outside of
     /// transactions.
     ///
     /// # Errors
     /// If transactions that are older do not end soon, or the connection is lost. The next restore
     /// tries again.
-    pub async fn take_back_indexes(&mut self, site: &Site) -> Result<(), DatabaseError> {
+    pub async fn drop_temporary_indexes(&mut self, site: &Site) -> Result<(), DatabaseError> {
         const WHAT: &str = "drop an index that was made for the time of the restore";
-        let lent = format!(
+        let names = format!(
             "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_index i
              JOIN pg_class c ON c.oid = i.indexrelid
              JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -95,16 +95,16 @@ impl Session {
             site.oids()
         );
         self.begin_look().await?;
-        let lent: Vec<(String,)> = self.rows(lent).await.trying(WHAT)?;
+        let names: Vec<(String,)> = self.rows(names).await.trying(WHAT)?;
         self.rollback().await?;
-        if lent.is_empty() {
+        if names.is_empty() {
             return Ok(());
         }
         let settings = format!(
             "SET lock_timeout = '{PATIENCE}'; SET statement_timeout = 0; SET default_transaction_read_only = off"
         );
         self.run(settings).await.trying(WHAT)?;
-        for (index,) in lent {
+        for (index,) in names {
             self.run(format!("DROP INDEX CONCURRENTLY {index}")).await.trying(WHAT)?;
         }
         self.run(

@@ -19,8 +19,8 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use crate::service::automation::health::{Check, Checks, Condition, Health, LastBackup};
-pub use crate::service::automation::status::{ScheduleStatus, VerificationStatus};
+pub use self::health::{Check, Checks, Condition, Health, LastBackup};
+pub use self::status::{ScheduleStatus, VerificationStatus};
 
 use crate::engine::{Clock, Engine, EngineError};
 use crate::model::{Age, Policy};

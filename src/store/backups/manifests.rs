@@ -7,7 +7,7 @@ use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal
 use crate::store::backend::swap::{Alone, Read, Swap};
 use crate::store::{Store, StoreError, layout};
 
-/// Reads a manifest. Its profile may be yet to be read; then it is not checked.
+/// Reads a manifest. Its profile may be yet to be read; then only its version is checked.
 ///
 /// # Errors
 /// Says what is wrong with it: the checksum, the JSON, or the version.
@@ -21,6 +21,8 @@ pub fn parse_manifest(text: &[u8]) -> Result<Manifest, String> {
     // What depends on the profile is checked once that is read.
     if manifest.profile.is_read() {
         manifest.check()?;
+    } else {
+        manifest.check_format()?;
     }
     Ok(manifest)
 }
@@ -113,7 +115,13 @@ impl Store {
         };
         let mut manifest = parse_manifest(&text).map_err(damaged)?;
         if !manifest.profile.is_read() {
-            self.read_profile(&mut manifest.profile).await?;
+            match self.read_profile(&mut manifest.profile).await {
+                // One backup that cannot be read must not hide the others.
+                Err(error) if error.is_about_a_chunk() || self.objects().is_unreadable(&error) => {
+                    return Err(damaged(format!("its profile cannot be read: {error}")));
+                }
+                read => read?,
+            }
             manifest.check().map_err(damaged)?;
         }
         if manifest.backup_id != *id {

@@ -42,11 +42,7 @@ impl Store {
         };
         match self.reachable(std::slice::from_ref(manifest)).await {
             Ok(needed) => Ok(needed.iter().all(|id| index.get(id).is_some())),
-            Err(
-                StoreError::ChunkMissing(_)
-                | StoreError::ChunkDamaged { .. }
-                | StoreError::Malformed(_),
-            ) => Ok(false),
+            Err(error) if error.is_about_a_chunk() => Ok(false),
             Err(error) if self.objects().is_unreadable(&error) => Ok(false),
             Err(error) => Err(error),
         }
@@ -100,7 +96,7 @@ pub fn roots(manifests: &[Manifest]) -> impl Iterator<Item = ChunkId> {
 pub fn profiles(manifests: &[Manifest], index: &Index) -> HashSet<ChunkId> {
     let chunks: HashSet<_> =
         manifests.iter().filter_map(|manifest| manifest.profile.chunk()).collect();
-    let builtin = Profile::builtin().id();
+    let builtin = Profile::builtin_id();
     let needed = |chunk: &ChunkId| *chunk != builtin || index.copies(chunk).next().is_some();
     chunks.into_iter().filter(needed).collect()
 }

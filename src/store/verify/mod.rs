@@ -15,6 +15,7 @@ use std::thread;
 
 use bytes::Bytes;
 
+pub use self::causes::Damage;
 use crate::model::{ChunkId, Manifest};
 use crate::store::chunks::read::frame_at;
 use crate::store::format::frame::Fault;
@@ -22,7 +23,6 @@ use crate::store::index::deletion_marks;
 use crate::store::index::deletion_marks::Damaged;
 use crate::store::index::load::{Listing, Trust};
 use crate::store::index::lookup::ChunkLocation;
-pub use crate::store::verify::causes::Damage;
 use crate::store::verify::findings::Findings;
 use crate::store::{Reader, Store, StoreError, layout};
 use crate::threads::locked;

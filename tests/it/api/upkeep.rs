@@ -113,6 +113,18 @@ async fn a_dataset_file_is_a_download() {
     assert_eq!(body["export_info"]["count"], 10);
     assert_eq!(body["vrfs"].as_array().map(Vec::len), Some(10));
     app.get(&format!("/api/backup/{id}/files/ips")).await.problem(400, "malformed_request");
+
+    // The safety backup of a restore also has the records that the restore removed.
+    let undone = "UPDATE vrf SET description = 'undone';
+        INSERT INTO idempotency_record (request_id, created_at) VALUES ('late', now())";
+    database.sql(undone).await;
+    let restored = app.post(&format!("/api/restore/{id}")).await.ok();
+    let safety = &restored["restore_results"]["safety_backup"];
+    let safety = safety.as_str().expect("a safety backup");
+    let file = app.get(&format!("/api/backup/{safety}/files/idempotency_records")).await;
+    let name = format!("attachment; filename=\"idempotency_records_export_{safety}.json\"");
+    assert_eq!(file.header("content-disposition"), name);
+    assert_eq!(file.ok()["idempotency_records"][0]["request_id"], "late");
 }
 
 #[tokio::test]

@@ -27,10 +27,10 @@ use object_store::{
 };
 use tokio::runtime::Handle;
 
-pub use crate::store::backend::files::listing::is_unfinished;
-pub use crate::store::backend::files::modes::Modes;
-pub use crate::store::backend::files::open::{open_regular, open_regular_with};
-pub use crate::store::backend::files::publish::{make_folders, put_aside, sync_folder};
+pub use self::listing::is_unfinished;
+pub use self::modes::Modes;
+pub use self::open::{open_regular, open_regular_with};
+pub use self::publish::{make_folders, put_aside, sync_folder};
 
 use crate::threads::locked;
 
