@@ -9,7 +9,7 @@ use super::keep_rules::KeepRules;
 use super::output::{plain, size, table};
 use crate::api::body;
 use crate::engine::{CleanupReport, Judged};
-use crate::model::{Policy, Reason};
+use crate::model::{Policy, Reason, Status};
 
 /// Delete backups that no retention rule keeps
 ///
@@ -58,7 +58,9 @@ fn why(judged: &Judged) -> String {
         Reason::NewestGood => "newest good backup",
         Reason::StateUnreadable => "may be pinned: its state cannot be read",
     };
-    judged.kept_because.iter().map(word).collect::<Vec<_>>().join(", ")
+    let damaged = (judged.status == Status::Corrupt).then_some("damaged, so it takes no place");
+    let words = damaged.into_iter().chain(judged.kept_because.iter().map(word));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn text(report: &CleanupReport) -> String {
@@ -74,7 +76,8 @@ fn text(report: &CleanupReport) -> String {
         backups.add_row([id, goes.into(), because, plain(&judged.description)]);
     }
     let freed = if report.dry_run {
-        format!("about {} would be freed", size(report.freed.bytes))
+        let notes = report.freed.notes.iter().map(|note| format!("\n{}", plain(note)));
+        format!("about {} would be freed{}", size(report.freed.bytes), notes.collect::<String>())
     } else {
         freed(&report.freed)
     };

@@ -235,10 +235,11 @@ pub struct Verification {
 }
 
 /// Whether a backup can be trusted, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Made whole, and no damage found since.
+    #[default]
     Completed,
     /// The last verification found damage.
     Corrupt,

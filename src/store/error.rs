@@ -178,13 +178,13 @@ impl StoreError {
     }
 
     /// The error and what it came from, outermost first.
-    pub(in crate::store) fn chain(&self) -> String {
+    pub fn chain(&self) -> String {
         let causes = std::iter::successors(Some(self as &dyn std::error::Error), |e| e.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
     /// Whether it says that a chunk is missing or wrong, and not that the object store fails.
-    pub(in crate::store) fn is_about_a_chunk(&self) -> bool {
+    pub fn is_about_a_chunk(&self) -> bool {
         matches!(
             self,
             Self::ChunkMissing(_)

@@ -5,13 +5,15 @@ use std::fs;
 
 use chrono::Duration;
 use ipam_rewind::engine::{BackupRequest, RestoreOptions, Run};
-use ipam_rewind::model::{Age, Policy, State};
+use ipam_rewind::model::{Age, BackupId, Policy, State};
 use ipam_rewind::service::automation::Plan;
-use ipam_rewind::service::jobs::{Order, Trigger, Work};
+use ipam_rewind::service::jobs::{JobState, Order, Trigger, Work};
+use ipam_rewind::service::schedule::Timetable;
 
 use crate::support::app::App;
 use crate::support::clockwork::Clockwork;
 use crate::support::program::Program;
+use crate::support::serving::until;
 use crate::support::{database, sample_database};
 
 /// Makes a backup and a restore of it, which puts another aside; the ids of both.
@@ -82,6 +84,94 @@ async fn damaged_newest_backup_displaces_no_good_one() {
     let why =
         &kept.iter().find(|kept| kept["backup_id"] == good.as_str()).expect("kept")["kept_because"];
     assert_eq!(*why, serde_json::json!(["last", "newest-good"]));
+}
+
+#[tokio::test]
+async fn two_damaged_newest_backups_leave_the_verified_one_also_when_previewed() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let good = program.backup();
+    let mut ids = vec![good.clone()];
+    for tag in ["new", "newer"] {
+        let before = packs(&program);
+        database.sql(&format!("UPDATE prefix SET tags = '{{\"{tag}\": true}}'")).await;
+        ids.insert(0, program.backup());
+        let new = packs(&program).into_iter().find(|pack| !before.contains(pack));
+        let new = new.expect("a new pack");
+        let mut bytes = fs::read(&new).expect("readable");
+        let end = bytes.len() * 3 / 4;
+        // Leaves and inner nodes alike.
+        bytes[60..end].iter_mut().step_by(8).for_each(|byte| *byte ^= 4);
+        fs::write(&new, bytes).expect("written");
+        assert_eq!(program.run(&["verify"]).code, 4);
+    }
+    let preview = program.ok(&["cleanup", "2", "--dry-run"]);
+    assert!(preview.contains("damaged, so it takes no place, one of the newest"), "{preview}");
+    let preview = program.json(&["cleanup", "2", "--dry-run"]);
+    assert_eq!(preview["deleted"], serde_json::json!([]));
+    assert_eq!(preview["kept"][0]["status"], "corrupt");
+    assert!(preview["freed"]["notes"][0].as_str().is_some_and(|note| note.contains("damaged")));
+    program.ok(&["stats"]);
+    program.ok(&["cleanup", "2"]);
+    program.ok(&["cleanup", "1"]);
+    assert_eq!(program.ids(), ids);
+    let newest = program.backup();
+    program.ok(&["cleanup", "1"]);
+    assert_eq!(program.ids(), [newest], "a good one takes the place of all");
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_after_a_backup_that_failed() {
+    let clockwork = Clockwork::new(database().await);
+    for _ in 0..3 {
+        clockwork.turn(Duration::minutes(1));
+        clockwork.backup().await;
+    }
+    let timetable = Timetable::new(&["0 * * * *".to_owned()], "UTC").expect("a timetable");
+    let retention = Some(Policy::last(1));
+    let service = clockwork.service(Plan { timetable, retention, ..Plan::default() }).await;
+    clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
+    clockwork.turn(Duration::hours(1));
+    assert!(service.upkeep().back_up_if_due().await);
+    let asked = service.jobs().submit(order(Work::Backup(BackupRequest::default())));
+    let asked = service.jobs().ended(asked.expect("taken on").job_id).await.expect("known");
+    assert_eq!(asked.state, JobState::Failed);
+    assert_eq!(clockwork.ids().await.len(), 3);
+
+    clockwork.database.sql("ALTER TABLE vrf_gone RENAME TO vrf").await;
+    clockwork.turn(Duration::hours(1));
+    assert!(service.upkeep().back_up_if_due().await);
+    assert_eq!(clockwork.ids().await, ["20250920_163300"]);
+    service.shut_down(std::time::Duration::from_mins(1)).await;
+    let entries = service.audit().newest(10).await.entries;
+    let cleanup = entries.iter().find(|entry| entry.action == "cleanup").expect("an entry");
+    let deleted = "deleted 20250920_143300, 20250920_143200, 20250920_143100 and kept 1";
+    assert_eq!(cleanup.detail.as_deref(), Some(deleted));
+}
+
+#[tokio::test]
+async fn backups_of_a_clock_a_year_ahead_cost_no_new_one() {
+    let clockwork = Clockwork::new(database().await);
+    clockwork.turn(Duration::days(365));
+    for _ in 0..2 {
+        clockwork.turn(Duration::minutes(1));
+        clockwork.backup().await;
+    }
+    clockwork.turn(Duration::days(-365));
+    for policy in [Policy::last(2), Policy { daily: 2, ..Policy::default() }] {
+        let plan = Plan { retention: Some(policy), ..Plan::default() };
+        let service = clockwork.service(plan).await;
+        for _ in 0..3 {
+            clockwork.turn(Duration::days(1));
+            let asked = service.jobs().submit(order(Work::Backup(BackupRequest::default())));
+            let made = service.jobs().ended(asked.expect("taken on").job_id).await.expect("known");
+            assert_eq!(made.state, JobState::Succeeded);
+            let id = BackupId::at(clockwork.now());
+            until("the cleanup after it", async || service.jobs().counts() == (0, 0)).await;
+            assert!(clockwork.ids().await.contains(&id.to_string()), "{id}");
+        }
+        service.shut_down(std::time::Duration::from_mins(1)).await;
+    }
 }
 
 #[tokio::test]

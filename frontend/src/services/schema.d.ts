@@ -1034,6 +1034,8 @@ export interface components {
             backup_id: components["schemas"]["BackupId"];
             /** @description What people call it. */
             description: string;
+            /** @description Whether it is known to be damaged. */
+            status: components["schemas"]["Status"];
             /** @description Why it stays; empty if it goes. */
             kept_because: components["schemas"]["Reason"][];
             /** @description Its place in the order of creation: 0 is the newest. */
@@ -1524,8 +1526,9 @@ export interface components {
             /** @description Each backup, newest first. */
             costs: components["schemas"]["BackupCost"][];
             /**
-             * @description Backups that are not counted since their manifest cannot be read, with the reason. What others
-             *     share with them seems to be needed by the others alone.
+             * @description What is not counted, with the reason: backups whose manifest cannot be read (what others share
+             *     with them seems to be needed by the others alone), and where the tree of one is damaged, what
+             *     deleting each would free: while it is there, no space is freed.
              */
             unreadable?: string[];
         };

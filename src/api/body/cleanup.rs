@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, Freed, Judged};
-use crate::model::{BackupId, Reason};
+use crate::model::{BackupId, Reason, Status};
 
 /// The documented answer to a deletion.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,6 +94,8 @@ describe! {
         backup_id: BackupId,
         /// What people call it.
         description: String,
+        /// Whether it is known to be damaged.
+        status: Status,
         /// Why it stays; empty if it goes.
         kept_because: Vec<Reason>,
         /// Its place in the order of creation: 0 is the newest.

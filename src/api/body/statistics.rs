@@ -47,8 +47,9 @@ pub struct StoreStatistics {
     pub total_ratio: f64,
     /// Each backup, newest first.
     pub costs: Vec<BackupCost>,
-    /// Backups that are not counted since their manifest cannot be read, with the reason. What others
-    /// share with them seems to be needed by the others alone.
+    /// What is not counted, with the reason: backups whose manifest cannot be read (what others share
+    /// with them seems to be needed by the others alone), and where the tree of one is damaged, what
+    /// deleting each would free: while it is there, no space is freed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }

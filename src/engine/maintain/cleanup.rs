@@ -43,6 +43,9 @@ pub struct Judged {
     pub backup_id: BackupId,
     /// What people call it.
     pub description: String,
+    /// Whether it is known to be damaged.
+    #[serde(default)]
+    pub status: Status,
     /// Why it stays; empty if it goes.
     pub kept_because: Vec<Reason>,
     /// Its place in the order of creation: 0 is the newest.
@@ -85,8 +88,10 @@ impl Engine {
     pub async fn would_delete(&self, id: &BackupId) -> Result<Deleted, EngineError> {
         self.store.manifest(id).await?;
         let (manifests, _) = self.store.manifests(|manifest| manifest).await?;
-        let bytes = self.store.exclusive_sizes(&manifests).await?.remove(id).unwrap_or(0);
-        let freed = Freed { bytes, ..Freed::default() };
+        let freed = match self.store.exclusive_sizes(&manifests).await {
+            Ok(mut sizes) => Freed { bytes: sizes.remove(id).unwrap_or(0), ..Freed::default() },
+            Err(error) => Freed::noted(format!("no space would be freed: {}", chain(error))),
+        };
         Ok(Deleted { backup_id: id.clone(), dry_run: true, freed })
     }
 
@@ -103,7 +108,8 @@ impl Engine {
     ) -> Result<CleanupReport, EngineError> {
         if dry_run {
             let (kept, deleted) = self.judge(policy).await?;
-            let freed = self.would_free(&kept).await?;
+            let ids: Vec<_> = kept.iter().map(|judged| &judged.backup_id).collect();
+            let freed = self.would_free(&ids).await;
             return Ok(CleanupReport { dry_run, deleted, kept, freed });
         }
         let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, "cleanup", Duration::ZERO);
@@ -140,23 +146,21 @@ impl Engine {
     async fn judge(&self, policy: &Policy) -> Result<(Vec<Judged>, Vec<Judged>), EngineError> {
         let (mut manifests, _) = self.store.manifests(|manifest| manifest).await?;
         manifests.reverse();
-        let mut descriptions = Vec::with_capacity(manifests.len());
+        let mut about = Vec::with_capacity(manifests.len());
         let mut candidates = Vec::with_capacity(manifests.len());
         for manifest in &manifests {
             let state = self.store.state(&manifest.backup_id).await.ok();
             candidates.push(candidate(manifest, state.as_ref()));
+            let status = state.as_ref().map_or(Status::Completed, State::status);
             let given_later = state.and_then(|state| state.description);
-            descriptions.push(given_later.unwrap_or_else(|| manifest.description.clone()));
+            about.push((given_later.unwrap_or_else(|| manifest.description.clone()), status));
         }
         self.look_at_newest_good(&manifests, &mut candidates).await?;
         let decisions = policy.decide(&candidates, self.now());
         refuse_to_leave_none(policy, &decisions)?;
-        let judged = decisions.into_iter().zip(descriptions).enumerate();
-        let judged = judged.map(|(place, (Decision { id, reasons }, description))| Judged {
-            backup_id: id,
-            description,
-            kept_because: reasons,
-            place,
+        let judged = decisions.into_iter().zip(about).enumerate();
+        let judged = judged.map(|(place, (Decision { id, reasons }, (description, status)))| {
+            Judged { backup_id: id, description, status, kept_because: reasons, place }
         });
         Ok(judged.partition(|judged| !judged.kept_because.is_empty()))
     }
@@ -182,37 +186,52 @@ impl Engine {
         Ok(())
     }
 
-    /// What a sweep would free, were only these kept.
-    async fn would_free(&self, kept: &[Judged]) -> Result<Freed, EngineError> {
-        let mut manifests = Vec::new();
-        for judged in kept {
-            manifests.push(self.store.manifest(&judged.backup_id).await?);
+    /// What a sweep would free, were only these kept. Where damage keeps that from being told, it would
+    /// keep the sweep from freeing anything, too.
+    async fn would_free(&self, kept: &[&BackupId]) -> Freed {
+        let count = async {
+            let mut manifests = Vec::new();
+            for id in kept {
+                manifests.push(self.store.manifest(id).await?);
+            }
+            self.store.would_free(&manifests).await
+        };
+        match count.await {
+            Ok(bytes) => Freed { bytes, ..Freed::default() },
+            Err(error) => Freed::noted(format!("no space would be freed: {}", chain(error))),
         }
-        let bytes = self.store.would_free(&manifests).await?;
-        Ok(Freed { bytes, ..Freed::default() })
     }
 
     /// Frees what no backup reaches. The backups are gone already, so a sweep that has to wait for
     /// another time is no failure, but a note.
     async fn sweep(&self, what: &str, run: &Run) -> Result<Freed, EngineError> {
         run.begin(Phase::Sweeping, None);
-        let noted = |note: String| Freed { notes: vec![note], ..Freed::default() };
         let lock = self.store.lock(Lock::Objects, Mode::Exclusive, what, PATIENCE).await;
         let alone = match lock {
             Ok(alone) => alone,
             Err(error @ StoreError::Busy { .. }) => {
-                return Ok(noted(format!("space is freed by the next cleanup: {error}")));
+                return Ok(Freed::noted(format!("space is freed by the next cleanup: {error}")));
             }
             Err(error) => return Err(error.into()),
         };
         let swept = self.store.sweep(&alone, self.store.default_grace()).await;
         alone.release().await;
         run.begin(Phase::Done, None);
-        let chain = |error| EngineError::Store(error).chain().join(": ");
         Ok(match swept {
             Ok(swept) => swept.into(),
-            Err(error) => noted(format!("space could not be freed: {}", chain(error))),
+            Err(error) => Freed::noted(format!("space could not be freed: {}", chain(error))),
         })
+    }
+}
+
+fn chain(error: StoreError) -> String {
+    EngineError::Store(error).chain().join(": ")
+}
+
+impl Freed {
+    /// Nothing, and why.
+    fn noted(note: String) -> Self {
+        Self { notes: vec![note], ..Self::default() }
     }
 }
 

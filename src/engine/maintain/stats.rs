@@ -1,5 +1,7 @@
 //! The store in numbers.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::engine::{Engine, EngineError};
@@ -28,8 +30,9 @@ pub struct StoreStatistics {
     pub total_ratio: f64,
     /// Each backup, newest first.
     pub costs: Vec<BackupCost>,
-    /// Backups that are not counted since their manifest cannot be read, with the reason. What others
-    /// share with them seems to be needed by the others alone.
+    /// What is not counted, with the reason: backups whose manifest cannot be read (what others share
+    /// with them seems to be needed by the others alone), and where the tree of one is damaged, what
+    /// deleting each would free: while it is there, no space is freed.
     pub unreadable: Vec<String>,
 }
 
@@ -54,12 +57,22 @@ impl Engine {
     /// Measures the store.
     ///
     /// # Errors
-    /// If it cannot be read, or a node of a tree is damaged.
+    /// If it cannot be read.
     pub async fn stats(&self) -> Result<StoreStatistics, EngineError> {
-        let (mut manifests, unreadable) = self.store.manifests(|manifest| manifest).await?;
+        let (mut manifests, mut unreadable) = self.store.manifests(|manifest| manifest).await?;
         manifests.reverse();
         let sizes = self.store.totals().await?;
-        let exclusive = self.store.exclusive_sizes(&manifests).await?;
+        let exclusive = match self.store.exclusive_sizes(&manifests).await {
+            Ok(exclusive) => exclusive,
+            Err(error) if error.is_about_a_chunk() => {
+                unreadable.push(format!(
+                    "what deleting a backup frees, which is nothing now: {}",
+                    error.chain()
+                ));
+                BTreeMap::new()
+            }
+            Err(error) => return Err(error.into()),
+        };
         let cost = |manifest: &crate::model::Manifest| BackupCost {
             backup_id: manifest.backup_id.clone(),
             size: manifest.size,

@@ -1,7 +1,7 @@
 //! What follows the end of a job: it is counted, the audit log gets its entry, the store is measured
 //! anew, and whoever is to be told of it is told.
 
-use crate::engine::Kind;
+use crate::engine::{CleanupReport, Kind};
 use crate::service::audit::{Entry, Outcome};
 use crate::service::automation::{Upkeep, seconds};
 use crate::service::jobs::{Job, JobKind, JobResult, JobState, Trigger, Work};
@@ -31,8 +31,14 @@ impl Upkeep {
 
     async fn follow_up(&self, job: &Job) {
         self.metrics().job_over(job, duration(job), seconds(self.now()));
+        let deleted = self.deleted_by(job);
+        if let Some(deleted) = &deleted {
+            tracing::info!("the cleanup of job {} {deleted}", job.job_id);
+        }
         if !is_routine(job) {
-            self.0.audit.record(self.entry(job)).await;
+            let failure = job.failure.as_ref().map(|failure| failure.detail.clone());
+            let detail = failure.or(deleted);
+            self.0.audit.record(Entry { detail, ..self.entry(job) }).await;
         }
         match job.kind {
             JobKind::Preview | JobKind::Diff => {}
@@ -70,6 +76,15 @@ impl Upkeep {
         }
     }
 
+    /// What a cleanup deleted, in words; nothing if it deleted nothing.
+    fn deleted_by(&self, job: &Job) -> Option<String> {
+        let result = self.0.jobs.find(job.job_id).ok()?.result?;
+        let JobResult::Cleanup(CleanupReport { deleted, kept, .. }) = result else { return None };
+        let ids: Vec<_> = deleted.iter().map(|judged| judged.backup_id.as_str()).collect();
+        let deleted = format!("deleted {} and kept {}", ids.join(", "), kept.len());
+        (!ids.is_empty()).then_some(deleted)
+    }
+
     fn entry(&self, job: &Job) -> Entry {
         Entry {
             at: self.now(),
@@ -84,7 +99,7 @@ impl Upkeep {
                 JobState::Cancelled => Outcome::Cancelled,
                 JobState::Interrupted => Outcome::Interrupted,
             },
-            detail: job.failure.as_ref().map(|failure| failure.detail.clone()),
+            detail: None,
             job_id: Some(job.job_id),
             request_id: job.request_id.clone(),
         }

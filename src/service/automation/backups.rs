@@ -1,4 +1,4 @@
-//! The loop of the scheduled backups: one when it is due, and then what the retention says.
+//! The loop of the scheduled backups: one when it is due and, once it is made, what the retention says.
 
 use std::time::Duration;
 
@@ -40,9 +40,8 @@ impl Upkeep {
         let Some(mut run) = self.carry_out(Work::Backup(request)).await else {
             return true;
         };
-        // Whatever became of the backup: no rule keeps fewer because one is missing, and a full disk
-        // may be the very reason.
-        if let Some(policy) = &self.0.plan.retention {
+        // Nothing is deleted where nothing was added: the backups that are there may be all there will be.
+        if let (JobState::Succeeded, Some(policy)) = (run.outcome, &self.0.plan.retention) {
             let Some(cleaned) = self.carry_out(Work::Cleanup(policy.clone())).await else {
                 return true;
             };
