@@ -63,6 +63,13 @@ impl Context {
         engine.with_lock_timeout(lock_timeout).with_max_row(self.global.max_row_size << 20)
     }
 
+    /// How long work goes on without any progress. A wait for a lock is none, and has a limit of its own.
+    pub fn stall_timeout(&self) -> Duration {
+        Duration::from_secs(
+            u64::from(self.global.stall_timeout) + u64::from(self.global.lock_timeout),
+        )
+    }
+
     /// Where the store is.
     pub fn store(&self) -> &str {
         &self.global.store
@@ -85,12 +92,18 @@ impl Context {
     ) -> Result<T, CliError> {
         let run = Run::new();
         let bar = progress::show(run.watch(), self.global.quiet || self.global.json);
+        let mut stuck = None;
         let ended = {
             let work = work(&run);
-            tokio::pin!(work);
+            let stalled = run.stalled(self.stall_timeout());
+            tokio::pin!(work, stalled);
             loop {
                 tokio::select! {
                     done = &mut work => break Some(done),
+                    error = &mut stalled => {
+                        stuck = Some(error);
+                        break None;
+                    }
                     () = interruption() => {
                         if !run.is_committing() {
                             break None;
@@ -107,7 +120,7 @@ impl Context {
         if let Err(error) = run.end_sessions().await {
             tracing::debug!("could not terminate the database session: {error}");
         }
-        Err(EngineError::Interrupted.into())
+        Err(stuck.unwrap_or(EngineError::Interrupted).into())
     }
 
     /// Prints a result: its document as JSON, or the text for people.

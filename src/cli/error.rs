@@ -71,6 +71,7 @@ impl CliError {
         match self.kind() {
             Kind::Failed
             | Kind::OutcomeUnknown
+            | Kind::Stalled
             | Kind::SchemaMismatch
             | Kind::InTheWay
             | Kind::OtherDatabase => 1,

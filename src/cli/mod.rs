@@ -82,6 +82,11 @@ struct Global {
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
     lock_timeout: u32,
+    /// Seconds without any progress, beyond the lock timeout, after which work is given up. A statement
+    /// that runs in the database counts as progress
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    stall_timeout: u32,
     /// Largest row to read, in MiB of COPY text; takes several times as much memory
     #[arg(long, global = true, value_name = "MIB", default_value_t = DEFAULT_MAX_ROW >> 20)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_ROW as u64 >> 20))]

@@ -17,6 +17,7 @@ use super::serve_options::{AccessOptions, PlanOptions};
 use super::state::StateOption;
 use crate::api::{self, Hosts, Origins, Settings};
 use crate::service::access::Tokens;
+use crate::service::automation::Plan;
 use crate::service::{Service, StateFolder};
 
 /// After the time that running jobs get, how long connections may still take to close.
@@ -90,6 +91,7 @@ impl Arguments {
 
     async fn serve_there(&self, context: &Context) -> Result<(), CliError> {
         let plan = self.plan.plan().map_err(CliError::Options)?;
+        let plan = Plan { stall_timeout: context.stall_timeout(), ..plan };
         let origins = Origins::new(&self.access.cors_origin).context("cannot use --cors-origin");
         let origins = origins.map_err(CliError::Options)?;
         let engine = context.engine_for_writing().await?;

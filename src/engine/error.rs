@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Phase;
 use crate::model::{BackupId, MalformedId, MissingTable, Profile, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
@@ -46,6 +47,17 @@ pub enum EngineError {
         key: String,
         /// The key's columns with their types.
         columns: String,
+    },
+    /// Nothing has moved for a long time.
+    #[error(
+        "no progress for {seconds} s while {phase}: the database or the store does not answer; nothing \
+         was changed, so try again once it does (--stall-timeout sets how long to wait)"
+    )]
+    Stalled {
+        /// What was being done.
+        phase: Phase,
+        /// How long nothing has moved.
+        seconds: u64,
     },
     /// No database URL was given.
     #[error("no database was given; pass --database-url or set DATABASE_URL")]
@@ -178,6 +190,8 @@ pub enum Kind {
     OutcomeUnknown,
     /// Somebody else is at it.
     Busy,
+    /// Nothing has moved for a long time.
+    Stalled,
     /// Ended by its owner.
     Interrupted,
     /// Ended by somebody who may end what others asked for.
@@ -201,6 +215,7 @@ impl Kind {
             Self::OtherDatabase => "other_database",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Busy => "busy",
+            Self::Stalled => "stalled",
             Self::Interrupted => "interrupted",
             Self::Cancelled => "cancelled",
         }
@@ -223,6 +238,7 @@ impl Kind {
             | Self::DatabaseUnreachable
             | Self::NotPermitted
             | Self::OutcomeUnknown
+            | Self::Stalled
             | Self::Interrupted => false,
         }
     }
@@ -258,6 +274,7 @@ impl EngineError {
             Self::OtherDatabase { .. } => Kind::OtherDatabase,
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
+            Self::Stalled { .. } => Kind::Stalled,
             Self::Snapshot { .. }
             | Self::OutsideDatasets(_)
             | Self::RowTooLong { .. }

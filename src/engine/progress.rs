@@ -1,10 +1,13 @@
 //! One run of a use case as seen from outside: how far it is, and how to end it.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::engine::EngineError;
 use crate::postgres::{DatabaseError, Session, Terminator};
 use crate::threads::locked;
 
@@ -37,6 +40,33 @@ pub enum Phase {
     Importing,
     /// Over.
     Done,
+}
+
+impl Phase {
+    /// Whether it moves all the time, or a session of its works in the database. A commit cannot be
+    /// given up, and a sweep only waits for the store, which has timeouts of its own.
+    fn is_watched(self) -> bool {
+        !matches!(self, Self::Committing | Self::Sweeping | Self::Done)
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Verifying => "verifying the backup",
+            Self::Locking => "locking the tables",
+            Self::Reading => "reading the database",
+            Self::Comparing => "comparing",
+            Self::Applying => "writing the rows",
+            Self::Proving => "reading the result back",
+            Self::Committing => "committing",
+            Self::Sweeping => "freeing space",
+            Self::Exporting => "writing a file",
+            Self::Importing => "reading a file",
+            Self::Done => "ending",
+        })
+    }
 }
 
 /// How far a run is.
@@ -109,6 +139,31 @@ impl Run {
     /// A session that [`Run::end_sessions`] will end.
     pub(in crate::engine) fn register(&self, session: &Session) {
         locked(&self.sessions).push(session.terminator());
+    }
+
+    /// Returns once the run has made no progress for so long, and none of its sessions works in the
+    /// database: a statement may take longer than that.
+    pub async fn stalled(&self, patience: Duration) -> EngineError {
+        let mut progress = self.watch();
+        loop {
+            let phase = progress.borrow_and_update().phase;
+            if !phase.is_watched() {
+                // The sender lives as long as the run.
+                let _ = progress.changed().await;
+            } else if timeout(patience, progress.changed()).await.is_err()
+                && !self.works_in_the_database().await
+            {
+                return EngineError::Stalled { phase, seconds: patience.as_secs() };
+            }
+        }
+    }
+
+    async fn works_in_the_database(&self) -> bool {
+        let session = locked(&self.sessions).last().cloned();
+        match session {
+            Some(session) => session.is_working().await,
+            None => false,
+        }
     }
 
     /// Ends the run's sessions in the database, to be called after the run's future was dropped:

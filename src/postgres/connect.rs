@@ -123,6 +123,6 @@ impl Session {
         let different = different.iter().map(FromRow::from_row).collect::<Result<_, _>>();
         let different = different.trying("set up the session")?;
         let pins = Pins { search_path, different, lock_timeout };
-        Ok(Self { connection, options, backend, pins })
+        Ok(Self { connection, options, backend, pins, lost: false })
     }
 }

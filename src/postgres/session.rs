@@ -15,6 +15,8 @@ use crate::model::{Schema, SnapshotInfo, Source};
 /// How long a connection that the server refuses for want of a free one is tried again.
 pub(super) const FREE_CONNECTION: Duration = Duration::from_millis(100);
 
+/// How often the server is asked over a new connection what becomes of a commit that it does not answer.
+const COMMIT_LOOK: Duration = Duration::from_secs(10);
 /// How long a server that may be gone is asked for the end of a session or a transaction.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -28,11 +30,15 @@ pub struct Session {
     pub(super) options: PgConnectOptions,
     pub(super) backend: i32,
     pub(super) pins: Pins,
+    /// Whether an answer never came, so that none will.
+    pub(super) lost: bool,
 }
 
-/// How a transaction ended whose commit was not answered.
+/// What became of a transaction whose commit was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+enum Outcome {
+    /// It is still under way.
+    Pending,
     /// It took effect.
     Committed,
     /// It did not.
@@ -40,10 +46,13 @@ pub enum Outcome {
 }
 
 impl Session {
-    /// Another session on the same server and database, if there is one to be had: a role, a database
-    /// or the server may have no further connection.
+    /// Another session on the same server and database, if there is one to be had in a few seconds: a
+    /// role, a database or the server may have no further connection.
     pub async fn sibling(&self) -> Option<Self> {
-        let sibling = Self::open(self.options.clone(), self.pins.lock_timeout).await;
+        let sibling = Self::open(self.options.clone(), self.pins.lock_timeout);
+        let sibling = tokio::time::timeout(ANSWER_WITHIN, sibling).await.unwrap_or_else(|_| {
+            Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut))).trying("connect")
+        });
         sibling
             .inspect_err(|error| tracing::debug!("could not open a second session: {error}"))
             .ok()
@@ -63,8 +72,13 @@ impl Session {
     /// Runs statements; what they return is dropped.
     pub(super) async fn run(&mut self, statements: String) -> Result<u64, sqlx::Error> {
         tracing::trace!(statements);
+        self.refuse_lost()?;
         let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(statements))).await?;
         Ok(done.rows_affected())
+    }
+
+    fn refuse_lost(&self) -> Result<(), io::Error> {
+        if self.lost { Err(io::ErrorKind::NotConnected.into()) } else { Ok(()) }
     }
 
     /// All rows of a query. It is sent as it is and not prepared, which would be two ways to the
@@ -74,6 +88,7 @@ impl Session {
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         tracing::trace!(query);
+        self.refuse_lost()?;
         let rows = sqlx::raw_sql(AssertSqlSafe(query)).fetch_all(&mut self.connection).await?;
         rows.iter().map(T::from_row).collect()
     }
@@ -186,29 +201,42 @@ impl Session {
         Ok(())
     }
 
-    /// Commits. Should the answer be lost, asks the server over a new connection what became of it.
+    /// Commits. Asks the server over a new connection what became of it if the answer is lost, or does
+    /// not come: a commit may take long, but a server that answers nobody is not waited for.
     ///
     /// # Errors
     /// [`Trouble::CommitUnknown`] if that cannot be learnt; any other if nothing was committed.
     pub async fn commit(&mut self) -> Result<(), DatabaseError> {
         let transaction: String =
             self.value("SELECT pg_current_xact_id()::text".into()).await.trying("commit")?;
-        let Err(error) = self.run("COMMIT".into()).await else {
-            return Ok(());
+        let terminator = self.terminator();
+        let mut committing = Box::pin(self.run("COMMIT".into()));
+        let (error, answered, outcome) = loop {
+            let answer = tokio::time::timeout(COMMIT_LOOK, &mut committing).await;
+            let answered = answer.is_ok();
+            let error = match answer.map(|answer| answer.map_err(Trouble::from)) {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(Trouble::Unreachable(error))) => error,
+                Ok(Err(trouble)) => return Err(DatabaseError { what: "commit".into(), trouble }),
+                Err(_) => io::Error::from(io::ErrorKind::TimedOut).into(),
+            };
+            match (answered, terminator.outcome(&transaction).await) {
+                (false, Some(Outcome::Pending)) => {}
+                (answered, outcome) => break (error, answered, outcome),
+            }
         };
-        let trouble = match Trouble::from(error) {
-            Trouble::Unreachable(error) => match self.terminator().outcome(&transaction).await {
-                Some(Outcome::Committed) => return Ok(()),
-                Some(Outcome::RolledBack) => Trouble::Unreachable(error),
-                None => Trouble::CommitUnknown(error),
-            },
-            answered => answered,
+        drop(committing);
+        self.lost = !answered;
+        let trouble = match outcome {
+            Some(Outcome::Committed) => return Ok(()),
+            Some(Outcome::RolledBack) => Trouble::Unreachable(error),
+            Some(Outcome::Pending) | None => Trouble::CommitUnknown(error),
         };
         Err(DatabaseError { what: "commit".into(), trouble })
     }
 }
 
-/// Ends a session from outside, over a connection of its own.
+/// Ends a session from outside, or asks how it is, over a connection of its own.
 #[derive(Debug, Clone)]
 pub struct Terminator {
     options: PgConnectOptions,
@@ -258,6 +286,23 @@ impl Terminator {
         Ok(())
     }
 
+    /// Whether a session of this role works on a statement, as far as the server says so in a few
+    /// seconds. Behind a pooler the server knows the session by another number, so all are looked at.
+    pub async fn is_working(&self) -> bool {
+        let answered = tokio::time::timeout(ANSWER_WITHIN, self.ask_activity()).await;
+        answered.ok().and_then(Result::ok).unwrap_or(false)
+    }
+
+    async fn ask_activity(&self) -> Result<bool, DatabaseError> {
+        let mut session = self.open().await?;
+        // One that sends rows which nobody takes, or waits for rows that nobody sends, does not work.
+        let works = "SELECT EXISTS (SELECT FROM pg_stat_activity
+            WHERE application_name = 'ipam-rewind' AND usename = session_user
+            AND datname = current_database() AND pid <> pg_backend_pid()
+            AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client')";
+        session.value(works.into()).await.trying("ask for the sessions")
+    }
+
     /// What became of a transaction, if the server says so in a few seconds.
     async fn outcome(&self, transaction: &str) -> Option<Outcome> {
         let answered = tokio::time::timeout(ANSWER_WITHIN, self.ask_outcome(transaction)).await;
@@ -274,6 +319,6 @@ impl Terminator {
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
-        None
+        Some(Outcome::Pending)
     }
 }

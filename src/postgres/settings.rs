@@ -70,6 +70,13 @@ const WHERE_DIFFERENT: &[(&str, &str)] = &[
     ("restrict_nonsystem_relation_kind", ""),
 ];
 
+/// Has the server send something on a connection that is silent for a minute, as one is while a
+/// statement runs: whatever forgets idle connections on the way keeps this one, and a program that is
+/// gone is noticed. A connection without TCP ignores it.
+const KEEPALIVE: &str =
+    "SET LOCAL tcp_keepalives_idle = 60; SET LOCAL tcp_keepalives_interval = 10;
+    SET LOCAL tcp_keepalives_count = 6;";
+
 /// Asks what a session is to know: the server's process, the schemas of the role's own search path, and
 /// the settings of [`WHERE_DIFFERENT`] that differ, with the values that they are to have. It is not
 /// asked for what another user of a pooled session may have left behind. `pg_catalog` and the temporary
@@ -123,7 +130,9 @@ impl Pins {
             some => sql::names(some.iter().map(String::as_str)),
         };
         let wait = limit_waits(self.lock_timeout);
-        format!("SET LOCAL statement_timeout = 0;{pinned}{wait}SET LOCAL search_path = {path};")
+        format!(
+            "SET LOCAL statement_timeout = 0;{KEEPALIVE}{pinned}{wait}SET LOCAL search_path = {path};"
+        )
     }
 
     /// A query for what is not as [`Pins::set_local`] sets it.

@@ -76,7 +76,8 @@ impl Service {
             let (gate, clock) = (gate.clone(), clock.clone());
             Arc::new(move |caller| gate.still_knows(caller, clock()))
         };
-        let jobs = Jobs::start(engine.clone(), state.clone(), still_known).await?;
+        let jobs = Jobs::start(engine.clone(), state.clone(), still_known, plan.stall_timeout);
+        let jobs = jobs.await?;
         let upkeep = Upkeep::start(engine.clone(), jobs.clone(), state.clone(), plan).await?;
         let refusals = Throttle::new(20, chrono::Duration::seconds(10));
         let unnoted = AtomicU64::new(0);

@@ -13,6 +13,7 @@ mod read_only;
 mod refused;
 pub mod relay;
 pub mod running;
+mod silent;
 mod suspended;
 mod together;
 mod unreadable;

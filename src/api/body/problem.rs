@@ -68,6 +68,7 @@ fn described(kind: Kind) -> (u16, &'static str) {
         Kind::OtherDatabase => (409, "The backup is of another database"),
         Kind::OutcomeUnknown => (500, "It is not known whether it took effect"),
         Kind::Busy => (409, "Another run is under way"),
+        Kind::Stalled => (503, "No progress"),
         Kind::Interrupted => (503, "Interrupted"),
         Kind::Cancelled => (409, "Cancelled"),
     }

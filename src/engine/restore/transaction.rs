@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ pub struct Restored {
     pub notes: Vec<String>,
 }
 
+/// How long the database may take for what follows the commit.
+const AFTERWARDS: Duration = Duration::from_mins(5);
+
 /// The tables of which at least a tenth changed: as many as autovacuum takes for many.
 fn much_changed<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p str> {
     let changed = |part: &PartManifest| staged.get(part.name.as_str()).map_or(0, RowCounts::rows);
@@ -81,6 +85,19 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
     }
     let filled = tables.into_iter().filter(|(_, (live, inserted))| inserted / 100 >= *live);
     filled.map(|(table, _)| table).collect()
+}
+
+/// What is better for being done, but not needed: the restore is committed.
+async fn tidy_up(session: &mut Session, site: &Site, live: &Schema, changed: &BTreeSet<&str>) {
+    if let Err(error) = session.drop_temporary_indexes(site).await {
+        tracing::warn!(
+            "could not drop a temporary restore index (will retry on the next restore): {error}"
+        );
+    }
+    // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
+    if let Err(error) = session.analyze(live, changed).await {
+        tracing::warn!("could not analyze the tables: {error}");
+    }
 }
 
 impl Engine {
@@ -179,16 +196,10 @@ impl Engine {
         locks.check().await?;
         run.begin(Phase::Committing, None);
         session.commit().await?;
-        if let Err(error) = session.drop_temporary_indexes(&site).await {
-            tracing::warn!(
-                "could not drop a temporary restore index (will retry on the next restore): {}",
-                error
-            );
-        }
-        // Plans made for the old rows may suit the new ones badly; no plan is wrong, though.
         let changed = much_changed(&live.parts, &staged);
-        if let Err(error) = session.analyze(&fit.live, &changed).await {
-            tracing::warn!("could not analyze the tables: {error}");
+        let afterwards = tidy_up(session, &site, &fit.live, &changed);
+        if tokio::time::timeout(AFTERWARDS, afterwards).await.is_err() {
+            tracing::warn!("the database does not answer after the commit");
         }
         let unchanged = RestoreResults::unchanged(&live);
         let report = Report {

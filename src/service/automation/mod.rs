@@ -43,6 +43,9 @@ const OVERVIEW: Duration = Duration::from_mins(1);
 /// How often the store and the database are really tried, however many ask.
 const TRIAL: Duration = Duration::from_secs(5);
 
+/// How long a job goes on without any progress, unless told otherwise.
+const STALL_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// What the service is to do by itself.
 #[derive(Clone)]
 pub struct Plan {
@@ -54,6 +57,8 @@ pub struct Plan {
     pub verify_within: Option<Age>,
     /// Whom to tell of failures.
     pub webhook: Option<Target>,
+    /// How long a job goes on without any progress.
+    pub stall_timeout: Duration,
     /// The time.
     pub clock: Clock,
 }
@@ -66,6 +71,7 @@ impl Default for Plan {
             retention: None,
             verify_within: None,
             webhook: None,
+            stall_timeout: STALL_TIMEOUT,
             clock: Arc::new(Utc::now),
         }
     }

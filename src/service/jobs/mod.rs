@@ -18,6 +18,7 @@ mod throughput;
 mod work;
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
@@ -44,6 +45,8 @@ struct Inner {
     engine: Engine,
     state: StateFolder,
     still_known: StillKnown,
+    /// How long a job goes on without any progress.
+    stall_timeout: Duration,
     table: Mutex<Table>,
     /// The number of the latest change; who waits for a change waits for this.
     changes: watch::Sender<u64>,
@@ -69,6 +72,7 @@ impl Jobs {
         engine: Engine,
         state: StateFolder,
         still_known: StillKnown,
+        stall_timeout: Duration,
     ) -> Result<Self, ServiceError> {
         let table = Table::remembering(memory::load(&state)?);
         let changes = watch::Sender::new(table.latest());
@@ -76,6 +80,7 @@ impl Jobs {
             engine,
             state,
             still_known,
+            stall_timeout,
             table: Mutex::new(table),
             changes,
             to_save: Arc::default(),

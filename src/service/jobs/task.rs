@@ -20,11 +20,12 @@ use crate::service::jobs::{JobResult, Jobs};
 /// How often the progress is told.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How the work ended: with a result, with a panic, or because somebody wanted it to.
+/// How the work ended: with a result, with a panic, for want of progress, or because somebody wanted it to.
 enum End {
     Succeeded(Box<JobResult>),
     Failed(Box<EngineError>),
     Panicked,
+    Stalled(Box<EngineError>),
     Stopped(JobState, oneshot::Sender<bool>),
 }
 
@@ -67,6 +68,11 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
             tracing::warn!("failed: {}", error.chain().join(": "));
             (Ended::Badly(JobState::Failed, Failure::from(&*error)), None)
         }
+        End::Stalled(error) => {
+            tracing::warn!("given up: {error}");
+            end_sessions(&run).await;
+            (Ended::Badly(JobState::Failed, Failure::from(&*error)), None)
+        }
         End::Panicked => {
             end_sessions(&run).await;
             (Ended::Badly(JobState::Failed, broken()), None)
@@ -84,6 +90,7 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
     let Begun { job, work, mut stops, .. } = begun;
     let work = AssertUnwindSafe(work.run(&jobs.0.engine, run)).catch_unwind();
     let mut work = std::pin::pin!(work);
+    let mut stalled = std::pin::pin!(run.stalled(jobs.0.stall_timeout));
     let mut throughput = Throughput::new();
     let mut progress = run.watch();
     let mut tick = interval(TICK);
@@ -99,6 +106,7 @@ async fn follow(jobs: &Jobs, begun: Begun, run: &Run) -> End {
                     Err(_) => End::Panicked,
                 };
             }
+            error = &mut stalled => return End::Stalled(Box::new(error)),
             Some(Stop { state, answer }) = stops.recv() => {
                 // The work is not polled meanwhile, so this stays true until it is dropped.
                 if !run.is_committing() && may_end(job.kind.can_be_ended(), state) {

@@ -32,7 +32,8 @@ pub struct Relay {
     /// The address of the database through it.
     pub url: String,
     struck: Arc<AtomicUsize>,
-    deaf: Arc<AtomicBool>,
+    /// How many more connections are answered.
+    answers: Arc<AtomicUsize>,
     /// Connections that are held up wait for its end.
     _holding: watch::Sender<()>,
     task: AbortHandle,
@@ -45,14 +46,15 @@ impl Relay {
         let name = database.value("SELECT current_database()").await;
         let struck = Arc::new(AtomicUsize::new(0));
         let counter = struck.clone();
-        let deaf = Arc::new(AtomicBool::new(false));
-        let ignores = deaf.clone();
+        let answers = Arc::new(AtomicUsize::new(usize::MAX));
+        let left = answers.clone();
         let (holding, held) = watch::channel(());
         let task = tokio::spawn(async move {
             let mut unanswered = Vec::new();
             loop {
                 let (client, _) = listener.accept().await.expect("a connection");
-                if ignores.load(Ordering::SeqCst) {
+                let one_less = |left: usize| left.checked_sub(1);
+                if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
                     unanswered.push(client);
                     continue;
                 }
@@ -63,7 +65,7 @@ impl Relay {
         Self {
             url: format!("postgres://prefix_user@127.0.0.1:{port}/{name}?sslmode=disable"),
             struck,
-            deaf,
+            answers,
             _holding: holding,
             task: task.abort_handle(),
         }
@@ -71,7 +73,12 @@ impl Relay {
 
     /// From now on new connections are accepted, but never answered.
     pub fn ignore_whoever_comes(&self) {
-        self.deaf.store(true, Ordering::SeqCst);
+        self.answer_only(0);
+    }
+
+    /// From now on so many new connections are answered; the others are accepted, and that is all.
+    pub fn answer_only(&self, connections: usize) {
+        self.answers.store(connections, Ordering::SeqCst);
     }
 
     /// How many connections the fault has struck.

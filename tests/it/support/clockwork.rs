@@ -40,9 +40,14 @@ impl Clockwork {
     }
 
     pub async fn engine(&self) -> Engine {
+        self.engine_at(&self.database.url).await
+    }
+
+    /// An engine that reaches a database by this URL.
+    pub async fn engine_at(&self, url: &str) -> Engine {
         let store = self.folder.path().join("store");
         let place = store.to_str().expect("plain text");
-        let engine = Engine::open_or_create(place, Some(self.database.url.clone())).await;
+        let engine = Engine::open_or_create(place, Some(url.to_owned())).await;
         engine.expect("a store").with_clock(self.clock())
     }
 
