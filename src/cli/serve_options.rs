@@ -9,8 +9,8 @@ use super::keep_rules::KeepRules;
 use crate::api::body;
 use crate::model::{Age, Policy};
 use crate::service::automation::Plan;
+use crate::service::notify::Target;
 use crate::service::schedule::Timetable;
-use crate::service::webhook::Target;
 
 /// The variable with the secret that notices are signed with.
 const WEBHOOK_SECRET: &str = "WEBHOOK_SECRET";

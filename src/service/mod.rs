@@ -7,11 +7,11 @@ pub mod automation;
 mod error;
 mod files;
 pub mod jobs;
+pub mod notify;
 pub mod observe;
 mod role;
 pub mod schedule;
 mod state;
-pub mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,17 +5,18 @@ use serde::Serialize;
 
 use super::{Job, Problem};
 use crate::model::BackupId;
-use crate::service::webhook::{self, Event};
+use crate::service::notify;
 
 #[derive(Serialize)]
 struct Notice {
     event: &'static str,
+    severity: &'static str,
     delivery_id: String,
     at: DateTime<Utc>,
     host: String,
     message: String,
     /// Without its result and its problem.
-    job: Job,
+    job: Option<Job>,
     problem: Option<Problem>,
     damage: Vec<String>,
     last_good_backup: Option<BackupId>,
@@ -23,21 +24,18 @@ struct Notice {
 
 /// Returns the JSON text of a notice.
 #[must_use]
-pub fn notice(notice: &webhook::Notice) -> Vec<u8> {
-    let webhook::Notice { event, delivery_id, at, host, message, job, damage, last_good_backup } =
+pub fn notice(notice: &notify::Notice) -> Vec<u8> {
+    let notify::Notice { event, delivery_id, at, host, message, job, damage, last_good_backup } =
         notice.clone();
-    let mut job = Job::from(job);
+    let mut job = job.map(Job::from);
     let body = Notice {
-        event: match event {
-            Event::JobFailed => "job_failed",
-            Event::DamageFound => "damage_found",
-            Event::BackupRecovered => "backup_recovered",
-        },
+        event: event.name(),
+        severity: event.severity().name(),
         delivery_id: delivery_id.to_string(),
         at,
         host,
         message,
-        problem: job.problem.take(),
+        problem: job.as_mut().and_then(|job| job.problem.take()),
         job,
         damage,
         last_good_backup,

@@ -5,7 +5,7 @@ use crate::engine::{CleanupReport, Kind};
 use crate::service::audit::{Entry, Outcome};
 use crate::service::automation::{Upkeep, seconds};
 use crate::service::jobs::{Job, JobKind, JobResult, JobState, Trigger, Work};
-use crate::service::webhook::{Event, Notice};
+use crate::service::notify::{Event, Notice};
 
 impl Upkeep {
     /// Looks at each job once when it is over; those up to this change were looked at before.
@@ -50,9 +50,7 @@ impl Upkeep {
         }
         self.clean_up_after(job).await;
         for notice in self.notices(job).await {
-            if let Some(webhook) = &self.0.webhook {
-                webhook.send(notice);
-            }
+            self.notify(notice);
         }
     }
 
@@ -127,7 +125,7 @@ impl Upkeep {
         let damage = self.damage(job);
         if !damage.is_empty() {
             let message = format!("damage was found: {}", damage[0]);
-            let notice = Notice::new(Event::DamageFound, message, job, self.now());
+            let notice = Notice::new(Event::DamageFound, message, self.now()).about(job);
             return Some(Notice { damage, ..notice });
         }
         let failure = job.failure.as_ref().filter(|_| job.state == JobState::Failed)?;
@@ -142,7 +140,7 @@ impl Upkeep {
             return None;
         }
         let message = format!("{} failed: {}", job.title(), failure.detail);
-        Some(Notice::new(Event::JobFailed, message, job, self.now()))
+        Some(Notice::new(Event::JobFailed, message, self.now()).about(job))
     }
 
     /// The damage to backups that a verification found. What affects none is no reason to wake anybody.
@@ -170,8 +168,8 @@ impl Upkeep {
             return None;
         }
         self.0.memory.note(|record| record.backups_fail = fails).await;
-        let message = "backups are made again".to_owned();
-        failed.then(|| Notice::new(Event::BackupRecovered, message, job, self.now()))
+        let message = "backups are made again";
+        failed.then(|| Notice::new(Event::BackupRecovered, message, self.now()).about(job))
     }
 }
 

@@ -26,11 +26,11 @@ use crate::engine::{Clock, Engine, EngineError};
 use crate::model::{Age, Policy};
 use crate::service::automation::memory::Memory;
 use crate::service::jobs::{Job, JobKind, Jobs, Order, Trigger, Work};
+use crate::service::notify::{Notice, Target, Webhook};
 use crate::service::observe::cached::Cached;
 use crate::service::observe::overview::Overview;
 use crate::service::observe::sizes::SizeHistory;
 use crate::service::schedule::{Round, Timetable};
-use crate::service::webhook::{Target, Webhook};
 use crate::service::{Audit, Metrics, ServiceError, StateFolder};
 
 /// Who asks for what is scheduled.
@@ -211,6 +211,13 @@ impl Upkeep {
             self.0.overview.forget().await;
         }
         seen
+    }
+
+    /// Tells of something, if anybody is to be told; returns at once.
+    pub(in crate::service) fn notify(&self, notice: Notice) {
+        if let Some(webhook) = &self.0.webhook {
+            webhook.send(notice);
+        }
     }
 
     /// Has something done that was scheduled.

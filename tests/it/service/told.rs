@@ -12,8 +12,8 @@ use ipam_rewind::engine::Kind;
 use ipam_rewind::model::Age;
 use ipam_rewind::service::automation::Plan;
 use ipam_rewind::service::jobs::{Order, Trigger, Work};
+use ipam_rewind::service::notify::Target;
 use ipam_rewind::service::schedule::Timetable;
-use ipam_rewind::service::webhook::Target;
 use serde_json::Value;
 use sha2::Sha256;
 

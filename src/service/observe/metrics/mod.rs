@@ -17,9 +17,9 @@ use crate::service::observe::metrics::labels::{
 };
 
 use crate::service::jobs::{Job, JobKind, JobState, Trigger};
+use crate::service::notify::Delivery;
 use crate::service::observe::disk::DiskSpace;
 use crate::service::observe::sizes::Size;
-use crate::service::webhook::Delivery;
 
 /// Seconds that jobs take: from an empty plan to a restore of millions of rows.
 const DURATIONS: [f64; 10] = [0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::tls;
 
-pub use notice::{Event, Notice};
+pub use notice::{Event, Notice, Severity};
 
 /// Notices that may wait; further ones are dropped.
 const QUEUE: usize = 64;
