@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::context::Context;
@@ -25,6 +25,19 @@ pub struct Arguments {
     /// URL of the service
     #[arg(long, default_value = "http://127.0.0.1:8000", value_name = "URL")]
     url: String,
+    /// The least that counts as a failure. `degraded` includes an overdue or failed backup, damage, and
+    /// a disk that is nearly full
+    #[arg(long, value_enum, default_value_t = FailOn::Failing, value_name = "STATUS")]
+    fail_on: FailOn,
+}
+
+/// What counts as a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// The service works, but somebody should look at it
+    Degraded,
+    /// The store or the database cannot be used
+    Failing,
 }
 
 impl Arguments {
@@ -32,7 +45,11 @@ impl Arguments {
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let health = self.ask().await?;
         context.print::<Value, _>(&health, text);
-        if health["status"] == "failing" { Err(CliError::Unwell) } else { Ok(()) }
+        let fails = match self.fail_on {
+            FailOn::Degraded => health["status"] != "ok",
+            FailOn::Failing => health["status"] == "failing",
+        };
+        if fails { Err(CliError::Unwell) } else { Ok(()) }
     }
 
     async fn ask(&self) -> anyhow::Result<Value> {
@@ -56,6 +73,8 @@ impl Arguments {
 fn text(health: &Value) -> String {
     let word = |value: &Value| plain(value.as_str().unwrap_or_default());
     let mut text = word(&health["status"]);
+    let protection = &health["protection"];
+    text += &format!("\n{} {}", word(&protection["word"]), word(&protection["sentence"]));
     for (name, check) in health["checks"].as_object().into_iter().flatten() {
         let mark = if check["ok"] == true { "ok " } else { "NOT" };
         text += &format!("\n{mark} {}: {}", plain(name), word(&check["detail"]));

@@ -151,7 +151,7 @@ impl Run {
                 // The sender lives as long as the run.
                 let _ = progress.changed().await;
             } else if timeout(patience, progress.changed()).await.is_err()
-                && !self.works_in_the_database().await
+                && !Box::pin(self.works_in_the_database()).await
             {
                 return EngineError::Stalled { phase, seconds: patience.as_secs() };
             }

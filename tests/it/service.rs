@@ -1,5 +1,6 @@
 //! What makes the service safe to run and keeps it running by itself.
 
+mod absence;
 mod access;
 mod audit;
 mod hostile;

@@ -35,6 +35,7 @@ describe('times', () => {
   });
 
   it('are told from now', () => {
+    expect(ago(new Date('2026-09-20T14:34:22Z'), now)).toBe('1 year in the future');
     expect([ago(now, now), ago(new Date('2025-09-20T14:30:22Z'), now), until(new Date('2025-09-20T15:30:22Z'), now)]).toEqual(['just now', '4 minutes ago', 'in 56 minutes']);
     expect([span(1), span(3600), span(86_400 * 400)]).toEqual(['1 second', '1 hour', '1 year']);
   });

@@ -33,8 +33,12 @@ export function span(seconds: number): string {
   return `${many} ${name}${many === 1 ? '' : 's'}`;
 }
 
+/** Clocks differ by minutes; a time further ahead is that of a wrong clock, and said to be ahead. */
+const CLOCKS_DIFFER = 5 * MINUTE;
+
 export function ago(then: Date, now: Date): string {
   const seconds = (now.getTime() - then.getTime()) / 1000;
+  if (seconds < -CLOCKS_DIFFER) return `${span(-seconds)} in the future`;
   return seconds < 5 ? 'just now' : `${span(seconds)} ago`;
 }
 

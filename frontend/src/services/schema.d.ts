@@ -262,8 +262,8 @@ export interface paths {
         };
         /**
          * How the service is
-         * @description For people and dashboards: always 200. Looks at the store and the database every few seconds at
-         *     most, however often it is asked.
+         * @description For people and dashboards: 200 however it is, unless asked with `strict`. Looks at the store and the
+         *     database every few seconds at most, however often it is asked.
          */
         get: operations["get_health"];
         put?: never;
@@ -670,6 +670,11 @@ export interface components {
             /** @description Backups whose manifest cannot be read, with the reason. */
             unreadable?: string[];
         };
+        /**
+         * @description What the verdict rests on.
+         * @enum {string}
+         */
+        Cause: "protected" | "not_verified" | "no_backup" | "store_unusable" | "newest_damaged" | "database_unreachable" | "scheduled_backup_failed" | "overdue" | "clock_ahead" | "older_damaged" | "disk_filling" | "verification_overdue" | "retention_stuck" | "stale";
         /** @description A cell that differs. A value is the text that PostgreSQL writes for it; null is null. */
         CellChange: {
             /** @description The column. */
@@ -904,6 +909,8 @@ export interface components {
             status: components["schemas"]["Condition"];
             /** @description The program's version. */
             version: string;
+            /** @description Whether the address plan is protected, in words. */
+            protection: components["schemas"]["Protection"];
             /** @description One by one. */
             checks: components["schemas"]["Checks"];
         };
@@ -1068,6 +1075,11 @@ export interface components {
             /** @description Why it made none, or what went wrong with tidying up after it. */
             detail?: string;
         };
+        /**
+         * @description How grave the verdict is: protected; protected, but; not protected.
+         * @enum {string}
+         */
+        Level: "good" | "notice" | "bad";
         /** @description A backup in the list. */
         Listed: components["schemas"]["BackupInfo"] & {
             /** @description Its folder within the store. */
@@ -1235,6 +1247,17 @@ export interface components {
             network: string;
             /** @description The column by which the rows fall into trees. */
             group: string;
+        };
+        /** @description The one verdict, and what it rests on. */
+        Protection: {
+            /** @description How grave it is. */
+            level: components["schemas"]["Level"];
+            /** @description What it rests on, for programs. */
+            cause: components["schemas"]["Cause"];
+            /** @description The verdict in a word or two. */
+            word: string;
+            /** @description The reason in a sentence. */
+            sentence: string;
         };
         /**
          * @description Why a backup is kept.
@@ -3025,7 +3048,10 @@ export interface operations {
     };
     get_health: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer 503 unless the status is `ok`; with or without a value */
+                strict?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3059,13 +3085,13 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database or the service is out of reach, or too busy */
+            /** @description Asked with `strict`: the status is not `ok` */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Health"];
                 };
             };
         };

@@ -32,6 +32,7 @@ export type Restored = Schemas['Restored'];
 export type VerifyReport = Schemas['VerifyReport'];
 export type Deleted = Schemas['Deleted'];
 export type CleanupReport = Schemas['CleanupReport'];
+export type Protection = Schemas['Protection'];
 export type Judged = Schemas['Judged'];
 export type Reason = Schemas['Reason'];
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::describe::describe;
 use crate::model::BackupId;
 use crate::service::automation;
-use crate::service::automation::{Check, Checks, Condition, LastBackup};
+use crate::service::automation::{Cause, Check, Checks, Condition, LastBackup, Level, Protection};
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,14 +15,16 @@ pub struct Health {
     pub status: Condition,
     /// The program's version.
     pub version: &'static str,
+    /// Whether the address plan is protected, in words.
+    pub protection: Protection,
     /// One by one.
     pub checks: Checks,
 }
 
 impl From<automation::Health> for Health {
     fn from(health: automation::Health) -> Self {
-        let automation::Health { condition: status, checks } = health;
-        Self { status, version: env!("CARGO_PKG_VERSION"), checks }
+        let automation::Health { condition: status, protection, checks } = health;
+        Self { status, version: env!("CARGO_PKG_VERSION"), protection, checks }
     }
 }
 
@@ -30,6 +32,47 @@ describe! {
     /// How it is on the whole.
     #[schema(rename_all = "lowercase")]
     enum Condition = automation::Condition { Ok, Degraded, Failing }
+}
+
+describe! {
+    /// The one verdict, and what it rests on.
+    struct Protection = automation::Protection {
+        /// How grave it is.
+        level: Level,
+        /// What it rests on, for programs.
+        cause: Cause,
+        /// The verdict in a word or two.
+        word: String,
+        /// The reason in a sentence.
+        sentence: String,
+    }
+}
+
+describe! {
+    /// How grave the verdict is: protected; protected, but; not protected.
+    #[schema(rename_all = "lowercase")]
+    enum Level = automation::Level { Good, Notice, Bad }
+}
+
+describe! {
+    /// What the verdict rests on.
+    #[schema(rename_all = "snake_case")]
+    enum Cause = automation::Cause {
+        Protected,
+        NotVerified,
+        NoBackup,
+        StoreUnusable,
+        NewestDamaged,
+        DatabaseUnreachable,
+        ScheduledBackupFailed,
+        Overdue,
+        ClockAhead,
+        OlderDamaged,
+        DiskFilling,
+        VerificationOverdue,
+        RetentionStuck,
+        Stale,
+    }
 }
 
 describe! {

@@ -48,10 +48,22 @@ impl Upkeep {
                 self.measure().await;
             }
         }
+        if job.kind == JobKind::Cleanup {
+            self.count_cleanup(job).await;
+        }
         self.clean_up_after(job).await;
         for notice in self.notices(job).await {
-            self.notify(notice);
+            self.tell(notice).await;
         }
+    }
+
+    /// Sends a notice, with the newest good backup.
+    pub(in crate::service) async fn tell(&self, notice: Notice) {
+        let good = match self.overview().await {
+            Ok(overview) => overview.newest_good.as_ref().map(|(id, _)| id.clone()),
+            Err(_) => None,
+        };
+        self.notify(Notice { last_good_backup: good, ..notice });
     }
 
     /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
@@ -108,14 +120,6 @@ impl Upkeep {
         let mut notices: Vec<_> = self.event(job).into_iter().collect();
         if job.kind == JobKind::Backup {
             notices.extend(self.recovery(job).await);
-        }
-        if !notices.is_empty()
-            && let Ok(overview) = self.overview().await
-        {
-            let good = overview.newest_good.as_ref().map(|(id, _)| id.clone());
-            for notice in &mut notices {
-                notice.last_good_backup.clone_from(&good);
-            }
         }
         notices
     }

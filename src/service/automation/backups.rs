@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use crate::engine::BackupRequest;
 use crate::service::ServiceError;
+use crate::service::automation::protection::span;
+use crate::service::automation::watch::LATE;
 use crate::service::automation::{GLANCE, SCHEDULE, Upkeep};
 use crate::service::jobs::{Job, JobResult, JobState, Work};
+use crate::service::notify::{Event, Notice};
 use crate::service::schedule::LastRun;
 
 /// The shortest time between two looks at the clock.
@@ -29,8 +32,13 @@ impl Upkeep {
         let _alone = self.0.backing_up.lock().await;
         let now = self.now();
         let handled = self.0.memory.record().handled(now);
-        if self.0.plan.timetable.due(handled, now).is_none() {
-            return false;
+        let Some(due) = self.0.plan.timetable.due(handled, now) else { return false };
+        if now - due > LATE {
+            let message = format!(
+                "the backup that was due {} ago was missed; one is made now",
+                span(now - due)
+            );
+            self.tell(Notice::new(Event::Missed, message, now)).await;
         }
         let request = BackupRequest {
             description: Some("Scheduled backup".into()),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::engine::{EngineError, Kind};
 use crate::model::BackupId;
 use crate::service::automation::Upkeep;
+use crate::service::automation::protection::{CLOCKS_DIFFER, Level, Protection};
 use crate::service::jobs::JobState;
 use crate::service::observe::disk::DiskSpace;
 use crate::threads::locked;
@@ -37,6 +38,8 @@ pub enum Condition {
 pub struct Health {
     /// On the whole.
     pub condition: Condition,
+    /// Whether the address plan is protected.
+    pub protection: Protection,
     /// One by one.
     pub checks: Checks,
 }
@@ -82,18 +85,23 @@ impl Check {
     fn new(ok: bool, detail: impl Into<String>) -> Self {
         Self { ok, detail: detail.into() }
     }
+
+    fn as_result(&self) -> Result<(), &str> {
+        if self.ok { Ok(()) } else { Err(&self.detail) }
+    }
 }
 
 impl Health {
-    fn of(checks: Checks) -> Self {
+    fn of(protection: Protection, checks: Checks) -> Self {
         let Checks { store, database, last_backup, schedule, verification, disk } = &checks;
-        let well = [last_backup.ok, schedule.ok, verification.ok, disk.ok];
+        let protected = protection.level != Level::Bad;
+        let well = [protected, last_backup.ok, schedule.ok, verification.ok, disk.ok];
         let condition = match (store.ok && database.ok, well.iter().all(|ok| *ok)) {
             (true, true) => Condition::Ok,
             (true, false) => Condition::Degraded,
             (false, _) => Condition::Failing,
         };
-        Self { condition, checks }
+        Self { condition, protection, checks }
     }
 
     /// Whether the service may be sent requests.
@@ -109,7 +117,20 @@ impl Upkeep {
         let (store, database) = tokio::join!(self.store_works(), self.database_answers());
         let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
         let (schedule, disk) = (self.schedule_goes_well(), self.disk_has_room());
-        Health::of(Checks { store, database, last_backup, schedule, verification, disk })
+        let protection = self.protection(&store, &database).await;
+        Health::of(
+            protection,
+            Checks { store, database, last_backup, schedule, verification, disk },
+        )
+    }
+
+    /// The verdict of these and of what is known.
+    async fn protection(&self, store: &Check, database: &Check) -> Protection {
+        let (store, database) = (store.as_result(), database.as_result());
+        match self.known().await {
+            Some(known) => known.verdict(store, database),
+            None => Protection::unreadable(),
+        }
     }
 
     async fn store_works(&self) -> Check {
@@ -155,15 +176,16 @@ impl Upkeep {
             let missed = expected.is_some() && self.0.memory.record().last_run.is_some();
             return none(!missed, "there is no good backup yet");
         };
-        let age = (now - *made).num_seconds().max(0);
-        let ok = expected.is_none_or(|expected| *made >= expected);
+        let age = (now - *made).num_seconds();
+        let ahead = *made > now + CLOCKS_DIFFER;
+        let ok = !ahead && expected.is_none_or(|expected| *made >= expected);
         let late = if ok { "" } else { ", older than the schedule allows" };
-        LastBackup {
-            ok,
-            backup_id: Some(id.clone()),
-            age_seconds: Some(age),
-            detail: format!("it is {age} s old{late}"),
-        }
+        let detail = if ahead {
+            format!("it is dated {} s in the future: check the clock", -age)
+        } else {
+            format!("it is {} s old{late}", age.max(0))
+        };
+        LastBackup { ok, backup_id: Some(id.clone()), age_seconds: Some(age), detail }
     }
 
     /// The newest good backup must be no older than the run before the latest one: that one may
@@ -211,7 +233,7 @@ impl Upkeep {
         }
     }
 
-    fn disk_has_room(&self) -> Check {
+    pub(in crate::service) fn disk_has_room(&self) -> Check {
         match (self.0.engine.store().folder(), self.disk()) {
             (None, _) => Check::new(true, "the store is on no disk of this machine"),
             (Some(_), None) => Check::new(false, "the disk cannot be asked"),
@@ -255,10 +277,15 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_degraded_and_a_lost_store_is_failing() {
-        assert_eq!(Health::of(checks(true, true)).condition, Condition::Ok);
-        let full = Health::of(checks(true, false));
+        let health = |level, store, disk| {
+            let protection = Protection { level, ..Protection::unreadable() };
+            Health::of(protection, checks(store, disk))
+        };
+        assert_eq!(health(Level::Good, true, true).condition, Condition::Ok);
+        assert_eq!(health(Level::Bad, true, true).condition, Condition::Degraded);
+        let full = health(Level::Good, true, false);
         assert!(full.condition == Condition::Degraded && full.is_ready());
-        let lost = Health::of(checks(false, false));
+        let lost = health(Level::Good, false, false);
         assert!(lost.condition == Condition::Failing && !lost.is_ready());
     }
 }

@@ -17,6 +17,8 @@ impl Upkeep {
         if let Ok(overview) = self.overview().await {
             let oldest = overview.oldest_proof().unwrap_or_else(|| self.now());
             self.metrics().proofs(seconds(oldest), overview.damaged);
+            let made = overview.newest_good.as_ref().map(|(_, made)| (*made).min(self.now()));
+            self.metrics().newest_backup(made.map_or(0.0, seconds));
         }
         self.metrics().text()
     }

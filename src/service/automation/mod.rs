@@ -1,8 +1,9 @@
 //! What the service does by itself: scheduled backups and what follows them, the verification
 //! round, and for each job that is over the bookkeeping, the audit log and the notices.
 //!
-//! Three loops, none of which waits for another: `backups` (a backup when one is due, then the
-//! retention), `proofs` (a verification when one is due), `after_jobs` (every job that is over).
+//! Four loops, none of which waits for another: `backups` (a backup when one is due, then the
+//! retention), `proofs` (a verification when one is due), `after_jobs` (every job that is over), `watch`
+//! (what should have happened and did not).
 
 mod after_jobs;
 mod backups;
@@ -10,8 +11,11 @@ mod health;
 mod measures;
 mod memory;
 mod proofs;
+mod protection;
 mod status;
+mod watch;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,12 +24,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::health::{Check, Checks, Condition, Health, LastBackup};
+pub use self::protection::{Cause, Level, Protection};
 pub use self::status::{ScheduleStatus, VerificationStatus};
 
 use crate::engine::{Clock, Engine, EngineError};
 use crate::model::{Age, Policy};
 use crate::service::automation::memory::Memory;
-use crate::service::jobs::{Job, JobKind, Jobs, Order, Trigger, Work};
+use crate::service::jobs::{Job, Jobs, Order, Trigger, Work};
 use crate::service::notify::{Notice, Target, Webhook};
 use crate::service::observe::cached::Cached;
 use crate::service::observe::overview::Overview;
@@ -90,7 +95,10 @@ struct Inner {
     /// One backup at a time is looked after.
     backing_up: tokio::sync::Mutex<()>,
     proving: tokio::sync::Mutex<()>,
+    watching: tokio::sync::Mutex<()>,
     round: Mutex<Option<Round>>,
+    /// How many jobs had ended when the overview was last asked for.
+    overview_after: AtomicU64,
     overview: Cached<Result<Arc<Overview>, Arc<EngineError>>>,
     store_trial: Cached<Result<(), String>>,
     database_trial: Cached<Result<(), String>>,
@@ -133,6 +141,8 @@ impl Upkeep {
             round: Mutex::new(plan.verify_within.map(|age| Round::within(age.duration()))),
             backing_up: tokio::sync::Mutex::default(),
             proving: tokio::sync::Mutex::default(),
+            watching: tokio::sync::Mutex::default(),
+            overview_after: AtomicU64::new(0),
             overview: Cached::for_long(OVERVIEW),
             store_trial: Cached::for_long(TRIAL),
             database_trial: Cached::for_long(TRIAL),
@@ -153,11 +163,6 @@ impl Upkeep {
     }
 
     async fn begin(&self) {
-        if let Ok(overview) = self.overview().await
-            && let Some((_, made)) = &overview.newest_good
-        {
-            self.metrics().last_success(JobKind::Backup, seconds(*made));
-        }
         self.measure().await;
         if self.0.memory.record().handled_until.is_none() {
             // On the first day nothing was missed.
@@ -170,6 +175,7 @@ impl Upkeep {
     /// From now on does what the plan says whenever it is time.
     pub fn keep_to_plan(&self) {
         let tasks = &self.0.tasks;
+        tasks.spawn(self.clone().keep_watch());
         if !self.0.plan.timetable.is_empty() {
             tasks.spawn(self.clone().keep_backing_up());
         }
@@ -203,8 +209,12 @@ impl Upkeep {
         &self.0.audit
     }
 
-    /// All backups at a glance; what other processes did may be seen a minute late.
+    /// All backups at a glance; what other processes did may be seen a minute late, and jobs at once.
     pub(in crate::service) async fn overview(&self) -> Result<Arc<Overview>, Arc<EngineError>> {
+        let ended = self.0.jobs.ended_so_far();
+        if self.0.overview_after.swap(ended, Ordering::AcqRel) != ended {
+            self.0.overview.forget().await;
+        }
         let look = async { Overview::of(&self.0.engine).await.map(Arc::new).map_err(Arc::new) };
         let seen = self.0.overview.get(look).await;
         if seen.is_err() {

@@ -78,6 +78,18 @@ pub enum JobKind {
 }
 
 impl JobKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Backup,
+        Self::Restore,
+        Self::Preview,
+        Self::Verify,
+        Self::Cleanup,
+        Self::Delete,
+        Self::Import,
+        Self::Diff,
+    ];
+
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -123,6 +135,9 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// Those in which nothing more happens.
+    pub const OVER: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Cancelled, Self::Interrupted];
+
     /// Whether nothing more will happen to it.
     #[must_use]
     pub fn is_over(self) -> bool {

@@ -166,6 +166,12 @@ impl Jobs {
         self.table().changed_after(number)
     }
 
+    /// How many jobs have ended since the start.
+    #[must_use]
+    pub fn ended_so_far(&self) -> u64 {
+        self.table().ended()
+    }
+
     /// What came before is not to be told again: the number of the latest change.
     #[must_use]
     pub fn now(&self) -> u64 {

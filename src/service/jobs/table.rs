@@ -26,6 +26,8 @@ const LARGE_RESULTS_KEPT: usize = 8;
 pub struct Table {
     records: VecDeque<Record>,
     latest: u64,
+    /// How many have ended.
+    ended: u64,
     closed: bool,
 }
 
@@ -76,7 +78,7 @@ impl Table {
     pub fn remembering(jobs: Vec<Job>) -> Self {
         // Numbers grow over restarts, too, so that a follower who comes back finds what is new.
         let start = u64::try_from(Utc::now().timestamp_micros()).unwrap_or(0);
-        let mut table = Self { records: VecDeque::new(), latest: start, closed: false };
+        let mut table = Self { records: VecDeque::new(), latest: start, ended: 0, closed: false };
         for job in jobs {
             table.latest += 1;
             let changed = table.latest;
@@ -177,8 +179,14 @@ impl Table {
         });
     }
 
+    /// How many jobs have ended since the start.
+    pub fn ended(&self) -> u64 {
+        self.ended
+    }
+
     /// Notes how a job ended.
     pub fn end(&mut self, id: JobId, ended: Ended) {
+        self.ended += 1;
         self.change(id, |record| {
             record.stage = Stage::Over;
             record.job.cancellable = false;

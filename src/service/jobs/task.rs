@@ -37,7 +37,8 @@ pub async fn carry_out(jobs: Jobs, begun: Begun) {
     async move {
         tracing::info!("begun");
         let id = begun.job.job_id;
-        let (ended, told) = run(&jobs, begun).await;
+        // On the heap: the future is large.
+        let (ended, told) = Box::pin(run(&jobs, begun)).await;
         jobs.table().end(id, ended);
         jobs.begin_what_may();
         jobs.changed();

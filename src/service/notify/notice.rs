@@ -8,7 +8,7 @@ use crate::model::BackupId;
 use crate::service::jobs::Job;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A job failed; `failure` of the job says why.
@@ -21,6 +21,8 @@ pub enum Event {
     BackupMade,
     /// A scheduled backup was not made in time.
     Overdue,
+    /// Scheduled backups were missed while the service was away; one is made now.
+    Missed,
     /// A backup was not verified in time.
     VerificationOverdue,
     /// The retention rules delete nothing, although they should.
@@ -57,6 +59,7 @@ impl Event {
             Self::BackupRecovered => "backup_recovered",
             Self::BackupMade => "backup_made",
             Self::Overdue => "overdue",
+            Self::Missed => "missed",
             Self::VerificationOverdue => "verification_overdue",
             Self::RetentionStuck => "retention_stuck",
             Self::DiskFilling => "disk_filling",
@@ -71,7 +74,8 @@ impl Event {
     pub fn severity(self) -> Severity {
         match self {
             Self::JobFailed | Self::DamageFound | Self::Overdue => Severity::Critical,
-            Self::VerificationOverdue
+            Self::Missed
+            | Self::VerificationOverdue
             | Self::RetentionStuck
             | Self::DiskFilling
             | Self::ClockAhead => Severity::Warning,

@@ -6,9 +6,22 @@ use crate::engine::{BackupList, Engine, EngineError};
 use crate::model::{BackupId, Status};
 use crate::service::schedule::Proof;
 
+/// The newest backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// When it was made, by the clock of then.
+    pub made: DateTime<Utc>,
+    /// Whether its last verification found damage.
+    pub damaged: bool,
+    /// Whether it was ever verified.
+    pub verified: bool,
+}
+
 /// All backups at a glance.
 #[derive(Debug, Clone, Default)]
 pub struct Overview {
+    /// The newest backup that can be read.
+    pub newest: Option<Newest>,
     /// The newest backup that is not known to be damaged, and when it was made.
     pub newest_good: Option<(BackupId, DateTime<Utc>)>,
     /// How well each is proven.
@@ -32,7 +45,13 @@ impl Overview {
         let infos = || list.backups.iter().map(|listed| &listed.info);
         let newest_good = infos().find(good).map(|info| (info.backup_id.clone(), info.made()));
         let damaged = infos().filter(|info| info.status == Status::Corrupt).count();
+        let newest = infos().next().map(|info| Newest {
+            made: info.made(),
+            damaged: info.status == Status::Corrupt,
+            verified: info.verification.is_some(),
+        });
         Self {
+            newest,
             newest_good,
             proofs: infos().map(Proof::of).collect(),
             damaged: damaged + list.unreadable.len(),

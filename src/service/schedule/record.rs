@@ -1,10 +1,13 @@
 //! What `schedule.json` remembers over restarts.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::BackupId;
 use crate::service::jobs::JobState;
+use crate::service::notify::Event;
 
 /// How the latest scheduled backup ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,12 @@ pub struct Record {
     /// Whether the latest backup failed, whoever asked for it: the next good one is told then.
     #[serde(default)]
     pub backups_fail: bool,
+    /// How many cleanups failed one after the other.
+    #[serde(default)]
+    pub cleanups_failed: u32,
+    /// What was amiss at the last look, and told.
+    #[serde(default)]
+    pub troubles: BTreeSet<Event>,
 }
 
 impl Record {

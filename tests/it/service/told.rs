@@ -25,13 +25,13 @@ const SECRET: &str = "between us";
 
 /// Somebody who listens to notices, and turns the first ones away.
 #[derive(Clone, Default)]
-struct Listener {
+pub(super) struct Listener {
     turn_away: Arc<Mutex<usize>>,
     heard: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 
 impl Listener {
-    async fn turning_away(first: usize) -> (Self, Target) {
+    pub(super) async fn turning_away(first: usize) -> (Self, Target) {
         let listener = Self { turn_away: Arc::new(Mutex::new(first)), heard: Arc::default() };
         let router = axum::Router::new().route("/hook", post(hear)).with_state(listener.clone());
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -41,7 +41,7 @@ impl Listener {
         (listener, target.expect("an address").with_first_pause(Duration::from_millis(5)))
     }
 
-    async fn until(&self, number: usize) -> Vec<Value> {
+    pub(super) async fn until(&self, number: usize) -> Vec<Value> {
         until("a notice", async || self.heard.lock().expect("no panic").len() >= number).await;
         let heard = self.heard.lock().expect("no panic").clone();
         heard.iter().map(|(_, body)| serde_json::from_str(body).expect("JSON")).collect()
@@ -58,7 +58,7 @@ async fn hear(State(listener): State<Listener>, headers: HeaderMap, body: String
     StatusCode::SERVICE_UNAVAILABLE
 }
 
-fn hourly(webhook: Target) -> Plan {
+pub(super) fn hourly(webhook: Target) -> Plan {
     let timetable = Timetable::new(&["0 * * * *".to_owned()], "UTC").expect("a timetable");
     let verify_within = Some(Age::days(2));
     Plan { timetable, webhook: Some(webhook), verify_within, ..Plan::default() }
@@ -70,7 +70,7 @@ async fn a_backup_that_fails_is_seen_everywhere_and_the_next_good_one_is_told() 
     let (listener, target) = Listener::turning_away(0).await;
     let service = clockwork.service(hourly(target.clone())).await;
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
-    clockwork.turn(chrono::Duration::hours(1));
+    clockwork.turn(chrono::Duration::minutes(31));
     assert!(service.upkeep().back_up_if_due().await);
 
     let notice = listener.until(1).await.remove(0);
@@ -249,7 +249,7 @@ async fn scheduled_verification_of_a_deleted_backup_wakes_nobody() {
     assert_eq!(ended.failure.expect("it failed").kind, Kind::NoSuchBackup);
 
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
-    clockwork.turn(chrono::Duration::hours(1));
+    clockwork.turn(chrono::Duration::minutes(31));
     assert!(service.upkeep().back_up_if_due().await);
     // Notices go out in their order.
     let notice = listener.until(1).await.remove(0);

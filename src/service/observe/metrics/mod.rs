@@ -42,6 +42,7 @@ pub struct Metrics {
     available: Number,
     disk_total: Number,
     oldest_proof: Seconds,
+    overdue: Number,
     damaged: Number,
     webhook: Family<Outcome, Counter>,
     requests: Family<RequestLabels, Counter>,
@@ -76,6 +77,7 @@ impl Metrics {
             available: Gauge::default(),
             disk_total: Gauge::default(),
             oldest_proof: Gauge::default(),
+            overdue: Gauge::default(),
             damaged: Gauge::default(),
             webhook: Family::default(),
             requests: Family::default(),
@@ -85,7 +87,26 @@ impl Metrics {
         metrics.register_jobs();
         metrics.register_store();
         metrics.register_service();
+        metrics.begin_at_zero();
         metrics
+    }
+
+    /// Makes each series that an alarm may look at: one that appears with its first event shows no
+    /// increase.
+    fn begin_at_zero(&self) {
+        for kind in JobKind::ALL.map(|kind| Word(kind.name())) {
+            drop(self.last_success.get_or_create(&Kind { kind }));
+            for state in JobState::OVER {
+                let outcome = Word(outcome(state));
+                for trigger in [Word("request"), Word("schedule")] {
+                    drop(self.jobs.get_or_create(&JobLabels { kind, trigger, outcome }));
+                }
+                drop(self.durations.get_or_create(&KindAndOutcome { kind, outcome }));
+            }
+        }
+        for outcome in ["delivered", "given_up", "dropped"].map(Word) {
+            drop(self.webhook.get_or_create(&Outcome { outcome }));
+        }
     }
 
     fn register_jobs(&mut self) {
@@ -105,6 +126,8 @@ impl Metrics {
         registry.register("backups", "Backups in the store", self.backups.clone());
         let help = "Backups whose last verification found damage, or that cannot be read";
         registry.register("damaged_backups", help, self.damaged.clone());
+        let help = "1 if a scheduled backup was not made in time, else 0";
+        registry.register("backup_overdue", help, self.overdue.clone());
         let help = "Bytes of all packs";
         registry.register_with_unit("store_stored", help, Unit::Bytes, self.stored.clone());
         let help = "Bytes of the rows of all backups";
@@ -141,14 +164,16 @@ impl Metrics {
         if let Some(seconds) = seconds {
             self.durations.get_or_create(&KindAndOutcome { kind, outcome }).observe(seconds);
         }
-        if job.state == JobState::Succeeded {
+        // A backup succeeds only as long as it is there: the newest one that is counts.
+        if job.state == JobState::Succeeded && job.kind != JobKind::Backup {
             self.last_success.get_or_create(&Kind { kind }).set(now_seconds);
         }
     }
 
-    /// The last success of jobs of this kind, known from an earlier life.
-    pub fn last_success(&self, kind: JobKind, seconds: f64) {
-        self.last_success.get_or_create(&Kind { kind: Word(kind.name()) }).set(seconds);
+    /// When the newest good backup was made; 0 if there is none.
+    pub fn newest_backup(&self, seconds: f64) {
+        let kind = Word(JobKind::Backup.name());
+        self.last_success.get_or_create(&Kind { kind }).set(seconds);
     }
 
     /// Jobs that wait and that run.
@@ -174,6 +199,11 @@ impl Metrics {
     pub fn proofs(&self, oldest_seconds: f64, damaged: usize) {
         self.oldest_proof.set(oldest_seconds);
         self.damaged.set(number(damaged as u64));
+    }
+
+    /// Whether a scheduled backup was not made in time.
+    pub fn overdue(&self, overdue: bool) {
+        self.overdue.set(overdue.into());
     }
 
     /// A notice for the webhook came to its end.
