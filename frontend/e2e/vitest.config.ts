@@ -7,6 +7,8 @@ export default defineConfig({
     environment: 'node',
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    // A busy machine takes seconds for a restore.
+    expect: { poll: { timeout: 60_000 } },
     // One browser after the other: the machine may have two cores.
     fileParallelism: false,
   },
