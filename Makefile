@@ -1,6 +1,6 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup setup-build setup-package demo test test-versions lint build page page-test bench power-loss advisories image-test package \
+.PHONY: setup setup-build setup-package demo test test-versions s3-garage lint build page page-test bench power-loss advisories image-test package \
     package-test
 
 # Installs what is missing; does nothing where all is there.
@@ -23,6 +23,13 @@ test: setup page lint
 # The tests that depend on the server, on PostgreSQL 13 to 18 and from each version to each other one.
 test-versions: setup page
 	scripts/test-versions.sh
+
+# The tests of S3 with Garage as the server, where it is installed.
+s3-garage: setup
+	@command -v garage >/dev/null || { echo "garage is not on PATH: take the program for this machine from \
+	https://garagehq.deuxfleurs.fr/download/ (or: cargo install garage), then run this again"; exit 1; }
+	IPAM_REWIND_GARAGE="$$(command -v garage)" cargo test --locked --test it -- s3 store::s3:: suspended \
+	    silent without_removals idle_service
 
 # The web page, which the program carries within it: built before the program.
 PAGE = frontend/dist/index.html

@@ -27,6 +27,7 @@ mod serve;
 mod serve_options;
 mod state;
 mod stats;
+mod store;
 mod token;
 mod verify;
 
@@ -44,6 +45,7 @@ use context::Context;
 use error::CliError;
 
 use crate::engine::{DEFAULT_MAX_ROW, MAX_ROW};
+use crate::store::released;
 use crate::threads;
 
 /// Row-level backup, diff and restore for an IPAM database in PostgreSQL.
@@ -74,7 +76,7 @@ struct Global {
     /// File that contains the database URL
     #[arg(long, global = true, value_name = "FILE")]
     database_url_file: Option<PathBuf>,
-    /// Store: a folder, or s3://bucket/prefix
+    /// Store: a folder, or s3://bucket/prefix; docs/s3.md lists the parameters of a bucket
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
     #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
@@ -120,6 +122,7 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
+    Store(store::Arguments),
     Health(health::Arguments),
     Serve(Box<serve::Arguments>),
     Token(token::Arguments),
@@ -146,6 +149,8 @@ pub fn run(cli: Cli) -> ExitCode {
         log_to_standard_error(&cli);
         let context = Context::new(cli.global);
         let done = cli.verb.run(&context).await;
+        // After an error or an interruption locks are given back in the background.
+        released(LAST_WORDS).await;
         exit::conclude(&context, done)
     });
     runtime.shutdown_timeout(LAST_WORDS);
@@ -173,6 +178,7 @@ impl Verb {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
+            Self::Store(arguments) => arguments.run(context).await,
             Self::Health(arguments) => arguments.run(context).await,
             Self::Serve(arguments) => arguments.run(context).await,
             Self::Token(arguments) => arguments.run(context),

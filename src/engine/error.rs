@@ -350,6 +350,10 @@ impl EngineError {
                 "if the rows of this database are to be replaced by those: --into-other-database, or \
                  ?into_other_database=true"
             }
+            Kind::Failed if matches!(self, Self::Store(StoreError::NotRemovable { .. })) => {
+                "permit the removal (s3:DeleteObject), delete with other credentials, or keep everything \
+                 (`serve --keep-all`)"
+            }
             Kind::Failed if matches!(self, Self::RowTooLong { .. }) => {
                 "shorten the value, or raise the limit with --max-row-size, given in MiB"
             }
@@ -400,7 +404,9 @@ impl EngineError {
 
 fn kind_of_store(error: &StoreError) -> Kind {
     match error {
-        StoreError::MalformedLocation(_) => Kind::MalformedRequest,
+        StoreError::MalformedLocation(_) | StoreError::MalformedOptions(_) => {
+            Kind::MalformedRequest
+        }
         StoreError::NoSuchBackup(_) => Kind::NoSuchBackup,
         StoreError::Busy { .. } => Kind::Busy,
         StoreError::PublishUnknown { .. } => Kind::OutcomeUnknown,

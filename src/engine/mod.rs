@@ -12,7 +12,8 @@ mod progress;
 mod restore;
 mod snapshot;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -32,6 +33,7 @@ pub use maintain::annotate::Annotation;
 pub use maintain::cleanup::{CleanupReport, Deleted, Freed, Judged};
 pub use maintain::list::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use maintain::stats::{BackupCost, StoreStatistics};
+pub use maintain::store_check::check_store;
 pub use maintain::verify::{VerifiedBackup, VerifyReport};
 pub use progress::{Phase, Progress, Run};
 pub use restore::options::RestoreOptions;
@@ -40,10 +42,10 @@ pub use restore::records::OtherRows;
 pub use restore::report::RestoreResults;
 pub use restore::transaction::{Report, Restored};
 
-use crate::model::Profile;
+use crate::model::{BackupId, Profile};
 use crate::postgres::LOCK_TIMEOUT;
 pub use crate::postgres::{ScopeValue, Selection};
-use crate::store::Store;
+use crate::store::{Seen, Store};
 pub use crate::tree::MAX_ROW;
 
 /// The most bytes that a row may have as COPY text if nothing else is said.
@@ -62,6 +64,8 @@ pub struct Engine {
     max_row: usize,
     profile: Arc<Profile>,
     counted: Arc<Counted>,
+    /// The metadata of each backup as it was last seen.
+    listed: Arc<Mutex<BTreeMap<BackupId, (Seen, BackupInfo)>>>,
 }
 
 impl Engine {
@@ -91,7 +95,8 @@ impl Engine {
         let (clock, counted) = (Arc::new(Utc::now), Arc::default());
         let (lock_timeout, max_row) = (LOCK_TIMEOUT, DEFAULT_MAX_ROW);
         let profile = Profile::builtin().clone();
-        Self { store, database, clock, lock_timeout, max_row, profile, counted }
+        let listed = Arc::default();
+        Self { store, database, clock, lock_timeout, max_row, profile, counted, listed }
     }
 
     /// The same engine, which makes backups with this profile instead of the built-in one.
@@ -163,7 +168,6 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::BackupId;
 
     fn spawnable(_: impl Future + Send) {}
 

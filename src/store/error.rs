@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use crate::model::{BackupId, ChunkId, PackId};
 use crate::tree::Malformed;
 
+use crate::store::backend::s3::Fault;
 use crate::store::lock::{Holder, Lost};
 
 /// Errors that are about one file, and not about the disk, the process or the machine.
@@ -29,6 +30,9 @@ pub enum StoreError {
     /// The text names neither a folder nor `s3://bucket/prefix`.
     #[error("invalid store location {0:?}; use a folder or s3://bucket/prefix")]
     MalformedLocation(String),
+    /// A parameter behind the question mark is none, or has no such value.
+    #[error("invalid store location: {0}")]
+    MalformedOptions(String),
     /// There is no `store.json`.
     #[error("there is no store at {0}")]
     NoStore(String),
@@ -125,6 +129,24 @@ pub enum StoreError {
         /// Why it failed.
         source: object_store::Error,
     },
+    /// A request to an object store was given up, for a reason that no further attempt mends.
+    #[error("{doing}")]
+    GivenUp {
+        /// What was being done, with the object's name.
+        doing: String,
+        /// Why it was given up.
+        source: Fault,
+    },
+    /// The object store does not let this program remove objects.
+    #[error(
+        "{what} cannot be deleted: the object store does not let these credentials remove objects"
+    )]
+    NotRemovable {
+        /// What was to go.
+        what: String,
+        /// The store's answer.
+        source: Box<StoreError>,
+    },
     /// The file system failed.
     #[error("{doing}")]
     Io {
@@ -136,6 +158,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    pub(in crate::store) fn object(
+        doing: impl Into<String>,
+    ) -> impl FnOnce(object_store::Error) -> Self {
+        let doing = doing.into();
+        move |source| match Fault::behind(&source) {
+            Some(fault) => Self::GivenUp { doing, source: fault.clone() },
+            None => Self::Object { doing, source },
+        }
+    }
+
     pub(in crate::store) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
@@ -209,14 +241,27 @@ impl StoreError {
                     | object_store::Error::AlreadyExists { .. }
                     | object_store::Error::Precondition { .. },
                 ..
-            }
+            } | Self::GivenUp { source: Fault::Silent { .. }, .. }
         )
     }
 
     /// Whether the object store knows no such request.
     pub(in crate::store) fn is_not_implemented(&self) -> bool {
         use object_store::Error::{NotImplemented, NotSupported};
-        matches!(self, Self::Object { source: NotImplemented { .. } | NotSupported { .. }, .. })
+        matches!(
+            self,
+            Self::Object { source: NotImplemented { .. } | NotSupported { .. }, .. }
+                | Self::GivenUp { source: Fault::Refused { .. }, .. }
+        )
+    }
+
+    /// Whether the object store refuses the request, whoever may be asked again: it is not permitted, or
+    /// the server does no such thing.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        use object_store::Error::PermissionDenied;
+        self.is_not_implemented()
+            || matches!(self, Self::Object { source: PermissionDenied { .. }, .. })
     }
 
     /// Whether it says that an object that was to be created is there already.

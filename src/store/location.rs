@@ -4,19 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, RetryConfig};
 
 use crate::store::StoreError;
 use crate::store::backend::files::Files;
-use crate::tls;
-
-/// How long a request is sent again: less than a lease is valid.
-const RESEND: Duration = Duration::from_mins(1);
+use crate::store::backend::s3::{self, S3Options};
 
 /// The place of a store. Holds no secret: credentials come from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +24,8 @@ pub enum Location {
         bucket: String,
         /// The prefix of all keys; may be empty.
         prefix: String,
+        /// How to talk to the server.
+        options: S3Options,
     },
     /// This process's memory: gone with the last [`crate::store::Store`] that was opened on it.
     Memory,
@@ -42,13 +40,15 @@ impl FromStr for Location {
             let folder = !text.is_empty() && !text.contains("://");
             return if folder { Ok(Self::Folder(text.into())) } else { Err(malformed()) };
         };
+        let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+        let options = options.parse().map_err(StoreError::MalformedOptions)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         // A user part would be a secret in the wrong place.
         if bucket.is_empty() || bucket.contains(['@', ':']) {
             return Err(malformed());
         }
         let prefix = prefix.trim_matches('/').to_owned();
-        Ok(Self::S3 { bucket: bucket.to_owned(), prefix })
+        Ok(Self::S3 { bucket: bucket.to_owned(), prefix, options })
     }
 }
 
@@ -56,33 +56,34 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => path.display().fmt(f),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::S3 { bucket, prefix, .. } => write!(f, "s3://{bucket}/{prefix}"),
             Self::Memory => f.write_str("memory"),
         }
     }
 }
 
 impl Location {
+    /// Names the server and the bucket, without secrets. The same bucket may have several names.
+    pub(in crate::store) fn server(&self) -> Option<String> {
+        let Self::S3 { bucket, options, .. } = self else { return None };
+        Some(format!("{}/{bucket}", s3::server(&AmazonS3Builder::from_env(), options)))
+    }
+
     /// The objects there. A folder must exist; `durable` makes every write wait for the disk.
     pub(in crate::store) fn objects(
         &self,
         durable: bool,
     ) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        let failed = |source| StoreError::Object { doing: format!("opening {self}"), source };
+        let failed = StoreError::object(format!("opening {self}"));
         match self {
             Self::Folder(path) => {
                 let opening = || format!("opening the folder {}", path.display());
                 let files = Files::below(path, durable).map_err(StoreError::io(opening()))?;
                 Ok(Arc::new(files))
             }
-            Self::S3 { bucket, prefix } => {
-                tls::use_ring();
-                let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
-                // What is sent again after this could arrive when its sender has lost its lease.
-                let retry = RetryConfig { retry_timeout: RESEND, ..RetryConfig::default() };
-                let builder = builder.with_retry(retry);
-                let s3 = builder.build().map_err(failed)?;
-                Ok(Arc::new(PrefixStore::new(s3, prefix.as_str())))
+            Self::S3 { bucket, prefix, options } => {
+                let s3 = s3::connect(AmazonS3Builder::from_env(), bucket, options);
+                Ok(Arc::new(PrefixStore::new(s3.map_err(failed)?, prefix.as_str())))
             }
             Self::Memory => Ok(Arc::new(InMemory::new())),
         }
@@ -99,6 +100,9 @@ mod tests {
         assert_eq!(parse("/a/b").expect("a folder"), Location::Folder("/a/b".into()));
         let s3 = parse("s3://bucket/some/prefix/").expect("a bucket");
         assert_eq!(s3.to_string(), "s3://bucket/some/prefix");
+        let asked = parse("s3://bucket/x?addressing=path&timeout=9").expect("a bucket");
+        assert_eq!(asked.to_string(), "s3://bucket/x");
+        assert!(parse("s3://bucket/x?timeout=soon").is_err());
         for wrong in ["", "s3://", "s3:///prefix", "s3://key:secret@bucket/x", "ftp://x"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

@@ -7,6 +7,7 @@
 
 mod backend;
 mod backups;
+mod check;
 mod chunks;
 mod error;
 mod format;
@@ -26,6 +27,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use backend::abilities::{Abilities, Condition};
+pub use backend::s3::{Addressing, Fault, S3Options, connect as connect_to_s3};
+pub use backups::seen::Seen;
+pub use check::{Checked, Finding};
 pub use chunks::confirm::Written;
 pub use chunks::read::Reader;
 pub use chunks::write::Writer;
@@ -33,7 +38,7 @@ pub use error::StoreError;
 pub use gc::sweep::Swept;
 pub use index::lookup::{ChunkLocation, Index, PackInfo};
 pub use location::Location;
-pub use lock::{Held, Holder, Lock, LockKind, Lost, Mode};
+pub use lock::{Held, Holder, Lock, LockKind, Lost, Mode, released};
 pub use stats::Totals;
 pub use verify::{Damage, Progress};
 
@@ -41,6 +46,9 @@ use crate::model::{BackupId, ChunkId, Ids, Parameters, Profile};
 use crate::threads::locked;
 use backend::objects::Objects;
 use index::load::{Known, Listing, Trust};
+
+/// How long a write to a bucket tells that it can be written.
+const TRIAL_EVERY: Duration = Duration::from_mins(10);
 
 /// An open store. Cloning is cheap, and clones share what is cached.
 #[derive(Debug, Clone)]
@@ -56,12 +64,12 @@ struct Inner {
     known: Mutex<Option<Known>>,
     /// Held while a small object is read, changed and written.
     states: tokio::sync::Mutex<()>,
-    /// Whether the object store honours conditions on writes, once that was asked.
-    conditions: tokio::sync::OnceCell<bool>,
     /// The profiles that were read.
     profiles: Mutex<HashMap<ChunkId, Arc<Profile>>>,
     /// The order of these backups, where no record of it was found.
     rebuilt: Mutex<Option<(BTreeSet<BackupId>, Ids)>>,
+    /// The record of ids that was last read of a bucket, and its version.
+    ids: Mutex<Option<(String, Ids)>>,
     runtime: tokio::runtime::Handle,
     /// The folder of a store that is thrown away.
     _scratch: Option<scratch::Scratch>,
@@ -86,14 +94,18 @@ impl Store {
         self.0.objects.folder.as_deref()
     }
 
-    /// Writes a small object and takes it away again.
+    /// Makes sure that the store can be written. In a bucket, where each request costs something, what was
+    /// written lately counts; else a small object is written, and stays.
     ///
     /// # Errors
-    /// If that does not work.
+    /// If it cannot.
     pub async fn try_writing(&self) -> Result<(), StoreError> {
         let path = object_store::path::Path::from(layout::TRIAL);
+        if self.objects().folder.is_none() && self.objects().wrote_within(TRIAL_EVERY) {
+            return Ok(());
+        }
         self.objects().put(&path, "may be removed\n".into()).await?;
-        self.objects().remove(&path).await
+        if self.objects().folder.is_some() { self.objects().remove(&path).await } else { Ok(()) }
     }
 
     /// Whether a request that was sent may take effect long afterwards, when its sender has lost its

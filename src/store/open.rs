@@ -8,6 +8,7 @@ use object_store::ObjectStore;
 use crate::model::{Parameters, seal};
 use crate::store::backend::files;
 use crate::store::backend::objects::Objects;
+use crate::store::backend::probe;
 use crate::store::parameters;
 use crate::store::parameters::Read;
 use crate::store::scratch::Scratch;
@@ -25,18 +26,19 @@ impl Store {
             return Err(StoreError::NoStore(location.to_string()));
         }
         let objects = objects(location)?;
-        match parameters::read(&objects).await? {
-            Read::Whole(found) => {
-                let place = location.to_string();
-                Ok(Self::new(objects, locks(location), place, found.value, None))
-            }
+        let parameters = match parameters::read(&objects).await? {
+            Read::Whole(found) => found.value,
             Read::Recovered(parameters, why) => {
                 tracing::warn!("{why}; the backups say what it held; `verify` writes it again");
-                Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
+                parameters
             }
-            Read::Lost => Err(StoreError::ParametersMissing(location.to_string())),
-            Read::Nothing => Err(StoreError::NoStore(location.to_string())),
+            Read::Lost => return Err(StoreError::ParametersMissing(location.to_string())),
+            Read::Nothing => return Err(StoreError::NoStore(location.to_string())),
+        };
+        if let Some(server) = location.server() {
+            probe::recall(&objects, &server).await?;
         }
+        Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
     }
 
     /// Opens the store, after making it if nothing is there. The parent of a folder must exist. A lost or
@@ -52,6 +54,9 @@ impl Store {
         }
         let objects = objects(location)?;
         let parameters = establish(&objects, location.to_string()).await?;
+        if let Some(server) = location.server() {
+            learn(&objects, &server).await;
+        }
         if let Location::Folder(path) = location {
             // Made now, while there is room: whoever deletes from a full disk needs them.
             lock::make_files(path);
@@ -103,12 +108,28 @@ impl Store {
             parameters,
             known: Mutex::default(),
             states: tokio::sync::Mutex::default(),
-            conditions: tokio::sync::OnceCell::new(),
             profiles: Mutex::default(),
             rebuilt: Mutex::default(),
+            ids: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
             _scratch: scratch,
         }))
+    }
+}
+
+/// Finds out what the server of a store can do, unless that is known, and says what is missing. A store
+/// of which it cannot be found out is used as one that can do everything: each request tells.
+async fn learn(objects: &Objects, server: &str) {
+    let found = match probe::recall(objects, server).await {
+        Ok(Some(_)) => return,
+        Ok(None) => probe::find_out(objects, server).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => found.missing().into_iter().for_each(|what| tracing::warn!("{what}")),
+        Err(error) => {
+            tracing::warn!("could not find out what the object store can do: {}", error.chain());
+        }
     }
 }
 
@@ -121,7 +142,7 @@ fn make(folder: &Path) -> std::io::Result<()> {
     files::make_folders(&folder, files::Modes::PRIVATE, true)
 }
 
-fn objects(location: &Location) -> Result<Objects, StoreError> {
+pub fn objects(location: &Location) -> Result<Objects, StoreError> {
     let folder = match location {
         Location::Folder(path) => Some(path.clone()),
         Location::S3 { .. } | Location::Memory => None,

@@ -3,6 +3,7 @@
 
 mod contradictions;
 mod damage;
+mod dialects;
 mod disconnected;
 mod disk;
 mod flips;

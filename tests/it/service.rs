@@ -4,6 +4,7 @@ mod absence;
 mod access;
 mod audit;
 mod hostile;
+mod idle;
 mod lasting;
 mod schedule;
 mod secrets;

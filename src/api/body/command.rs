@@ -7,6 +7,7 @@ use super::SUCCESS;
 use crate::model::BackupId;
 use crate::service::Role;
 use crate::service::access::{Secret, Token};
+use crate::store::{Checked, Finding};
 
 /// Where an export went.
 #[derive(Debug, Clone, Serialize)]
@@ -104,5 +105,40 @@ impl TokenRevoked {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self { status: SUCCESS, message: format!("Token {name} revoked") }
+    }
+}
+
+/// What the place of a store can do.
+#[derive(Debug, Serialize)]
+pub struct StoreCheck {
+    status: &'static str,
+    place: String,
+    /// The server and the bucket; none for a folder.
+    server: Option<String>,
+    is_store: bool,
+    /// Whether nothing is missing.
+    complete: bool,
+    abilities: Vec<Ability>,
+}
+
+/// One thing that an object store or a folder should do.
+#[derive(Debug, Serialize)]
+struct Ability {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+    guarantee: &'static str,
+}
+
+impl From<Checked> for StoreCheck {
+    fn from(checked: Checked) -> Self {
+        let complete = checked.is_complete();
+        let Checked { place, server, is_store, findings } = checked;
+        let ability = |finding| {
+            let Finding { ability: name, ok, detail, guarantee } = finding;
+            Ability { name, ok, detail, guarantee }
+        };
+        let abilities = findings.into_iter().map(ability).collect();
+        Self { status: SUCCESS, place, server, is_store, complete, abilities }
     }
 }

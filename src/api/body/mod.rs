@@ -23,7 +23,7 @@ mod verify;
 pub use audit::AuditLog;
 pub use backup::{Annotated, BackupCreated, BackupList, DetailedInfo, Details, Imported, Listed};
 pub use cleanup::{CleanupReport, Deleted};
-pub use command::{Exported, ListedToken, TokenCreated, TokenList, TokenRevoked};
+pub use command::{Exported, ListedToken, StoreCheck, TokenCreated, TokenList, TokenRevoked};
 pub use compare::{Changes, DiffReport, History, Moment, RowVersion};
 pub use health::Health;
 pub use job::{Accepted, Job, JobList, JobResult, OneJob};

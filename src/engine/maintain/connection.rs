@@ -12,10 +12,10 @@ impl Engine {
         Ok(Session::connect(self.database()?).await?.close().await?)
     }
 
-    /// Writes a small object into the store and takes it away again.
+    /// Makes sure that the store can be written.
     ///
     /// # Errors
-    /// If that does not work.
+    /// If it cannot.
     pub async fn try_writing(&self) -> Result<(), EngineError> {
         Ok(self.store.try_writing().await?)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, EngineError};
@@ -10,6 +11,11 @@ use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
     SnapshotInfo, State, Status, Verification,
 };
+use crate::store::Seen;
+use crate::threads::locked;
+
+/// Backups that are read at the same time.
+const READS: usize = 16;
 
 /// The metadata of a backup; every key is always there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,12 +162,17 @@ impl Engine {
     /// If the store cannot be listed.
     pub async fn list(&self) -> Result<BackupList, EngineError> {
         let (mut backups, mut unreadable) = (Vec::new(), Vec::new());
-        for id in self.store.backups().await?.into_iter().rev() {
-            match self.described(&id).await {
-                Ok((manifest, state)) => backups.push(Listed {
-                    info: BackupInfo::new(&manifest, &state),
-                    age_days: age_days(&manifest, self.now()),
-                }),
+        let seen = self.store.glance().await?;
+        locked(&self.listed).retain(|id, _| seen.iter().any(|seen| seen.id == *id));
+        // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
+        let reads: Vec<_> = seen.iter().rev().map(|seen| self.listed_as(seen)).collect();
+        let mut reads = stream::iter(reads).buffered(READS);
+        while let Some(read) = reads.next().await {
+            match read {
+                Ok(info) => {
+                    let age_days = (self.now() - info.made()).num_days().max(0);
+                    backups.push(Listed { info, age_days });
+                }
                 // Deleted since it was listed.
                 Err(error) if error.kind() == crate::engine::Kind::NoSuchBackup => {}
                 Err(error) if error.kind() == crate::engine::Kind::Damaged => {
@@ -171,6 +182,21 @@ impl Engine {
             }
         }
         Ok(BackupList { backups, unreadable })
+    }
+
+    /// The metadata of a backup; read again only if the listing shows that something has changed.
+    async fn listed_as(&self, seen: &Seen) -> Result<BackupInfo, EngineError> {
+        if let Some((earlier, info)) = locked(&self.listed).get(&seen.id)
+            && seen.is_unchanged(earlier)
+        {
+            return Ok(info.clone());
+        }
+        let manifest = self.store.manifest(&seen.id).await?;
+        let info = BackupInfo::new(&manifest, &self.store.state_seen(seen).await?);
+        if seen.is_unchanged(seen) {
+            locked(&self.listed).insert(seen.id.clone(), (seen.clone(), info.clone()));
+        }
+        Ok(info)
     }
 
     /// Everything about one backup.

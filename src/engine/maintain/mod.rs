@@ -5,4 +5,5 @@ pub mod cleanup;
 pub mod connection;
 pub mod list;
 pub mod stats;
+pub mod store_check;
 pub mod verify;

@@ -136,17 +136,23 @@ impl Upkeep {
     async fn store_works(&self) -> Check {
         let tried = self.0.store_trial.get(async {
             let tried = tokio::time::timeout(STORE_PATIENCE, self.0.engine.try_writing()).await;
-            tried.map_err(|_| "it does not answer".into()).and_then(|tried| {
+            tried.map_err(|_| "it does not answer".to_owned()).and_then(|tried| {
                 tried.map_err(|error| {
                     tracing::warn!("the store cannot be written: {}", error.chain().join(": "));
                     "it cannot be written".into()
                 })
             })
         });
-        tried.await.map_or_else(
-            |why: String| Check::new(false, why),
-            |()| Check::new(true, "it can be written"),
-        )
+        if let Err(why) = tried.await {
+            return Check::new(false, why);
+        }
+        // A bucket was perhaps written some minutes ago; the listing is newer.
+        let listed = tokio::time::timeout(STORE_PATIENCE, self.overview()).await;
+        if matches!(listed, Ok(Ok(_))) {
+            Check::new(true, "it can be written")
+        } else {
+            Check::new(false, "it cannot be read")
+        }
     }
 
     async fn database_answers(&self) -> Check {

@@ -51,6 +51,11 @@ const TRIAL: Duration = Duration::from_secs(5);
 /// How long a job goes on without any progress, unless told otherwise.
 const STALL_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// How often the store is tried: in a bucket each request costs something.
+fn trial_of_store(engine: &Engine) -> Duration {
+    if engine.store().folder().is_some() { TRIAL } else { OVERVIEW }
+}
+
 /// What the service is to do by itself.
 #[derive(Clone)]
 pub struct Plan {
@@ -144,7 +149,7 @@ impl Upkeep {
             watching: tokio::sync::Mutex::default(),
             overview_after: AtomicU64::new(0),
             overview: Cached::for_long(OVERVIEW),
-            store_trial: Cached::for_long(TRIAL),
+            store_trial: Cached::for_long(trial_of_store(&engine)),
             database_trial: Cached::for_long(TRIAL),
             audit: Audit::in_folder(state.path()),
             resting: CancellationToken::new(),

@@ -49,9 +49,11 @@ impl From<&EngineError> for Failure {
 fn public_detail(error: &EngineError) -> String {
     match error {
         EngineError::Store(error) if is_disk_full(error) => "the store's disk is full".into(),
-        EngineError::Store(StoreError::SweptMeanwhile(_) | StoreError::LeaseLost(_)) => {
-            error.to_string()
-        }
+        EngineError::Store(
+            StoreError::SweptMeanwhile(_)
+            | StoreError::LeaseLost(_)
+            | StoreError::NotRemovable { .. },
+        ) => error.to_string(),
         EngineError::Io { .. } => "a file failed; the service's log says more".into(),
         EngineError::Store(_) => "the store failed; the service's log says why".into(),
         // What the database says is about its rows and settings.

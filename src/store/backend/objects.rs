@@ -1,15 +1,18 @@
 //! The object store below, with errors that say what was being done.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion};
 
-use crate::store::StoreError;
+use crate::store::backend::abilities::Abilities;
 use crate::store::backend::files;
+use crate::store::{StoreError, layout};
+use crate::threads::locked;
 
 /// The objects of one store.
 #[derive(Debug, Clone)]
@@ -19,6 +22,20 @@ pub struct Objects {
     pub folder: Option<PathBuf>,
     /// Whether a removal waits until the folder's entry is gone from the disk, too.
     durable: bool,
+    /// What the object store was found to do, shared by all clones.
+    known: Arc<Mutex<Known>>,
+}
+
+/// What is known of an object store.
+#[derive(Debug, Default)]
+struct Known {
+    abilities: Option<Abilities>,
+    /// A write under a condition was refused.
+    refuses_conditions: bool,
+    /// Whether the latest removal was done or refused, by this process.
+    removes: Option<bool>,
+    /// When this process last wrote, unless a later write failed.
+    wrote: Option<Instant>,
 }
 
 /// What lies below a folder, as far as it can be seen.
@@ -30,17 +47,62 @@ pub struct Found {
 }
 
 fn failed(doing: String) -> impl FnOnce(object_store::Error) -> StoreError {
-    move |source| StoreError::Object { doing, source }
+    StoreError::object(doing)
 }
 
 impl Objects {
     pub fn new(inner: Arc<dyn ObjectStore>, folder: Option<PathBuf>) -> Self {
-        Self { inner, folder, durable: true }
+        Self { inner, folder, durable: true, known: Arc::default() }
     }
 
     /// As [`Self::new`], for objects that need not outlast a loss of power.
     pub fn fleeting(inner: Arc<dyn ObjectStore>, folder: PathBuf) -> Self {
-        Self { inner, folder: Some(folder), durable: false }
+        Self { inner, folder: Some(folder), durable: false, known: Arc::default() }
+    }
+
+    /// What the object store was found to do, if it was asked.
+    pub fn abilities(&self) -> Option<Abilities> {
+        locked(&self.known).abilities.clone()
+    }
+
+    pub fn set_abilities(&self, abilities: Abilities) {
+        locked(&self.known).abilities = Some(abilities);
+    }
+
+    /// Whether writes under a condition do what they are for, as far as is known.
+    pub fn honours_conditions(&self) -> bool {
+        let known = locked(&self.known);
+        let recorded = known.abilities.as_ref().is_none_or(Abilities::honours_conditions);
+        recorded && !known.refuses_conditions
+    }
+
+    /// Whether objects can be removed, as far as is known.
+    pub fn may_remove(&self) -> bool {
+        let known = locked(&self.known);
+        let recorded = known.abilities.as_ref().is_none_or(|abilities| abilities.remove);
+        known.removes.unwrap_or(recorded)
+    }
+
+    /// Whether this process wrote within this time, and no later write failed.
+    pub fn wrote_within(&self, time: Duration) -> bool {
+        locked(&self.known).wrote.is_some_and(|wrote| wrote.elapsed() < time)
+    }
+
+    /// Whether objects can be removed; tried now unless this process knows.
+    ///
+    /// # Errors
+    /// If the object store fails.
+    pub async fn can_remove(&self) -> Result<bool, StoreError> {
+        let known = locked(&self.known).removes;
+        if let Some(known) = known.or(self.folder.is_some().then_some(true)) {
+            return Ok(known);
+        }
+        let path = Path::from(layout::TRIAL);
+        self.put(&path, "may be removed\n".into()).await?;
+        match self.remove(&path).await {
+            Err(error) if error.is_refused() => Ok(false),
+            removed => removed.map(|()| true),
+        }
     }
 
     /// Whether an error is about one file of a folder that cannot be read: then it is treated like a
@@ -112,6 +174,7 @@ impl Objects {
     /// Writes an object whole or not at all, in place of one that is there.
     pub async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), StoreError> {
         let put = self.inner.put(path, bytes.into()).await;
+        locked(&self.known).wrote = put.is_ok().then(Instant::now);
         put.map(drop).map_err(failed(format!("writing {path}")))
     }
 
@@ -125,10 +188,13 @@ impl Objects {
             };
             return Err(failed(format!("creating {path}"))(source));
         }
-        match self.put_if_none(path, bytes.clone()).await {
-            Err(error) if error.is_not_implemented() => self.put(path, bytes).await,
-            put => put,
+        if self.honours_conditions() {
+            match self.put_if_none(path, bytes.clone()).await {
+                Err(error) if error.is_not_implemented() => self.note_refused_condition(),
+                put => return put,
+            }
         }
+        self.put(path, bytes).await
     }
 
     /// Writes an object if the object store finds none there: its answer alone counts.
@@ -146,13 +212,37 @@ impl Objects {
         version: Option<UpdateVersion>,
     ) -> Result<(), StoreError> {
         let Some(version) = version else { return self.create(path, bytes).await };
+        if self.honours_conditions() {
+            match self.put_if_match(path, bytes.clone(), version).await {
+                Err(error) if error.is_not_implemented() => self.note_refused_condition(),
+                put => return put,
+            }
+        }
+        self.put(path, bytes).await
+    }
+
+    /// Replaces this version of an object if the object store finds it there: its answer alone counts.
+    pub async fn put_if_match(
+        &self,
+        path: &Path,
+        bytes: Bytes,
+        version: UpdateVersion,
+    ) -> Result<(), StoreError> {
         let mode = PutMode::Update(version);
-        match self.inner.put_opts(path, bytes.clone().into(), mode.into()).await {
-            Err(
-                object_store::Error::NotImplemented { .. }
-                | object_store::Error::NotSupported { .. },
-            ) => self.put(path, bytes).await,
-            put => put.map(drop).map_err(failed(format!("writing {path}"))),
+        let put = self.inner.put_opts(path, bytes.into(), mode.into()).await;
+        put.map(drop).map_err(failed(format!("writing {path}")))
+    }
+
+    fn note_refused_condition(&self) {
+        locked(&self.known).refuses_conditions = true;
+    }
+
+    /// Removes an object or, where the object store does not let it be removed, writes this in its place:
+    /// something that says as little.
+    pub async fn clear(&self, path: &Path, instead: Bytes) -> Result<(), StoreError> {
+        match self.remove(path).await {
+            Err(error) if error.is_refused() => self.put(path, instead).await,
+            removed => removed,
         }
     }
 
@@ -167,10 +257,18 @@ impl Objects {
 
     /// Removes an object that may come back after a loss of power: then it is waste.
     pub async fn discard(&self, path: &Path) -> Result<(), StoreError> {
-        match self.inner.delete(path).await {
+        let removed = match self.inner.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(failed(format!("removing {path}"))(source)),
+        };
+        if self.folder.is_none() {
+            match &removed {
+                Ok(()) => locked(&self.known).removes = Some(true),
+                Err(error) if error.is_refused() => locked(&self.known).removes = Some(false),
+                Err(_) => {}
+            }
         }
+        removed
     }
 
     /// Waits until the entries of these folders are durable, those that are gone included. Elsewhere

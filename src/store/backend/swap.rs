@@ -1,7 +1,8 @@
 //! Read, change, write: one small object at a time, so that no process loses what another wrote.
 //!
 //! In a folder a lock of the operating system stands around the three; elsewhere the object store
-//! refuses the write if the object has changed since it was read, and all three are done again.
+//! refuses the write if the object has changed since it was read, and all three are done again. An object
+//! store that does not is changed under a lease.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use object_store::path::Path;
 
-use crate::store::lock::open_lock;
-use crate::store::{Store, StoreError, layout};
+use crate::store::lock::{Held, open_lock};
+use crate::store::{Store, StoreError, layout, lock};
 
 /// How long to wait for others that change a small object; each holds the lock for milliseconds.
 const WAIT: Duration = Duration::from_secs(10);
@@ -35,6 +36,16 @@ pub enum Swap {
 pub struct Alone<'s> {
     _here: tokio::sync::MutexGuard<'s, ()>,
     _everywhere: Option<File>,
+    lease: Option<Held>,
+}
+
+impl Alone<'_> {
+    /// Gives the right back and waits until that is done: a lease that is dropped may have to run out.
+    pub async fn release(self) {
+        if let Some(lease) = self.lease {
+            lease.release().await;
+        }
+    }
 }
 
 impl Store {
@@ -46,10 +57,15 @@ impl Store {
     pub(in crate::store) async fn alone(&self) -> Result<Alone<'_>, StoreError> {
         let here = self.0.states.lock().await;
         let everywhere = match &self.objects().folder {
-            Some(folder) => Some(lock(folder).await?),
+            Some(folder) => Some(lock_folder(folder).await?),
             None => None,
         };
-        Ok(Alone { _here: here, _everywhere: everywhere })
+        let lease = if everywhere.is_none() && !self.objects().honours_conditions() {
+            lock::hold_states(self.objects(), &self.0.locks).await?
+        } else {
+            None
+        };
+        Ok(Alone { _here: here, _everywhere: everywhere, lease })
     }
 
     /// Replaces an object by what `change` makes of it, and returns what `change` returns. `change`
@@ -91,7 +107,7 @@ impl Store {
     }
 }
 
-async fn lock(folder: &FilePath) -> Result<File, StoreError> {
+async fn lock_folder(folder: &FilePath) -> Result<File, StoreError> {
     let doing = || format!("locking the small files of {}", folder.display());
     let file = open(folder).map_err(StoreError::io(doing()))?;
     let (start, mut pause) = (Instant::now(), Duration::from_millis(1));
@@ -126,12 +142,12 @@ mod tests {
         let store = tempfile::tempdir().expect("a folder");
         // A file in the place of the folder of the locks: nothing can be made there.
         std::fs::write(store.path().join(layout::LOCKS), "").expect("written");
-        let held = lock(store.path()).await.expect("free");
+        let held = lock_folder(store.path()).await.expect("free");
         assert!(matches!(
             File::open(store.path()).expect("a folder").try_lock(),
             Err(TryLockError::WouldBlock)
         ));
         drop(held);
-        lock(store.path()).await.expect("free again");
+        lock_folder(store.path()).await.expect("free again");
     }
 }

@@ -8,6 +8,7 @@ use futures::{StreamExt, stream};
 use crate::model::{BackupId, Claimed, Ids, Manifest, Unrecorded, seal, unseal};
 use crate::store::backend::swap::Swap;
 use crate::store::{Store, StoreError, layout};
+use crate::threads::locked;
 
 /// The record as it was found.
 enum Record {
@@ -37,13 +38,26 @@ pub fn parse(text: &[u8]) -> Result<Ids, String> {
 }
 
 impl Store {
-    /// Sorts ids by creation, oldest first.
-    pub(in crate::store) async fn by_creation(&self, ids: Vec<BackupId>) -> Vec<BackupId> {
+    /// Sorts ids by creation, oldest first. A record of this version, as a listing shows it, is not read
+    /// twice.
+    pub(in crate::store) async fn by_creation(
+        &self,
+        ids: Vec<BackupId>,
+        version: Option<String>,
+    ) -> Vec<BackupId> {
         if ids.len() < 2 {
             return ids;
         }
-        let record = self.record(&ids).await.ids();
-        record.sorted(ids)
+        if let Some((known, record)) = &*locked(&self.0.ids)
+            && Some(known) == version.as_ref()
+        {
+            return record.sorted(ids);
+        }
+        let record = self.record(&ids).await;
+        if let (Record::Found(found), Some(version)) = (&record, version) {
+            *locked(&self.0.ids) = Some((version, found.clone()));
+        }
+        record.ids().sorted(ids)
     }
 
     /// Gives a new backup its id, which no other ever had, and its number. One that was `imported`
@@ -58,8 +72,8 @@ impl Store {
         let new: Vec<_> = there.iter().filter(|id| !lost.contains(id)).cloned().collect();
         let new = self.unrecorded(new).await;
         let is_there = imported && self.is_published(id).await?;
-        let alone = self.alone().await?;
-        self.swap(&alone, &layout::IDS.into(), |text| {
+        let (alone, path) = (self.alone().await?, layout::IDS.into());
+        let claimed = self.swap(&alone, &path, |text| {
             let found = text.and_then(Result::ok).and_then(|text| parse(&text).ok());
             let mut ids = found.unwrap_or_else(|| lost.clone());
             ids.adopt(new.iter().cloned());
@@ -69,8 +83,10 @@ impl Store {
                 ids.claim(id, identity)
             };
             Ok((Swap::Write(seal(&ids).into()), claimed))
-        })
-        .await
+        });
+        let claimed = claimed.await;
+        alone.release().await;
+        claimed
     }
 
     /// Writes a damaged or lost record again; says what was wrong with it.
@@ -85,7 +101,9 @@ impl Store {
             let swap = if whole { Swap::Keep } else { Swap::Write(seal(&ids).into()) };
             Ok((swap, ()))
         });
-        let written = match written.await {
+        let written = written.await;
+        alone.release().await;
+        let written = match written {
             Ok(()) => "it was written again from the manifests".into(),
             Err(error) => format!("it could not be written again: {error}"),
         };
@@ -111,7 +129,7 @@ impl Store {
         };
         let all: BTreeSet<_> = there.iter().cloned().collect();
         if why.is_none()
-            && let Some((known, ids)) = &*crate::threads::locked(&self.0.rebuilt)
+            && let Some((known, ids)) = &*locked(&self.0.rebuilt)
             && *known == all
         {
             return Record::Rebuilt { ids: ids.clone(), why: None };
@@ -121,7 +139,7 @@ impl Store {
         let why = why.or_else(|| numbered.then(|| "it is missing".into()));
         let ids = Ids::rebuilt(backups);
         if why.is_none() {
-            *crate::threads::locked(&self.0.rebuilt) = Some((all, ids.clone()));
+            *locked(&self.0.rebuilt) = Some((all, ids.clone()));
         }
         Record::Rebuilt { ids, why }
     }

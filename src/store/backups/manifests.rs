@@ -1,7 +1,7 @@
 //! The folders of the backups: a manifest that never changes, and a state that may.
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
 use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal};
 use crate::store::backend::swap::{Alone, Read, Swap};
@@ -41,19 +41,6 @@ pub fn parse_state(text: &[u8]) -> Result<State, String> {
 }
 
 impl Store {
-    /// The ids of all backups in the order of their creation, oldest first: every folder with such a
-    /// name and a manifest.
-    ///
-    /// # Errors
-    /// If the object store fails.
-    pub async fn backups(&self) -> Result<Vec<BackupId>, StoreError> {
-        let ids = self.folder_ids().await?.into_iter();
-        // Collected first: a stream of borrowing futures made on the fly is not known to be `Send`.
-        let published: Vec<_> = ids.map(|id| self.if_published(id)).collect();
-        let published: Vec<_> = stream::iter(published).buffered(32).try_collect().await?;
-        Ok(self.by_creation(published.into_iter().flatten().collect()).await)
-    }
-
     /// What `keep` takes from the manifest of each backup, oldest first, and what is wrong with those
     /// that cannot be read: one such does not hide the others. Several are read at a time, and none is
     /// held longer than `keep` needs it, so any number of backups can be gone through.
@@ -64,8 +51,8 @@ impl Store {
         &self,
         mut keep: impl FnMut(Manifest) -> T,
     ) -> Result<(Vec<T>, Vec<String>), StoreError> {
-        let ids = self.by_creation(self.folder_ids().await?).await;
-        // Collected first, as in `backups`.
+        let ids = self.by_creation(self.folder_ids().await?, None).await;
+        // Collected first, as in `glance`.
         let reads: Vec<_> = ids.iter().map(|id| self.manifest_if_there(id)).collect();
         let mut reads = stream::iter(reads).buffered(32);
         let (mut kept, mut unreadable) = (Vec::with_capacity(ids.len()), Vec::new());
@@ -89,7 +76,10 @@ impl Store {
         }
     }
 
-    async fn if_published(&self, id: BackupId) -> Result<Option<BackupId>, StoreError> {
+    pub(in crate::store) async fn if_published(
+        &self,
+        id: BackupId,
+    ) -> Result<Option<BackupId>, StoreError> {
         Ok(self.is_published(&id).await?.then_some(id))
     }
 
@@ -156,23 +146,29 @@ impl Store {
             return Ok(());
         }
         // Somebody may have changed it already: then that holds.
-        let alone = self.alone().await?;
-        self.swap(&alone, &layout::state(id), |there| {
+        let (alone, path) = (self.alone().await?, layout::state(id));
+        let written = self.swap(&alone, &path, |there| {
             let write = || Swap::Write(seal(state).into());
             Ok((there.map_or_else(write, |_| Swap::Keep), ()))
-        })
-        .await
+        });
+        let written = written.await;
+        alone.release().await;
+        written
     }
 
     /// Removes the state that a killed deletion left: it was that of another backup, or of this one
     /// in an earlier life.
     async fn forget_state_of_deleted(&self, id: &BackupId) -> Result<(), StoreError> {
-        let alone = self.alone().await?;
-        let left = self.objects().meta(&layout::state(id)).await?.is_some();
-        if left && !self.is_published(id).await? {
-            self.objects().remove(&layout::state(id)).await?;
+        // Seldom there, so that no lock is taken in vain.
+        if self.objects().meta(&layout::state(id)).await?.is_none() {
+            return Ok(());
         }
-        drop(alone);
+        let alone = self.alone().await?;
+        if !self.is_published(id).await? {
+            let nothing = seal(&State::default()).into();
+            self.objects().clear(&layout::state(id), nothing).await?;
+        }
+        alone.release().await;
         Ok(())
     }
 
@@ -223,13 +219,25 @@ impl Store {
         mut change: impl FnMut(&mut State) + Send,
     ) -> Result<State, StoreError> {
         let alone = self.alone().await?;
+        let changed = self.change_state_alone(&alone, id, anew, &mut change).await;
+        alone.release().await;
+        changed
+    }
+
+    async fn change_state_alone(
+        &self,
+        alone: &Alone<'_>,
+        id: &BackupId,
+        anew: Option<&State>,
+        change: &mut (impl FnMut(&mut State) + Send),
+    ) -> Result<State, StoreError> {
         // Deleted meanwhile, perhaps; its state is not to come back.
         let gone = || StoreError::NoSuchBackup(id.clone());
         if !self.is_published(id).await? {
             return Err(gone());
         }
         let (state, written) = self
-            .swap(&alone, &layout::state(id), |text| {
+            .swap(alone, &layout::state(id), |text| {
                 let before = text.as_ref().map_or_else(
                     || Ok(State::default()),
                     |read| understood(id, read).or_else(|error| anew.cloned().ok_or(error)),
@@ -244,7 +252,7 @@ impl Store {
             .await?;
         // Where no lock keeps a deletion away.
         if written && self.objects().folder.is_none() && !self.is_published(id).await? {
-            self.objects().remove(&layout::state(id)).await?;
+            self.objects().clear(&layout::state(id), seal(&State::default()).into()).await?;
             return Err(gone());
         }
         Ok(state)
@@ -257,7 +265,9 @@ impl Store {
     /// [`StoreError::NoSuchBackup`] if it is not there.
     pub async fn unlink(&self, id: &BackupId) -> Result<(), StoreError> {
         let alone = self.alone().await?;
-        self.unlink_now(&alone, id).await
+        let unlinked = self.unlink_now(&alone, id).await;
+        alone.release().await;
+        unlinked
     }
 
     /// As [`Self::unlink`], unless the backup is pinned or its state cannot be read, which may say
@@ -268,10 +278,9 @@ impl Store {
     pub async fn unlink_unpinned(&self, id: &BackupId) -> Result<bool, StoreError> {
         let alone = self.alone().await?;
         let goes = self.state(id).await.is_ok_and(|state| !state.pinned);
-        if goes {
-            self.unlink_now(&alone, id).await?;
-        }
-        Ok(goes)
+        let unlinked = if goes { self.unlink_now(&alone, id).await } else { Ok(()) };
+        alone.release().await;
+        unlinked.map(|()| goes)
     }
 
     async fn unlink_now(&self, _: &Alone<'_>, id: &BackupId) -> Result<(), StoreError> {
@@ -279,7 +288,13 @@ impl Store {
             return Err(StoreError::NoSuchBackup(id.clone()));
         }
         // Gone for good before its packs may go.
-        self.objects().remove(&layout::manifest(id)).await?;
+        match self.objects().remove(&layout::manifest(id)).await {
+            Err(error) if error.is_refused() && self.objects().folder.is_none() => {
+                let (what, source) = (format!("backup {id}"), Box::new(error));
+                return Err(StoreError::NotRemovable { what, source });
+            }
+            removed => removed?,
+        }
         self.objects().remove(&layout::state(id)).await?;
         if let Some(folder) = &self.objects().folder {
             // Whatever else lies there is not ours, and keeps the folder.

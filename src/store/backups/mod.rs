@@ -3,3 +3,4 @@
 pub mod ids;
 pub mod manifests;
 pub mod profiles;
+pub mod seen;

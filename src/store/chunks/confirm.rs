@@ -73,9 +73,6 @@ impl Store {
         manifest: &Manifest,
         state: &State,
     ) -> Result<(), StoreError> {
-        if let Err(error) = self.honours_conditions().await {
-            tracing::debug!(%error, "could not find out whether the object store supports conditional writes");
-        }
         held.check().await?;
         self.publish(manifest, state).await?;
         if held.check().await.is_ok() {

@@ -69,6 +69,10 @@ impl Store {
         }
         let Survey { index, needed, damaged } = self.survey(&manifests).await?;
         let census = census(&index, &needed);
+        // In vain without removals: what is rewritten would be there twice.
+        if !self.objects().can_remove().await? {
+            return Ok(nothing_removed(&index, &census));
+        }
         self.settle_removals(&backups).await?;
         let marked = deletion_marks::load(self.objects(), layout::MARKED_PACKS).await?;
         let sizes = index.packs().iter().map(|pack| (pack.id, pack.size)).collect();
@@ -111,6 +115,20 @@ impl Store {
     async fn needed(&self, manifests: &[Manifest]) -> Result<HashSet<ChunkId>, StoreError> {
         if manifests.is_empty() { Ok(HashSet::new()) } else { self.reachable(manifests).await }
     }
+}
+
+/// What a sweep says where nothing may be removed.
+fn nothing_removed(index: &Index, census: &Census) -> Swept {
+    let dead: HashSet<_> = census.dead.iter().collect();
+    let bytes: u64 =
+        index.packs().iter().filter(|it| dead.contains(&it.id)).map(|it| it.size).sum();
+    let mut swept = Swept::default();
+    swept.problems.push(format!(
+        "the object store does not let these credentials remove objects: {} packs with {bytes} bytes that \
+         nothing needs stay",
+        dead.len()
+    ));
+    swept
 }
 
 fn census(index: &Index, needed: &HashSet<ChunkId>) -> Census {

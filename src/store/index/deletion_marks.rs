@@ -109,7 +109,7 @@ pub async fn save<T: Serialize + Default + PartialEq>(
         return Ok(());
     }
     if *note == T::default() {
-        return objects.remove(&name.into()).await;
+        return objects.clear(&name.into(), seal(note).into()).await;
     }
     objects.put(&name.into(), seal(note).into()).await
 }

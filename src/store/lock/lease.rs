@@ -6,23 +6,41 @@
 //!
 //! Whoever finds one that ran out ends it: first with a mark, which stays, then by removing the
 //! lease. A request of its holder that arrives late may write the lease again, but not take the mark
-//! away, so an ended lease stays ended.
+//! away, so an ended lease stays ended. Where nothing may be removed the holder leaves the mark itself
+//! when it is done, and the lease stays.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use object_store::ObjectMeta;
 use object_store::path::Path;
 use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::store::backend::objects::Objects;
 use crate::store::lock::{Holder, Mode};
 use crate::store::{StoreError, layout};
 
+/// Leases that were dropped, and are given back in the background.
+static RELEASES: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
+/// Waits until all leases that were dropped are given back, but no longer than this: one that is not has
+/// to run out, and bars others meanwhile.
+pub async fn released(patience: Duration) {
+    RELEASES.close();
+    // What is not given back by then runs out.
+    let _ = tokio::time::timeout(patience, RELEASES.wait()).await;
+}
+
 /// Marks of ended leases are kept for so long: longer than any request of their holders is accepted.
 const MARK_AGE: Duration = Duration::from_hours(24);
+
+/// The longest pause before another look at a listing that lags behind.
+const LISTING_LAG: Duration = Duration::from_secs(4);
 
 /// A lease that is renewed in the background.
 #[derive(Debug)]
@@ -87,6 +105,46 @@ impl Own {
         }
     }
 
+    /// Ends it: it is gone afterwards or, where nothing may be removed, marked.
+    async fn end(&self) -> Result<(), StoreError> {
+        if self.objects.may_remove() {
+            match self.objects.remove(&self.path).await {
+                Err(error) if error.is_refused() => {}
+                removed => return removed,
+            }
+        }
+        self.objects.put(&self.mark, self.text.clone().into()).await
+    }
+
+    /// Removes a lease that is ended already; where that may not be it stays, and bars nobody.
+    async fn remove_ended(&self, lease: &Path) -> Result<(), StoreError> {
+        if !self.objects.may_remove() {
+            return Ok(());
+        }
+        match self.objects.remove(lease).await {
+            Err(error) if error.is_refused() => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// The leases, mine among them, and the marks of those that are ended.
+    async fn listed(&self) -> Result<(Vec<ObjectMeta>, Vec<ObjectMeta>), StoreError> {
+        let (leases, ended) = (format!("{}/{}", layout::LOCKS, self.name), marks(self.name));
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let listed = futures::try_join!(self.objects.list(&leases), self.objects.list(&ended))?;
+            if listed.0.iter().any(|lease| lease.location == self.path) {
+                return Ok(listed);
+            }
+            // Either it was removed, or the listing lags behind.
+            if pause > LISTING_LAG || self.objects.meta(&self.path).await?.is_none() {
+                return Err(self.is_lost().await);
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
     async fn is_lost(&self) -> StoreError {
         let by = self.objects.find(&self.mark).await.ok().flatten();
         let by = by.and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
@@ -134,12 +192,12 @@ impl Lease {
                 Ok(Self { own, renewal })
             }
             Ok(Some(holder)) => {
-                own.objects.remove(&own.path).await?;
+                own.end().await?;
                 Err(StoreError::Busy { lock: name, holder: Some(Box::new(holder)) })
             }
             Err(error) => {
                 // It runs out by itself if this fails as well.
-                let _ = own.objects.remove(&own.path).await;
+                let _ = own.end().await;
                 Err(error)
             }
         }
@@ -163,9 +221,17 @@ impl Lease {
     /// Removes the marks of leases that were ended long ago; says how many.
     pub async fn tidy_marks(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut removed = 0;
-        for mark in self.own.objects.list(&marks(self.own.name)).await? {
+        let (leases, marks) = self.own.listed().await?;
+        let leases: HashSet<_> = leases.iter().map(|lease| &lease.location).collect();
+        for mark in marks {
             let age = now - mark.last_modified;
             if age.to_std().is_ok_and(|age| age > MARK_AGE) {
+                let file = mark.location.filename().unwrap_or_default();
+                let lease = Path::from(format!("{}/{}/{file}", layout::LOCKS, self.own.name));
+                // The lease first: without the mark it would count again.
+                if leases.contains(&lease) {
+                    self.own.objects.remove(&lease).await?;
+                }
                 self.own.objects.remove(&mark.location).await?;
                 removed += 1;
             }
@@ -176,7 +242,8 @@ impl Lease {
     /// Gives the lock back now.
     pub async fn release(self) {
         self.renewal.abort();
-        let _ = self.own.objects.remove(&self.own.path).await;
+        let _ = self.own.end().await;
+        self.own.lost.store(true, Ordering::Release);
     }
 }
 
@@ -184,31 +251,34 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.renewal.abort();
         let own = self.own.clone();
+        if own.lost.load(Ordering::Acquire) {
+            return;
+        }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { own.objects.remove(&own.path).await });
+            RELEASES.spawn_on(async move { own.end().await }, &runtime);
         }
     }
 }
 
 /// Another lease that is valid and does not go with mine; those that ran out are ended.
 async fn conflict(own: &Own, mode: Mode, expiry: Duration) -> Result<Option<Holder>, StoreError> {
-    let (leases, ended) = (format!("{}/{}", layout::LOCKS, own.name), marks(own.name));
-    let (leases, ended) = futures::try_join!(own.objects.list(&leases), own.objects.list(&ended))?;
+    let (leases, ended) = own.listed().await?;
+    let ended: HashSet<_> = ended.iter().filter_map(|mark| mark.location.filename()).collect();
     let Some(mine) = leases.iter().find(|lease| lease.location == own.path) else {
         return Err(own.is_lost().await);
     };
     for lease in leases.iter().filter(|lease| lease.location != own.path) {
         let file = lease.location.filename().unwrap_or_default();
         let age = mine.last_modified - lease.last_modified;
-        if ended.iter().any(|mark| mark.location.filename() == Some(file)) {
-            // Written again by a request that arrived late.
-            own.objects.remove(&lease.location).await?;
+        if ended.contains(file) {
+            // Written again by a request that arrived late, or not to be removed.
+            own.remove_ended(&lease.location).await?;
             continue;
         }
         if age.to_std().is_ok_and(|age| age > expiry) {
             let mark = Path::from(format!("{}/{file}", marks(own.name)));
             own.objects.put(&mark, own.text.clone().into()).await?;
-            own.objects.remove(&lease.location).await?;
+            own.remove_ended(&lease.location).await?;
             continue;
         }
         let Some(text) = own.objects.find(&lease.location).await? else {

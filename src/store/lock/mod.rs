@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use folder::{make_files, open_lock, tidy_notes};
-pub use lease::Lost;
+pub use lease::{Lost, released};
 
 use crate::model::rfc3339;
-use crate::store::StoreError;
 use crate::store::backend::objects::Objects;
+use crate::store::{StoreError, layout};
 
 /// What is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,11 @@ impl fmt::Display for Holder {
         write!(f, "{} (process {} on {}, since {})", self.what, self.pid, self.host, self.since)
     }
 }
+
+/// How long a change of a small object waits beyond the time in which a lease runs out.
+const STATES_PATIENCE: Duration = Duration::from_secs(10);
+/// After so long it is said who is waited for.
+const SAY_AFTER: Duration = Duration::from_secs(5);
 
 /// How the locks of a store are kept.
 #[derive(Debug, Clone)]
@@ -173,6 +178,29 @@ pub async fn try_hold(
     }
 }
 
+/// Takes the lease around changes of small objects, for object stores without conditional writes. Each
+/// holds it for a few requests; that of a killed process has to run out.
+pub async fn hold_states(objects: &Objects, kind: &LockKind) -> Result<Option<Held>, StoreError> {
+    let LockKind::Lease(expiry) = kind else { return Ok(None) };
+    let holder = Holder::this("a change of a small object", Mode::Exclusive);
+    let (start, mut pause) = (Instant::now(), Duration::from_millis(20));
+    loop {
+        match lease::Lease::hold(objects, layout::STATES_LOCK, &holder, *expiry).await {
+            Err(StoreError::Busy { .. }) if start.elapsed() < *expiry + STATES_PATIENCE => {
+                tokio::time::sleep(jittered(pause)).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            held => return held.map(|lease| Some(Held(Kind::Lease(lease)))),
+        }
+    }
+}
+
+/// Two that give way to each other must not come again at the same time.
+fn jittered(pause: Duration) -> Duration {
+    let [byte] = uuid::Uuid::new_v4().as_bytes()[..1] else { return pause };
+    pause / 2 + pause * u32::from(byte) / 256
+}
+
 /// As [`try_hold`], but waits so long for others to finish.
 pub async fn hold(
     objects: &Objects,
@@ -183,10 +211,14 @@ pub async fn hold(
     patience: Duration,
 ) -> Result<Held, StoreError> {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(20);
+    let (mut pause, mut said) = (Duration::from_millis(20), false);
     loop {
         match try_hold(objects, kind, lock, mode, what).await {
-            Err(StoreError::Busy { .. }) if start.elapsed() + pause < patience => {
+            Err(busy @ StoreError::Busy { .. }) if start.elapsed() + pause < patience => {
+                if !said && start.elapsed() >= SAY_AFTER {
+                    said = true;
+                    tracing::warn!("waiting for a lock: {busy}");
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }

@@ -9,7 +9,7 @@ use object_store::prefix::PrefixStore;
 
 use super::conformance::suite;
 use super::samples::{PATIENCE, back_up, id, read, rows};
-use crate::support::s3::{KINDS, Kind, S3Server};
+use crate::support::s3::{KINDS, S3Server};
 
 async fn store(server: &S3Server, prefix: &str) -> Store {
     let objects: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(server.bucket(), prefix));
@@ -21,15 +21,6 @@ async fn a_store_in_s3_conforms() {
     for kind in KINDS {
         let server = S3Server::start_as(kind).await;
         suite(&store(&server, "some/prefix").await).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn server_that_ignores_conditions_is_found_out() {
-    for kind in KINDS {
-        let server = S3Server::start_as(kind).await;
-        let store = store(&server, "asked").await;
-        assert_eq!(store.honours_conditions().await.expect("asked"), kind == Kind::Moto);
     }
 }
 

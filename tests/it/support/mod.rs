@@ -10,6 +10,7 @@ pub mod pooler;
 pub mod program;
 pub mod recorder;
 pub mod s3;
+pub mod s3_dialect;
 pub mod s3_proxy;
 pub mod serving;
 

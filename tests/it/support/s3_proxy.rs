@@ -152,7 +152,7 @@ async fn serve(mut client: TcpStream, server: u16, rules: Arc<Mutex<Rules>>) {
     }
 }
 
-async fn read_request(client: &mut TcpStream) -> Option<Vec<u8>> {
+pub async fn read_request(client: &mut TcpStream) -> Option<Vec<u8>> {
     let mut request = Vec::new();
     let mut bytes = vec![0; 64 << 10];
     loop {
@@ -172,7 +172,7 @@ async fn read_request(client: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 /// Sends one request on a connection of its own.
-async fn forward(server: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
+pub async fn forward(server: u16, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut upstream = TcpStream::connect(("127.0.0.1", server)).await?;
     let line = memchr::memmem::find(request, b"\r\n").map_or(0, |end| end + 2);
     let closing = [&request[..line], b"Connection: close\r\n", &request[line..]].concat();
