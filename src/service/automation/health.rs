@@ -16,8 +16,8 @@ use crate::threads::locked;
 
 /// The database must answer within this time.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The store must be written within this time.
-const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// The store must be written, and listed, within this time.
+pub(in crate::service) const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// A disk with less than one part in so many left is nearly full.
 const NEARLY_FULL: u64 = 20;
 
@@ -91,6 +91,12 @@ impl Check {
     }
 }
 
+impl LastBackup {
+    fn unknown(ok: bool, detail: &str) -> Self {
+        Self { ok, backup_id: None, age_seconds: None, detail: detail.into() }
+    }
+}
+
 impl Health {
     fn of(protection: Protection, checks: Checks) -> Self {
         let Checks { store, database, last_backup, schedule, verification, disk } = &checks;
@@ -115,8 +121,19 @@ impl Upkeep {
     /// How the service is. Asked for often, it looks only every few seconds.
     pub async fn health(&self) -> Health {
         let (store, database) = tokio::join!(self.store_works(), self.database_answers());
-        let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
         let (schedule, disk) = (self.schedule_goes_well(), self.disk_has_room());
+        // A bucket was perhaps written some minutes ago; the listing is newer.
+        let Ok(listed) = tokio::time::timeout(STORE_PATIENCE, self.overview()).await else {
+            let store = Check::new(false, "it does not answer");
+            let last_backup = LastBackup::unknown(false, "the store cannot be read");
+            let verification = Check::new(false, "the store cannot be read");
+            return Health::of(
+                Protection::unreadable(),
+                Checks { store, database, last_backup, schedule, verification, disk },
+            );
+        };
+        let store = if listed.is_ok() { store } else { Check::new(false, "it cannot be read") };
+        let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
         let protection = self.protection(&store, &database).await;
         Health::of(
             protection,
@@ -136,23 +153,17 @@ impl Upkeep {
     async fn store_works(&self) -> Check {
         let tried = self.0.store_trial.get(async {
             let tried = tokio::time::timeout(STORE_PATIENCE, self.0.engine.try_writing()).await;
-            tried.map_err(|_| "it does not answer".to_owned()).and_then(|tried| {
+            tried.map_err(|_| "it does not answer".into()).and_then(|tried| {
                 tried.map_err(|error| {
                     tracing::warn!("the store cannot be written: {}", error.chain().join(": "));
                     "it cannot be written".into()
                 })
             })
         });
-        if let Err(why) = tried.await {
-            return Check::new(false, why);
-        }
-        // A bucket was perhaps written some minutes ago; the listing is newer.
-        let listed = tokio::time::timeout(STORE_PATIENCE, self.overview()).await;
-        if matches!(listed, Ok(Ok(_))) {
-            Check::new(true, "it can be written")
-        } else {
-            Check::new(false, "it cannot be read")
-        }
+        tried.await.map_or_else(
+            |why: String| Check::new(false, why),
+            |()| Check::new(true, "it can be written"),
+        )
     }
 
     async fn database_answers(&self) -> Check {
@@ -167,20 +178,14 @@ impl Upkeep {
     }
 
     async fn last_backup(&self) -> LastBackup {
-        let none = |ok, detail: &str| LastBackup {
-            ok,
-            backup_id: None,
-            age_seconds: None,
-            detail: detail.into(),
-        };
         let Ok(overview) = self.overview().await else {
-            return none(false, "the store cannot be read");
+            return LastBackup::unknown(false, "the store cannot be read");
         };
         let now = self.now();
         let expected = self.expected_since(now);
         let Some((id, made)) = &overview.newest_good else {
             let missed = expected.is_some() && self.0.memory.record().last_run.is_some();
-            return none(!missed, "there is no good backup yet");
+            return LastBackup::unknown(!missed, "there is no good backup yet");
         };
         let age = (now - *made).num_seconds();
         let ahead = *made > now + CLOCKS_DIFFER;

@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::service::ServiceError;
+use crate::service::automation::health::STORE_PATIENCE;
 use crate::service::automation::{Upkeep, seconds};
 use crate::service::observe::disk::DiskSpace;
 use crate::service::observe::sizes::{Size, full_in_days};
@@ -14,7 +15,9 @@ impl Upkeep {
         if let Some(disk) = self.disk() {
             self.metrics().disk(&disk);
         }
-        if let Ok(overview) = self.overview().await {
+        // Others than those of the store are told even if it does not answer.
+        let overview = tokio::time::timeout(STORE_PATIENCE, self.overview()).await;
+        if let Ok(Ok(overview)) = overview {
             let oldest = overview.oldest_proof().unwrap_or_else(|| self.now());
             self.metrics().proofs(seconds(oldest), overview.damaged);
             let made = overview.newest_good.as_ref().map(|(_, made)| (*made).min(self.now()));

@@ -3,6 +3,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ipam_rewind::store::{Lock, LockKind, Mode, S3Options, Store, connect_to_s3};
@@ -15,7 +16,7 @@ use tokio::net::TcpListener;
 use crate::support::program::{Ended, Program};
 use crate::support::s3::{Kind, S3Server, environment, keys};
 use crate::support::s3_dialect::{Dialect, Request, Says};
-use crate::support::serving::Serving;
+use crate::support::serving::{Serving, ok};
 use crate::support::{TestDatabase, sample_database};
 
 use super::running::{Running, change, until};
@@ -266,6 +267,31 @@ async fn service_without_removals_is_well() {
     assert!(seen.iter().any(|seen| seen.starts_with("PUT ")), "it was tried: {seen:?}");
     assert!(!seen.iter().any(|seen| seen.starts_with("DELETE ")), "nothing is removed: {seen:?}");
     assert_eq!(service.stop().await, 0);
+}
+
+/// The overview is good for a minute, so this takes longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn service_whose_bucket_falls_silent_says_so_and_keeps_nobody_waiting() {
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let silent = is_silent.clone();
+    let site = Site::speaking(Kind::Moto, move |_| {
+        if silent.load(Ordering::Relaxed) { Says::Nothing } else { Says::Forward }
+    })
+    .await;
+    site.backup().await;
+    let mut command = site.command(&["serve", "--listen", "127.0.0.1:0", "--keep-all"]);
+    command.env("STATE_DIRECTORY", site.program.store().join("state"));
+    let service = Serving::of(command);
+    assert_eq!(service.json("/api/health").await["status"], "ok");
+    is_silent.store(true, Ordering::Relaxed);
+    until("a service that is failing", async || {
+        let request = service.get("/api/health").header("Connection", "close");
+        let asked = ok(request.timeout(Duration::from_secs(20))).await;
+        asked["status"] == "failing" && asked["checks"]["store"]["detail"] == "it does not answer"
+    })
+    .await;
+    let metrics = service.get("/metrics").timeout(Duration::from_secs(20)).send().await;
+    assert!(metrics.expect("it answers").status().is_success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
