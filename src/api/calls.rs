@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::body::{Accepted, Problem};
 use super::limits::not_too_long;
-use super::{audit, backup, cleanup, diff, events, health, history, import, jobs, metrics};
+use super::{audit, backup, cleanup, diff, events, health, history, import, jobs, metrics, notify};
 use super::{
     preview, profile, ready, restore, schedule, session, size_history, statistics, verify,
 };
@@ -52,6 +52,7 @@ fn quick() -> OpenApiRouter<Service> {
         .routes(routes!(jobs::details::details))
         .routes(routes!(size_history::size_history))
         .routes(routes!(schedule::schedule))
+        .routes(routes!(notify::test))
         .routes(routes!(audit::audit))
         .routes(routes!(session::session))
         .routes(routes!(health::health))

@@ -22,6 +22,7 @@ mod jobs;
 mod limits;
 mod listen;
 mod metrics;
+mod notify;
 mod openapi;
 mod page;
 mod preview;

@@ -31,6 +31,9 @@ pub enum CliError {
     /// A service says that it fails; its answer is printed already.
     #[error("the service is not healthy")]
     Unwell,
+    /// A target of notices refused a test; its answer is printed already.
+    #[error("a target refused the test notification")]
+    NoticeRefused,
     /// The file with the database's address.
     #[error("cannot read the database's address from {}: {source}", path.display())]
     DatabaseUrlFile {
@@ -62,7 +65,11 @@ impl CliError {
             {
                 Kind::Busy
             }
-            Self::Declined | Self::Demo(_) | Self::Token(_) | Self::Unwell => Kind::Failed,
+            Self::Declined
+            | Self::Demo(_)
+            | Self::Token(_)
+            | Self::Unwell
+            | Self::NoticeRefused => Kind::Failed,
         }
     }
 
@@ -87,7 +94,7 @@ impl CliError {
     /// The error as a problem document; none where the result that was printed says it all.
     pub fn problem(&self) -> Option<Problem> {
         match self {
-            Self::DamageFound | Self::Unwell => None,
+            Self::DamageFound | Self::Unwell | Self::NoticeRefused => None,
             Self::Engine(error) => Some(error.into()),
             other => Some(Problem::of(other.kind(), other.words(": "))),
         }

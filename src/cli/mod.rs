@@ -18,6 +18,8 @@ mod import;
 mod keep_rules;
 mod list;
 mod log;
+mod notify;
+mod notify_options;
 mod output;
 mod output_file;
 mod progress;
@@ -124,6 +126,7 @@ enum Verb {
     Stats(stats::Arguments),
     Store(store::Arguments),
     Health(health::Arguments),
+    Notify(notify::Arguments),
     Serve(Box<serve::Arguments>),
     Token(token::Arguments),
     Demo(demo::Arguments),
@@ -180,6 +183,7 @@ impl Verb {
             Self::Stats(arguments) => arguments.run(context).await,
             Self::Store(arguments) => arguments.run(context).await,
             Self::Health(arguments) => arguments.run(context).await,
+            Self::Notify(arguments) => arguments.run(context).await,
             Self::Serve(arguments) => arguments.run(context).await,
             Self::Token(arguments) => arguments.run(context),
             Self::Demo(arguments) => arguments.run(context).await,

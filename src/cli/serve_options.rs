@@ -6,14 +6,11 @@ use anyhow::{bail, ensure};
 use clap::Args;
 
 use super::keep_rules::KeepRules;
-use crate::api::body;
+use super::notify_options::NotifyOptions;
 use crate::model::{Age, Policy};
 use crate::service::automation::Plan;
-use crate::service::notify::Target;
+use crate::service::notify::Monitor;
 use crate::service::schedule::Timetable;
-
-/// The variable with the secret that notices are signed with.
-const WEBHOOK_SECRET: &str = "WEBHOOK_SECRET";
 
 /// What the service does by itself.
 #[derive(Debug, Args)]
@@ -37,10 +34,12 @@ pub struct PlanOptions {
     /// Verify each backup again within this period (7d, 4w)
     #[arg(long, value_name = "AGE")]
     verify_within: Option<Age>,
-    /// URL to notify of failures and of the first success after them; signed if WEBHOOK_SECRET is
-    /// set
-    #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
-    webhook: Option<String>,
+    /// URL of a monitor such as healthchecks.io, which is sent a request when a scheduled backup
+    /// begins (URL/start), succeeds (URL) and fails (URL/fail)
+    #[arg(long, value_name = "URL", env = "HEARTBEAT_URL", hide_env_values = true)]
+    heartbeat: Option<String>,
+    #[command(flatten)]
+    notify: NotifyOptions,
 }
 
 /// Whom the service lets in.
@@ -65,13 +64,12 @@ pub struct AccessOptions {
 impl PlanOptions {
     /// What is to be done.
     pub fn plan(&self) -> anyhow::Result<Plan> {
-        let secret = std::env::var(WEBHOOK_SECRET).ok();
-        let target = |url: &String| Target::new(url, secret, body::notice);
         Ok(Plan {
             timetable: Timetable::new(&self.schedule, &self.time_zone)?,
             retention: self.retention()?,
             verify_within: self.verify_within.filter(|age| *age > Age::days(0)),
-            webhook: self.webhook.as_ref().map(target).transpose()?,
+            notify: self.notify.targets()?,
+            heartbeat: self.heartbeat.as_deref().map(Monitor::new).transpose()?,
             ..Plan::default()
         })
     }

@@ -3,9 +3,12 @@
 mod absence;
 mod access;
 mod audit;
+mod heartbeat;
 mod hostile;
 mod idle;
 mod lasting;
+mod mail;
+mod notify;
 mod schedule;
 mod secrets;
 mod told;

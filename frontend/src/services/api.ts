@@ -16,6 +16,8 @@ export const api = {
   profile: () => answer(client.GET('/api/profile')),
   health: () => answer(client.GET('/api/health')),
   schedule: () => answer(client.GET('/api/schedule')),
+  /** Sends a test notification to every target. */
+  testNotices: () => answer(client.POST('/api/notify/test')),
   backups: () => answer(client.GET('/api/backups')),
   details: (id: string) => answer(client.GET('/api/backup/{backup_id}', { params: of(id) })),
   changes: (id: string) => answer(client.GET('/api/backup/{backup_id}/changes', { params: of(id) })),

@@ -219,6 +219,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notify/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test notification to each target
+         * @description Each is tried once. A target that takes it is sent at once what waits for it.
+         */
+        post: operations["test_notifications"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -722,6 +742,8 @@ export interface components {
             verification: components["schemas"]["Check"];
             /** @description The disk has room. */
             disk: components["schemas"]["Check"];
+            /** @description Every target of notices takes them. */
+            notices: components["schemas"]["Check"];
         };
         /** @description What a cleanup did, or would do. */
         CleanupReport: {
@@ -1104,6 +1126,46 @@ export interface components {
             /** @description When it was made: UTC, microseconds, no zone. */
             timestamp: string;
         };
+        /** @description A target of notifications, and how it is. */
+        NoticeTarget: {
+            /**
+             * @description The word for its format.
+             * @example slack
+             */
+            format: string;
+            /** @description Its host; the rest of its address may be secret. */
+            host: string;
+            /** @description Notifications that wait for it. */
+            waiting: number;
+            /**
+             * Format: int64
+             * @description Notifications that were dropped or given up since the last one that it took.
+             */
+            lost: number;
+            /** @description Why it refused the latest one, if it did. */
+            refusal: string | null;
+        };
+        /** @description What a target answered to a test. */
+        NoticeTrial: {
+            /**
+             * @description The word for its format.
+             * @example slack
+             */
+            format: string;
+            /** @description Its host; the rest of its address may be secret. */
+            host: string;
+            /** @description Whether it took the test. */
+            delivered: boolean;
+            /** @description Why it did not. */
+            refusal: string | null;
+        };
+        /** @description What the targets of notifications answered to a test. */
+        NoticeTrials: {
+            /** @description `success`, or `refused` if any target refused. */
+            status: string;
+            /** @description One for each target. */
+            targets: components["schemas"]["NoticeTrial"][];
+        };
         /** @description One job. */
         OneJob: {
             /** @description Always `success`: that of the call, not of the job. */
@@ -1412,6 +1474,8 @@ export interface components {
             retention: components["schemas"]["RetentionStatus"] | null;
             last_run: components["schemas"]["LastRun"] | null;
             verification: components["schemas"]["VerificationStatus"] | null;
+            /** @description Whom the service notifies. */
+            notices: components["schemas"]["NoticeTarget"][];
         };
         /** @description Who calls, and whom they call. */
         Session: {
@@ -2837,6 +2901,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScheduleStatus"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_notifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What each target answered */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeTrials"];
                 };
             };
             /** @description The request is malformed */

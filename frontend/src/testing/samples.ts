@@ -42,8 +42,8 @@ export function job(id: string, more: Partial<Job> = {}): Job {
 
 export function schedule(nextAt: string | null): Schedule {
   return {
-    time_zone: 'UTC', schedules: nextAt ? [{ expression: '0 * * * *', next_at: nextAt }] : [],
-    retention: null, last_run: null, verification: null,
+    status: 'success', time_zone: 'UTC', schedules: nextAt ? [{ expression: '0 * * * *', next_at: nextAt }] : [],
+    retention: null, last_run: null, verification: null, notices: [],
   } as Schedule;
 }
 
@@ -52,7 +52,7 @@ export function health(broken: Partial<Record<keyof Health['checks'], string>> =
   return {
     status: 'ok', version: '0.1.0',
     protection: { level: 'good', cause: 'protected', word: 'Protected.', sentence: 'Last backup 4 minutes ago, verified; next in 56 minutes.' },
-    checks: { store: check('store'), database: check('database'), last_backup: { ...check('last_backup'), backup_id: null, age_seconds: null }, schedule: check('schedule'), verification: check('verification'), disk: check('disk') },
+    checks: { store: check('store'), database: check('database'), last_backup: { ...check('last_backup'), backup_id: null, age_seconds: null }, schedule: check('schedule'), verification: check('verification'), disk: check('disk'), notices: check('notices') },
   } as Health;
 }
 

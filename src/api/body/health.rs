@@ -90,6 +90,8 @@ describe! {
         verification: Check,
         /// The disk has room.
         disk: Check,
+        /// Every target of notices takes them.
+        notices: Check,
     }
 }
 

@@ -27,7 +27,7 @@ pub use command::{Exported, ListedToken, StoreCheck, TokenCreated, TokenList, To
 pub use compare::{Changes, DiffReport, History, Moment, RowVersion};
 pub use health::Health;
 pub use job::{Accepted, Job, JobList, JobResult, OneJob};
-pub use notice::notice;
+pub use notice::{NoticeTarget, NoticeTrials, notice};
 pub use problem::Problem;
 pub use profile::Profile;
 pub use restore::{Preview, Report, Restored};

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::NoticeTarget;
 use super::describe::describe;
 use crate::model::{Age, BackupId, Policy};
 use crate::service::automation;
@@ -26,6 +27,8 @@ pub struct ScheduleStatus {
     pub last_run: Option<LastRun>,
     /// The verification round, if there is one.
     pub verification: Option<VerificationStatus>,
+    /// Whom the service notifies.
+    pub notices: Vec<NoticeTarget>,
 }
 
 /// What is kept after each backup, beside what is pinned and the newest good one. Periods are those of UTC.
@@ -60,6 +63,7 @@ impl From<automation::ScheduleStatus> for ScheduleStatus {
             retention: schedule.retention.map(RetentionStatus::from),
             last_run: schedule.last_run,
             verification: schedule.verification,
+            notices: schedule.notices.into_iter().map(NoticeTarget::from).collect(),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Upkeep {
             Ok(overview) => overview.newest_good.as_ref().map(|(id, _)| id.clone()),
             Err(_) => None,
         };
-        self.notify(Notice { last_good_backup: good, ..notice });
+        self.notify(&Notice { last_good_backup: good, ..notice });
     }
 
     /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
@@ -120,6 +120,7 @@ impl Upkeep {
         let mut notices: Vec<_> = self.event(job).into_iter().collect();
         if job.kind == JobKind::Backup {
             notices.extend(self.recovery(job).await);
+            notices.extend(self.success(job));
         }
         notices
     }
@@ -145,6 +146,15 @@ impl Upkeep {
         }
         let message = format!("{} failed: {}", job.title(), failure.detail);
         Some(Notice::new(Event::JobFailed, message, self.now()).about(job))
+    }
+
+    /// A backup that was made.
+    fn success(&self, job: &Job) -> Option<Notice> {
+        let message = match self.0.jobs.find(job.job_id).ok()?.result? {
+            JobResult::Backup(made) => format!("backup {} was made", made.backup_id),
+            _ => return None,
+        };
+        Some(Notice::new(Event::BackupMade, message, self.now()).about(job))
     }
 
     /// The damage to backups that a verification found. What affects none is no reason to wake anybody.

@@ -8,7 +8,7 @@ use crate::service::automation::protection::span;
 use crate::service::automation::watch::LATE;
 use crate::service::automation::{GLANCE, SCHEDULE, Upkeep};
 use crate::service::jobs::{Job, JobResult, JobState, Work};
-use crate::service::notify::{Event, Notice};
+use crate::service::notify::{Event, Notice, Ping};
 use crate::service::schedule::LastRun;
 
 /// The shortest time between two looks at the clock.
@@ -45,9 +45,14 @@ impl Upkeep {
             created_by: Some(SCHEDULE.into()),
             ..BackupRequest::default()
         };
+        self.beat(Ping::Start);
         let Some(mut run) = self.carry_out(Work::Backup(request)).await else {
             return true;
         };
+        self.beat(match run.outcome {
+            JobState::Succeeded => Ping::Success,
+            _ => Ping::Fail(run.detail.clone().unwrap_or_else(|| "it was cancelled".into())),
+        });
         // Nothing is deleted where nothing was added: the backups that are there may be all there will be.
         if let (JobState::Succeeded, Some(policy)) = (run.outcome, &self.0.plan.retention) {
             let Some(cleaned) = self.carry_out(Work::Cleanup(policy.clone())).await else {
@@ -67,6 +72,12 @@ impl Upkeep {
             })
             .await;
         true
+    }
+
+    fn beat(&self, ping: Ping) {
+        if let Some(heartbeat) = &self.0.heartbeat {
+            heartbeat.ping(ping);
+        }
     }
 
     /// Has it done and waits for its end; nothing if the service ended before: then it is still due

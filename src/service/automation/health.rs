@@ -11,6 +11,7 @@ use crate::model::BackupId;
 use crate::service::automation::Upkeep;
 use crate::service::automation::protection::{CLOCKS_DIFFER, Level, Protection};
 use crate::service::jobs::JobState;
+use crate::service::notify::{Heartbeat, TargetCondition, TargetStatus};
 use crate::service::observe::disk::DiskSpace;
 use crate::threads::locked;
 
@@ -59,6 +60,8 @@ pub struct Checks {
     pub verification: Check,
     /// The disk has room.
     pub disk: Check,
+    /// Every target of notices takes them.
+    pub notices: Check,
 }
 
 /// One thing that was looked at.
@@ -99,9 +102,10 @@ impl LastBackup {
 
 impl Health {
     fn of(protection: Protection, checks: Checks) -> Self {
-        let Checks { store, database, last_backup, schedule, verification, disk } = &checks;
+        let Checks { store, database, last_backup, schedule, verification, disk, notices } =
+            &checks;
         let protected = protection.level != Level::Bad;
-        let well = [protected, last_backup.ok, schedule.ok, verification.ok, disk.ok];
+        let well = [protected, last_backup.ok, schedule.ok, verification.ok, disk.ok, notices.ok];
         let condition = match (store.ok && database.ok, well.iter().all(|ok| *ok)) {
             (true, true) => Condition::Ok,
             (true, false) => Condition::Degraded,
@@ -122,23 +126,21 @@ impl Upkeep {
     pub async fn health(&self) -> Health {
         let (store, database) = tokio::join!(self.store_works(), self.database_answers());
         let (schedule, disk) = (self.schedule_goes_well(), self.disk_has_room());
+        let notices = self.notices_arrive();
         // A bucket was perhaps written some minutes ago; the listing is newer.
         let Ok(listed) = tokio::time::timeout(STORE_PATIENCE, self.overview()).await else {
             let store = Check::new(false, "it does not answer");
             let last_backup = LastBackup::unknown(false, "the store cannot be read");
             let verification = Check::new(false, "the store cannot be read");
-            return Health::of(
-                Protection::unreadable(),
-                Checks { store, database, last_backup, schedule, verification, disk },
-            );
+            let checks =
+                Checks { store, database, last_backup, schedule, verification, disk, notices };
+            return Health::of(Protection::unreadable(), checks);
         };
         let store = if listed.is_ok() { store } else { Check::new(false, "it cannot be read") };
         let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
         let protection = self.protection(&store, &database).await;
-        Health::of(
-            protection,
-            Checks { store, database, last_backup, schedule, verification, disk },
-        )
+        let checks = Checks { store, database, last_backup, schedule, verification, disk, notices };
+        Health::of(protection, checks)
     }
 
     /// The verdict of these and of what is known.
@@ -244,6 +246,22 @@ impl Upkeep {
         }
     }
 
+    /// Names formats but no hosts, as anybody may ask.
+    fn notices_arrive(&self) -> Check {
+        let targets = self.0.notifier.status();
+        let heartbeat = self.0.heartbeat.as_ref();
+        if targets.is_empty() && heartbeat.is_none() {
+            return Check::new(true, "nobody is notified");
+        }
+        let mut troubles: Vec<_> = targets.iter().filter_map(trouble).collect();
+        let refusal = heartbeat.and_then(Heartbeat::refusal);
+        troubles.extend(refusal.map(|why| format!("heartbeat: {why}")));
+        if troubles.is_empty() {
+            return Check::new(true, "every target takes notifications");
+        }
+        Check::new(false, troubles.join("; "))
+    }
+
     pub(in crate::service) fn disk_has_room(&self) -> Check {
         match (self.0.engine.store().folder(), self.disk()) {
             (None, _) => Check::new(true, "the store is on no disk of this machine"),
@@ -254,6 +272,17 @@ impl Upkeep {
                 Check::new(ok, format!("{percent} % of the disk are free"))
             }
         }
+    }
+}
+
+/// What is wrong with a target of notices, if anything is.
+fn trouble(target: &TargetStatus) -> Option<String> {
+    let TargetCondition { waiting, lost, refusal } = &target.condition;
+    let format = target.format;
+    match (refusal, lost) {
+        (None, 0) => None,
+        (None, lost) => Some(format!("{format}: {lost} lost")),
+        (Some(why), lost) => Some(format!("{format}: {why} ({waiting} waiting, {lost} lost)")),
     }
 }
 
@@ -283,6 +312,7 @@ mod tests {
             schedule: check(true),
             verification: check(true),
             disk: check(disk),
+            notices: check(true),
         }
     }
 

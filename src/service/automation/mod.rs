@@ -31,7 +31,7 @@ use crate::engine::{Clock, Engine, EngineError};
 use crate::model::{Age, Policy};
 use crate::service::automation::memory::Memory;
 use crate::service::jobs::{Job, Jobs, Order, Trigger, Work};
-use crate::service::notify::{Notice, Target, Webhook};
+use crate::service::notify::{Heartbeat, Monitor, Notice, Notifier, Target, TargetStatus, Trial};
 use crate::service::observe::cached::Cached;
 use crate::service::observe::overview::Overview;
 use crate::service::observe::sizes::SizeHistory;
@@ -65,10 +65,12 @@ pub struct Plan {
     pub retention: Option<Policy>,
     /// Within which time every backup is to be proven again; never without it.
     pub verify_within: Option<Age>,
-    /// Whom to tell of failures.
-    pub webhook: Option<Target>,
     /// How long a job goes on without any progress.
     pub stall_timeout: Duration,
+    /// Whom to tell of failures, or of more.
+    pub notify: Vec<Target>,
+    /// Who is told when scheduled backups begin and end.
+    pub heartbeat: Option<Monitor>,
     /// The time.
     pub clock: Clock,
 }
@@ -80,8 +82,9 @@ impl Default for Plan {
             timetable: Timetable::default(),
             retention: None,
             verify_within: None,
-            webhook: None,
             stall_timeout: STALL_TIMEOUT,
+            notify: Vec::new(),
+            heartbeat: None,
             clock: Arc::new(Utc::now),
         }
     }
@@ -110,7 +113,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     audit: Audit,
     sizes: SizeHistory,
-    webhook: Option<Webhook>,
+    notifier: Notifier,
+    heartbeat: Option<Heartbeat>,
     /// No more work is begun.
     resting: CancellationToken,
     /// No more jobs will end.
@@ -132,15 +136,15 @@ impl Upkeep {
         let metrics = Arc::new(Metrics::new());
         let unusable = |source| ServiceError::State { path: state.path().to_owned(), source };
         let sizes = SizeHistory::in_folder(state.path(), (plan.clock)()).map_err(unusable)?;
-        let webhook = plan.webhook.clone().and_then(|target| {
-            let told = metrics.clone();
-            let started = Webhook::start(target, move |delivery| told.notice(delivery));
-            started
-                .inspect_err(|error| {
-                    tracing::error!("could not send the webhook notification: {error}");
-                })
-                .ok()
-        });
+        for target in &plan.notify {
+            metrics.expect_notices(target.format());
+        }
+        let told = metrics.clone();
+        let tell = move |format, delivery| told.notice(format, delivery);
+        let notifier = Notifier::start(plan.notify.clone(), state.path(), tell);
+        let notifier = notifier.map_err(unusable)?;
+        let heartbeat = plan.heartbeat.clone().map(Heartbeat::start).transpose();
+        let heartbeat = heartbeat.map_err(|error| unusable(std::io::Error::other(error)))?;
         let upkeep = Self(Arc::new(Inner {
             memory: Memory::load(&state),
             round: Mutex::new(plan.verify_within.map(|age| Round::within(age.duration()))),
@@ -161,7 +165,8 @@ impl Upkeep {
             plan,
             metrics,
             sizes,
-            webhook,
+            notifier,
+            heartbeat,
         }));
         upkeep.begin().await;
         Ok(upkeep)
@@ -200,6 +205,7 @@ impl Upkeep {
         self.0.over.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.0.notifier.save().await;
     }
 
     /// What is counted and measured.
@@ -229,10 +235,19 @@ impl Upkeep {
     }
 
     /// Tells of something, if anybody is to be told; returns at once.
-    pub(in crate::service) fn notify(&self, notice: Notice) {
-        if let Some(webhook) = &self.0.webhook {
-            webhook.send(notice);
-        }
+    pub(in crate::service) fn notify(&self, notice: &Notice) {
+        self.0.notifier.send(notice);
+    }
+
+    /// Sends a test notice to each target at once and tells what each answered.
+    pub async fn test_notices(&self) -> Vec<Trial> {
+        self.0.notifier.test(self.now()).await
+    }
+
+    /// How the targets of notices are.
+    #[must_use]
+    pub fn notice_targets(&self) -> Vec<TargetStatus> {
+        self.0.notifier.status()
     }
 
     /// Has something done that was scheduled.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::model::Policy;
 use crate::service::automation::Upkeep;
+use crate::service::notify::TargetStatus;
 use crate::service::schedule::{LastRun, Upcoming};
 use crate::threads::locked;
 
@@ -21,6 +22,8 @@ pub struct ScheduleStatus {
     pub last_run: Option<LastRun>,
     /// The verification round, if there is one.
     pub verification: Option<VerificationStatus>,
+    /// Whom the service notifies.
+    pub notices: Vec<TargetStatus>,
 }
 
 /// The verification round.
@@ -45,6 +48,7 @@ impl Upkeep {
             retention: plan.retention.clone(),
             last_run,
             verification: self.verification().await,
+            notices: self.notice_targets(),
         }
     }
 

@@ -1,206 +1,169 @@
-//! Tells another service what went wrong, and what went well again. Never in the way of the work:
-//! notices wait in a bounded queue, and each is tried a bounded number of times.
+//! Tells other services what went wrong, and what went well again: as JSON, in a chat, on a phone, by
+//! mail. Never in the way of the work: each target has a queue of its own, which outlasts a restart.
 
+mod attempt;
+mod format;
+mod heartbeat;
+mod mail;
+mod message;
 mod notice;
+mod outbox;
+mod queue;
+mod refusal;
+mod target;
 
-use std::fmt;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
-use reqwest::redirect;
-use reqwest::{Client, StatusCode, Url};
-use sha2::Sha256;
-use tokio::sync::mpsc;
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use tokio::task::JoinSet;
 
-use crate::tls;
+pub use self::attempt::SIGNATURE;
+pub use self::heartbeat::{Heartbeat, Monitor, Ping};
+pub use self::notice::{Event, Notice, Severity};
+pub use self::outbox::Delivery;
+pub use self::queue::Condition as TargetCondition;
+pub use self::target::{MalformedTarget, Target, Wanted};
 
-pub use notice::{Event, Notice, Severity};
+use self::outbox::Outbox;
 
-/// Notices that may wait; further ones are dropped.
-const QUEUE: usize = 64;
-/// How often each is tried.
-const TRIES: u32 = 5;
-/// Each pause is so many times the one before.
-const LONGER: u32 = 4;
-/// How long the other side may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The folder with what waits, below the state folder.
+const FOLDER: &str = "notices";
 
-/// The header with the signature: `sha256=` and the HMAC-SHA256 of the body in hexadecimal.
-pub const SIGNATURE: &str = "x-ipam-rewind-signature";
-
-/// Where notices go.
+/// Sends notices. Cloning is cheap; the sending ends with the last clone.
 #[derive(Clone)]
-pub struct Target {
-    url: Url,
-    secret: Option<String>,
-    body: Body,
-    first_pause: Duration,
+pub struct Notifier(Arc<Inner>);
+
+struct Inner {
+    outboxes: Vec<Arc<Outbox>>,
+    /// Ended with this value.
+    _tasks: JoinSet<()>,
 }
 
-/// Makes the JSON body that tells of a notice.
-pub type Body = fn(&Notice) -> Vec<u8>;
-
-/// The text is no address that notices can go to.
-#[derive(Debug, thiserror::Error)]
-#[error("invalid webhook address; one looks like https://host/path")]
-pub struct MalformedTarget;
-
-/// What came of a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// The other side took it.
-    Delivered,
-    /// It was given up.
-    GivenUp,
-    /// Too many were waiting.
-    Dropped,
+/// A target as it may be shown, and how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetStatus {
+    /// The word for its format.
+    pub format: &'static str,
+    /// All of its address that may be shown.
+    pub host: String,
+    pub condition: TargetCondition,
 }
 
-/// Sends notices. Cloning is cheap.
-#[derive(Clone)]
-pub struct Webhook {
-    queue: mpsc::Sender<Notice>,
-    tell: Tell,
+/// What a target answered to a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// The word for its format.
+    pub format: &'static str,
+    /// All of its address that may be shown.
+    pub host: String,
+    /// Why it refused, if it did.
+    pub refusal: Option<String>,
 }
 
-/// Told what came of each notice.
-type Tell = std::sync::Arc<dyn Fn(Delivery) + Send + Sync>;
-
-impl fmt::Debug for Target {
-    /// The path may hold a secret, so it is not shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Target({})", self.url.host_str().unwrap_or_default())
-    }
-}
-
-impl Target {
-    /// This address, which is sent such bodies; with a secret, they are signed.
+impl Notifier {
+    /// Begins to send to these targets, first what an earlier process left in this state folder.
     ///
     /// # Errors
-    /// If it is no `http` or `https` URL.
-    pub fn new(url: &str, secret: Option<String>, body: Body) -> Result<Self, MalformedTarget> {
-        let url: Url = url.parse().map_err(|_| MalformedTarget)?;
-        let fit = matches!(url.scheme(), "http" | "https") && url.has_host();
-        let secret = secret.filter(|secret| !secret.is_empty());
-        if fit {
-            Ok(Self { url, secret, body, first_pause: Duration::from_secs(1) })
-        } else {
-            Err(MalformedTarget)
-        }
-    }
-
-    /// With another first pause between tries; each is four times the one before.
-    #[must_use]
-    pub fn with_first_pause(self, first_pause: Duration) -> Self {
-        Self { first_pause, ..self }
-    }
-}
-
-/// `sha256=` and the HMAC-SHA256 (RFC 2104) of the body.
-fn signature(secret: &str, body: &[u8]) -> String {
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
-    let mac = mac.expect("a key of any length will do").chain_update(body);
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
-}
-
-impl Webhook {
-    /// Begins to send to this target; ends with the last clone of what it returns.
-    ///
-    /// # Errors
-    /// If no client can be set up.
+    /// If no client can be set up, or the folder cannot be used.
     pub fn start(
-        target: Target,
-        tell: impl Fn(Delivery) + Send + Sync + 'static,
-    ) -> reqwest::Result<Self> {
-        let agent = concat!("ipam-rewind/", env!("CARGO_PKG_VERSION"));
-        let client = tls::client_builder().timeout(PATIENCE).redirect(redirect::Policy::none());
-        let client = client.user_agent(agent).build()?;
-        let (queue, mut notices) = mpsc::channel::<Notice>(QUEUE);
-        let tell: Tell = std::sync::Arc::new(tell);
-        let told = tell.clone();
-        tokio::spawn(async move {
-            while let Some(notice) = notices.recv().await {
-                told(deliver(&client, &target, &notice).await);
+        targets: Vec<Target>,
+        state: &Path,
+        tell: impl Fn(&'static str, Delivery) + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let client = attempt::client().map_err(std::io::Error::other)?;
+        let folder = state.join(FOLDER);
+        let tell: outbox::Tell = Arc::new(tell);
+        let mut outboxes: Vec<Arc<Outbox>> = Vec::new();
+        for target in targets {
+            if outboxes.iter().any(|other| other.target.fingerprint == target.fingerprint) {
+                continue;
             }
+            std::fs::create_dir_all(&folder)?;
+            let outbox = Outbox::open(target, &folder, client.clone(), tell.clone());
+            outboxes.push(Arc::new(outbox));
+        }
+        forget_others(&folder, &outboxes);
+        let mut tasks = JoinSet::new();
+        for outbox in &outboxes {
+            let outbox = outbox.clone();
+            tasks.spawn(async move { outbox.work().await });
+        }
+        Ok(Self(Arc::new(Inner { outboxes, _tasks: tasks })))
+    }
+
+    /// Takes a notice for every target that wants it; returns at once.
+    pub fn send(&self, notice: &Notice) {
+        for outbox in &self.0.outboxes {
+            outbox.add(notice);
+        }
+    }
+
+    /// Sends a test to each target at once and tells what each answered.
+    pub async fn test(&self, now: DateTime<Utc>) -> Vec<Trial> {
+        let notice = test_notice(now);
+        let trials = self.0.outboxes.iter().map(|outbox| async {
+            let sent = outbox.try_once(&notice).await;
+            trial(&outbox.target, sent)
         });
-        Ok(Self { queue, tell })
+        join_all(trials).await
     }
 
-    /// Takes a notice; returns at once.
-    pub fn send(&self, notice: Notice) {
-        if self.queue.try_send(notice).is_err() {
-            tracing::warn!("too many webhook notifications are waiting; dropped one");
-            (self.tell)(Delivery::Dropped);
+    /// Writes down what still waits.
+    pub async fn save(&self) {
+        join_all(self.0.outboxes.iter().map(|outbox| outbox.save())).await;
+    }
+
+    /// How each target is.
+    #[must_use]
+    pub fn status(&self) -> Vec<TargetStatus> {
+        let status = |outbox: &Arc<Outbox>| TargetStatus {
+            format: outbox.target.format(),
+            host: outbox.target.host().to_owned(),
+            condition: outbox.condition(),
+        };
+        self.0.outboxes.iter().map(status).collect()
+    }
+}
+
+/// Sends a test to each of these targets, without a service.
+///
+/// # Errors
+/// If no client can be set up.
+pub async fn test(targets: &[Target], now: DateTime<Utc>) -> reqwest::Result<Vec<Trial>> {
+    let client = attempt::client()?;
+    let notice = test_notice(now);
+    let trials = targets
+        .iter()
+        .map(|target| async { trial(target, attempt::attempt(&client, target, &notice).await) });
+    Ok(join_all(trials).await)
+}
+
+fn test_notice(now: DateTime<Utc>) -> Notice {
+    Notice::new(Event::Test, "This is a test. Notifications arrive here.", now)
+}
+
+fn trial(target: &Target, sent: Result<(), refusal::Refusal>) -> Trial {
+    let refusal = sent.err().map(|refusal| {
+        if refusal.detail.contains(&refusal.brief) {
+            refusal.detail
+        } else {
+            format!("{}: {}", refusal.brief, refusal.detail)
         }
-    }
+    });
+    Trial { format: target.format(), host: target.host().to_owned(), refusal }
 }
 
-async fn deliver(client: &Client, target: &Target, notice: &Notice) -> Delivery {
-    let body = (target.body)(notice);
-    let mut pause = target.first_pause;
-    for left in (0..TRIES).rev() {
-        match attempt(client, target, body.clone()).await {
-            Ok(()) => return Delivery::Delivered,
-            Err(Refused { why, again }) => {
-                tracing::warn!("the webhook refused a notification: {why}");
-                if !again || left == 0 {
-                    break;
-                }
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause *= LONGER;
-    }
-    tracing::error!("gave up a webhook notification: {}", notice.message);
-    Delivery::GivenUp
-}
-
-struct Refused {
-    why: String,
-    /// Whether trying again may help.
-    again: bool,
-}
-
-async fn attempt(client: &Client, target: &Target, body: Vec<u8>) -> Result<(), Refused> {
-    let mut request = client.post(target.url.clone()).header("content-type", "application/json");
-    if let Some(secret) = &target.secret {
-        request = request.header(SIGNATURE, signature(secret, &body));
-    }
-    // The address may hold a secret; the error is told without it.
-    let unreached =
-        |error: reqwest::Error| Refused { why: error.without_url().to_string(), again: true };
-    let status = request.body(body).send().await.map_err(unreached)?.status();
-    if status.is_success() {
-        return Ok(());
-    }
-    let again = status.is_server_error()
-        || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);
-    Err(Refused { why: format!("it answered {status}"), again })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signature_is_that_of_the_standard() {
-        // RFC 4231, test case 2.
-        let signed = signature("Jefe", b"what do ya want for nothing?");
-        let wanted = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
-        assert_eq!(signed, wanted);
-    }
-
-    fn no_body(_: &Notice) -> Vec<u8> {
-        Vec::new()
-    }
-
-    #[test]
-    fn an_address_is_http_and_its_path_is_not_shown() {
-        let target =
-            Target::new("https://hooks.example/T0/secret", None, no_body).expect("an address");
-        assert_eq!(format!("{target:?}"), "Target(hooks.example)");
-        for wrong in ["", "hooks.example", "file:///etc/passwd", "ftp://host/"] {
-            assert!(Target::new(wrong, None, no_body).is_err(), "{wrong:?}");
+/// Removes what waits for targets that are no more.
+fn forget_others(folder: &Path, outboxes: &[Arc<Outbox>]) {
+    let ours = |name: &str| {
+        outboxes.iter().any(|outbox| name.strip_suffix(".json") == Some(&outbox.target.fingerprint))
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_none_or(|name| !ours(name)) {
+            tracing::info!("removing notifications for a target that is not configured any more");
+            let _ = std::fs::remove_file(entry.path());
         }
     }
 }

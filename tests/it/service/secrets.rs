@@ -19,7 +19,8 @@ async fn the_databases_address_comes_from_a_file_and_shows_up_nowhere() {
     let hook = format!("http://127.0.0.1:1/hook-{PASSWORD}");
     let mut command = program.command(&["serve", "--listen", "127.0.0.1:0", "-vv"]);
     command.args(["--database-url-file", path]);
-    command.env("WEBHOOK_URL", hook).env("WEBHOOK_SECRET", PASSWORD);
+    command.env("WEBHOOK_URL", &hook).env("WEBHOOK_SECRET", PASSWORD);
+    command.env("NOTIFY_URL", format!("slack+{hook}"));
     let serving = Serving::of(command);
 
     let mut said = String::new();
@@ -37,7 +38,7 @@ async fn the_databases_address_comes_from_a_file_and_shows_up_nowhere() {
         said += &answer.text().await.expect("a body");
     }
     assert!(said.contains("database_unreachable"), "{said}");
-    until("a try of the webhook", async || serving.log().contains("webhook")).await;
+    until("a try of each target", async || serving.log().contains("Target(slack")).await;
     let line = fs::read(format!("/proc/{}/cmdline", serving.pid())).expect("it runs");
     said += &String::from_utf8_lossy(&line);
     said += &serving.log();

@@ -61,7 +61,7 @@ async fn hear(State(listener): State<Listener>, headers: HeaderMap, body: String
 pub(super) fn hourly(webhook: Target) -> Plan {
     let timetable = Timetable::new(&["0 * * * *".to_owned()], "UTC").expect("a timetable");
     let verify_within = Some(Age::days(2));
-    Plan { timetable, webhook: Some(webhook), verify_within, ..Plan::default() }
+    Plan { timetable, notify: vec![webhook], verify_within, ..Plan::default() }
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_notice_is_tried_again_and_is_signed() {
     let signed = hex::encode(mac.chain_update(body.as_bytes()).finalize().into_bytes());
     assert_eq!(headers["x-ipam-rewind-signature"], format!("sha256={signed}"));
     assert_eq!(headers["content-type"], "application/json");
-    let delivered = r#"ipam_rewind_webhook_notices_total{outcome="delivered"} 1"#;
+    let delivered = r#"ipam_rewind_notices_total{format="json",outcome="delivered"} 1"#;
     until("the count", async || service.metrics().text().contains(delivered)).await;
     assert_eq!(listener.heard.lock().expect("no panic").len(), 3);
     service.shut_down(Duration::from_mins(1)).await;

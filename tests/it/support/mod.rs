@@ -8,6 +8,7 @@ pub mod cycle;
 mod dump;
 pub mod pooler;
 pub mod program;
+pub mod receiver;
 pub mod recorder;
 pub mod s3;
 pub mod s3_dialect;

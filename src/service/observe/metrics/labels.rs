@@ -40,6 +40,13 @@ pub struct Outcome {
     pub outcome: Word,
 }
 
+/// Of notices for targets of one format.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FormatAndOutcome {
+    pub format: Word,
+    pub outcome: Word,
+}
+
 /// Of requests; the route is a pattern, so there are only so many.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {

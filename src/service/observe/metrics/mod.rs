@@ -13,7 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::service::observe::metrics::labels::{
-    JobLabels, Kind, KindAndOutcome, Outcome, RequestLabels, Word,
+    FormatAndOutcome, JobLabels, Kind, KindAndOutcome, Outcome, RequestLabels, Word,
 };
 
 use crate::service::jobs::{Job, JobKind, JobState, Trigger};
@@ -44,7 +44,7 @@ pub struct Metrics {
     oldest_proof: Seconds,
     overdue: Number,
     damaged: Number,
-    webhook: Family<Outcome, Counter>,
+    notices: Family<FormatAndOutcome, Counter>,
     requests: Family<RequestLabels, Counter>,
     authentication_failures: Counter,
     connections: Family<Outcome, Counter>,
@@ -79,7 +79,7 @@ impl Metrics {
             oldest_proof: Gauge::default(),
             overdue: Gauge::default(),
             damaged: Gauge::default(),
-            webhook: Family::default(),
+            notices: Family::default(),
             requests: Family::default(),
             authentication_failures: Counter::default(),
             connections: Family::default(),
@@ -104,8 +104,13 @@ impl Metrics {
                 drop(self.durations.get_or_create(&KindAndOutcome { kind, outcome }));
             }
         }
-        for outcome in ["delivered", "given_up", "dropped"].map(Word) {
-            drop(self.webhook.get_or_create(&Outcome { outcome }));
+    }
+
+    /// Notices go to a target of this format: their counts begin at zero.
+    pub fn expect_notices(&self, format: &'static str) {
+        let format = Word(format);
+        for outcome in ["delivered", "refused", "given_up", "dropped"].map(Word) {
+            drop(self.notices.get_or_create(&FormatAndOutcome { format, outcome }));
         }
     }
 
@@ -150,8 +155,8 @@ impl Metrics {
         registry.register("connections", help, self.connections.clone());
         let help = "Requests with a token that is not known, or without one where it is needed";
         registry.register("authentication_failures", help, self.authentication_failures.clone());
-        let help = "Notices for the webhook by what became of them";
-        registry.register("webhook_notices", help, self.webhook.clone());
+        let help = "Notices by the format of their target and what became of them";
+        registry.register("notices", help, self.notices.clone());
     }
 
     pub fn job_over(&self, job: &Job, seconds: Option<f64>, now_seconds: f64) {
@@ -206,14 +211,15 @@ impl Metrics {
         self.overdue.set(overdue.into());
     }
 
-    /// A notice for the webhook came to its end.
-    pub fn notice(&self, delivery: Delivery) {
+    /// Something became of a notice.
+    pub fn notice(&self, format: &'static str, delivery: Delivery) {
         let outcome = Word(match delivery {
             Delivery::Delivered => "delivered",
+            Delivery::Refused => "refused",
             Delivery::GivenUp => "given_up",
             Delivery::Dropped => "dropped",
         });
-        self.webhook.get_or_create(&Outcome { outcome }).inc();
+        self.notices.get_or_create(&FormatAndOutcome { format: Word(format), outcome }).inc();
     }
 
     /// A request was answered. The route must be one of a few: its pattern, not its path.
@@ -262,12 +268,12 @@ mod tests {
         metrics.request("GET", "/api/backup/{backup_id}", 404);
         metrics.request("GET", "/api/backup/{backup_id}", 404);
         metrics.disk(&DiskSpace { total_bytes: 10, available_bytes: 4 });
-        metrics.notice(Delivery::GivenUp);
+        metrics.notice("slack", Delivery::GivenUp);
         let text = metrics.text();
         for line in [
             r#"ipam_rewind_http_requests_total{method="GET",route="/api/backup/{backup_id}",status="404"} 2"#,
             "ipam_rewind_disk_available_bytes 4",
-            r#"ipam_rewind_webhook_notices_total{outcome="given_up"} 1"#,
+            r#"ipam_rewind_notices_total{format="slack",outcome="given_up"} 1"#,
             concat!(r#"ipam_rewind_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
