@@ -8,7 +8,7 @@ const PHASES: Record<JobKind, Phase[]> = {
   verify: ['verifying'],
   cleanup: ['sweeping'],
   delete: ['sweeping'],
-  import: ['importing'],
+  import: ['importing'], copy: ['copying'],
   diff: ['reading', 'comparing'],
 };
 const STEP = 150;

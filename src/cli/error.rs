@@ -31,6 +31,9 @@ pub enum CliError {
     /// A service says that it fails; its answer is printed already.
     #[error("the service is not healthy")]
     Unwell,
+    /// A backup could not be copied; the report is printed already.
+    #[error("a backup could not be copied")]
+    NotCopied,
     /// A target of notices refused a test; its answer is printed already.
     #[error("a target refused the test notification")]
     NoticeRefused,
@@ -69,7 +72,8 @@ impl CliError {
             | Self::Demo(_)
             | Self::Token(_)
             | Self::Unwell
-            | Self::NoticeRefused => Kind::Failed,
+            | Self::NoticeRefused
+            | Self::NotCopied => Kind::Failed,
         }
     }
 
@@ -94,7 +98,7 @@ impl CliError {
     /// The error as a problem document; none where the result that was printed says it all.
     pub fn problem(&self) -> Option<Problem> {
         match self {
-            Self::DamageFound | Self::Unwell | Self::NoticeRefused => None,
+            Self::DamageFound | Self::Unwell | Self::NoticeRefused | Self::NotCopied => None,
             Self::Engine(error) => Some(error.into()),
             other => Some(Problem::of(other.kind(), other.words(": "))),
         }

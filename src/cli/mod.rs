@@ -4,6 +4,7 @@ mod annotate;
 mod backup;
 mod cleanup;
 mod context;
+mod copy;
 mod delete;
 mod demo;
 mod details;
@@ -120,6 +121,7 @@ enum Verb {
     Verify(verify::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
+    Copy(copy::Arguments),
     Annotate(annotate::Arguments),
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
@@ -177,6 +179,7 @@ impl Verb {
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
+            Self::Copy(arguments) => arguments.run(context).await,
             Self::Annotate(arguments) => arguments.run(context).await,
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,

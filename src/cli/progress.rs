@@ -64,6 +64,7 @@ fn draw(bar: &ProgressBar, now: &Progress) {
         Phase::Sweeping => "Freeing space",
         Phase::Exporting => "Exporting",
         Phase::Importing => "Importing",
+        Phase::Copying => "Copying",
     };
     let template = match (now.total_rows, now.total_bytes, now.rows, now.bytes) {
         (Some(_), ..) => {

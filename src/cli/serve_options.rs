@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use super::keep_rules::KeepRules;
@@ -11,6 +11,7 @@ use crate::model::{Age, Policy};
 use crate::service::automation::Plan;
 use crate::service::notify::Monitor;
 use crate::service::schedule::Timetable;
+use crate::store::Location;
 
 /// What the service does by itself.
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ pub struct PlanOptions {
     /// begins (URL/start), succeeds (URL) and fails (URL/fail)
     #[arg(long, value_name = "URL", env = "HEARTBEAT_URL", hide_env_values = true)]
     heartbeat: Option<String>,
+    /// Other store to copy all backups into, after each backup: a folder, or s3://bucket/prefix
+    #[arg(long, value_name = "STORE", env = "COPY_TO")]
+    copy_to: Option<String>,
     #[command(flatten)]
     notify: NotifyOptions,
 }
@@ -69,9 +73,18 @@ impl PlanOptions {
             retention: self.retention()?,
             verify_within: self.verify_within.filter(|age| *age > Age::days(0)),
             notify: self.notify.targets()?,
+            copy_to: self.copy_to()?,
             heartbeat: self.heartbeat.as_deref().map(Monitor::new).transpose()?,
             ..Plan::default()
         })
+    }
+
+    /// The other store, if its name is one.
+    fn copy_to(&self) -> anyhow::Result<Option<String>> {
+        if let Some(place) = &self.copy_to {
+            place.parse::<Location>().context("cannot use --copy-to")?;
+        }
+        Ok(self.copy_to.clone())
     }
 
     fn retention(&self) -> anyhow::Result<Option<Policy>> {

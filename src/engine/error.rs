@@ -146,6 +146,12 @@ pub enum EngineError {
     /// A description or a label is not what it may be.
     #[error("{0}")]
     MalformedAnnotation(String),
+    /// A copy is to go where the store itself is.
+    #[error("a store cannot be copied onto itself; name another place")]
+    CopyOntoItself,
+    /// Some backups could not be copied; a sentence for each.
+    #[error("{} could not be copied: {}", if .0.len() == 1 { "a backup" } else { "some backups" }, .0.join("; "))]
+    NotCopied(Vec<String>),
     /// The archive is none, is not whole, or does not hold what it says.
     #[error("the archive cannot be imported: {0}")]
     MalformedArchive(String),
@@ -263,6 +269,7 @@ impl EngineError {
             | Self::MalformedKey { .. }
             | Self::MalformedAnnotation(_)
             | Self::NothingLeft(_)
+            | Self::CopyOntoItself
             | Self::NoDatabase => Kind::MalformedRequest,
             Self::Store(error) => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
@@ -275,7 +282,8 @@ impl EngineError {
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
             Self::Stalled { .. } => Kind::Stalled,
-            Self::Snapshot { .. }
+            Self::NotCopied(_)
+            | Self::Snapshot { .. }
             | Self::OutsideDatasets(_)
             | Self::RowTooLong { .. }
             | Self::ProofFailed(_)

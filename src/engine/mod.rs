@@ -31,6 +31,7 @@ pub use download::Download;
 pub use error::{EngineError, Kind};
 pub use maintain::annotate::Annotation;
 pub use maintain::cleanup::{CleanupReport, Deleted, Freed, Judged};
+pub use maintain::copy::{CopyReport, CopyRequest, NotCopied};
 pub use maintain::list::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use maintain::stats::{BackupCost, StoreStatistics};
 pub use maintain::store_check::check_store;

@@ -38,6 +38,8 @@ pub enum Phase {
     Exporting,
     /// Reading a backup from a file.
     Importing,
+    /// Sending chunks to another store.
+    Copying,
     /// Over.
     Done,
 }
@@ -64,6 +66,7 @@ impl std::fmt::Display for Phase {
             Self::Sweeping => "freeing space",
             Self::Exporting => "writing a file",
             Self::Importing => "reading a file",
+            Self::Copying => "copying",
             Self::Done => "ending",
         })
     }

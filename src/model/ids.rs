@@ -103,6 +103,40 @@ impl Ids {
         Claimed { id, number: self.take_number() }
     }
 
+    /// Gives a copy of another store's backup its own id, and its place in the `order` of that store
+    /// (oldest first); tells also whether it is the newest now. None if the id was another backup's.
+    pub fn claim_copy(
+        &mut self,
+        id: &BackupId,
+        identity: u64,
+        order: &[BackupId],
+    ) -> Option<(Claimed, bool)> {
+        let recorded = self.backups.iter().find(|known| known.id == *id);
+        match recorded {
+            Some(known) if known.identity != Some(identity) => return None,
+            Some(_) => {}
+            None => {
+                let new = Recorded { id: id.clone(), identity: Some(identity) };
+                match self.place_of_copy(id, order) {
+                    Some(place) => self.backups.insert(place, new),
+                    None => self.insert(new),
+                }
+            }
+        }
+        let is_newest = self.backups.last().is_some_and(|last| last.id == *id);
+        Some((Claimed { id: id.clone(), number: self.take_number() }, is_newest))
+    }
+
+    /// After the latest recorded backup that comes before it in the order, or before the first that
+    /// comes after it.
+    fn place_of_copy(&self, id: &BackupId, order: &[BackupId]) -> Option<usize> {
+        let places: HashMap<_, _> = self.backups.iter().map(|known| &known.id).zip(0..).collect();
+        let at = order.iter().position(|other| other == id)?;
+        let before = order[..at].iter().rev().find_map(|other| places.get(other));
+        let after = || order[at + 1..].iter().find_map(|other| places.get(other)).copied();
+        before.map(|place| place + 1).or_else(after)
+    }
+
     fn unused(&self, wanted: &BackupId) -> BackupId {
         let used: BTreeSet<_> = self.backups.iter().map(|known| &known.id).collect();
         let mut id = wanted.clone();
@@ -227,6 +261,19 @@ mod tests {
         assert_eq!(other.id.as_str(), "20250901_000001", "that id was another backup's");
         let there = ids.claim_imported(&id("20250901_000000"), 7, true);
         assert_eq!(there.id.as_str(), "20250901_000002");
+    }
+
+    #[test]
+    fn copies_keep_their_ids_and_the_order_of_their_store_whatever_the_clock_said() {
+        let all = ["20350101_000000", "20250920_143022", "19700101_000000"].map(id);
+        let mut ids = Ids::default();
+        for (copied, newest) in [(1, true), (2, true), (0, false)] {
+            let claimed = ids.claim_copy(&all[copied], 7, &all).expect("not taken");
+            assert_eq!((&claimed.0.id, claimed.1), (&all[copied], newest));
+        }
+        assert_eq!(order(&ids), all.clone().map(|id| id.to_string()));
+        assert!(ids.claim_copy(&all[0], 8, &all).is_none(), "that id is another backup's");
+        assert_eq!(ids.claim_copy(&all[0], 7, &all).expect("deleted, and back").0.number, 4);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod archive;
 mod capture;
 mod cli;
 mod connect;
+mod copy;
 mod coverage;
 mod cycles;
 mod demo;

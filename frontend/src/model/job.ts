@@ -53,6 +53,7 @@ const STEPS: Record<JobKind, Step[]> = {
   verify: [{ phase: 'verifying', name: 'Verify', explains: 'Every byte is read and hashed.' }],
   cleanup: [{ phase: 'sweeping', name: 'Free space', explains: 'What no backup needs goes.' }],
   delete: [{ phase: 'sweeping', name: 'Free space', explains: 'What no backup needs goes.' }],
+  copy: [{ phase: 'copying', name: 'Copy', explains: 'Only what the other store lacks is sent, and read back.' }],
   import: [{ phase: 'importing', name: 'Read the archive', explains: 'Its rows must be those that it names.' }],
 };
 
@@ -64,6 +65,7 @@ export const JOB_NAMES: Record<JobKind, string> = {
   cleanup: 'Cleanup',
   delete: 'Deletion',
   import: 'Import',
+  copy: 'Copy',
   diff: 'Comparison with live',
 };
 

@@ -744,6 +744,8 @@ export interface components {
             disk: components["schemas"]["Check"];
             /** @description Every target of notices takes them. */
             notices: components["schemas"]["Check"];
+            /** @description Backups are copied into another store in time, if there is one. */
+            copy: components["schemas"]["CopyCheck"];
         };
         /** @description What a cleanup did, or would do. */
         CleanupReport: {
@@ -765,6 +767,39 @@ export interface components {
          * @enum {string}
          */
         Condition: "ok" | "degraded" | "failing";
+        /** @description The copies into another store. */
+        CopyCheck: {
+            /** @description Whether every backup is copied in time. */
+            ok: boolean;
+            /**
+             * Format: int64
+             * @description The age of the latest copy that succeeded.
+             */
+            age_seconds: number | null;
+            /** @description The same in words. */
+            detail: string;
+        };
+        /** @description What a copy did. */
+        CopyReport: {
+            /** @description `success`, or `refused` if a backup could not be copied. */
+            status: string;
+            /** @description Backups that were copied, oldest first. */
+            copied: string[];
+            /** @description Backups that were there already, oldest first. */
+            present: string[];
+            /** @description Backups that could not be copied. */
+            refused: components["schemas"]["NotCopied"][];
+            /**
+             * Format: int64
+             * @description Chunks that were sent.
+             */
+            new_chunks: number;
+            /**
+             * Format: int64
+             * @description Bytes of the packs that hold them.
+             */
+            stored_bytes: number;
+        };
         /**
          * @description The name of a dataset.
          * @example vrfs
@@ -1002,7 +1037,7 @@ export interface components {
          * @description What a job does.
          * @enum {string}
          */
-        JobKind: "backup" | "restore" | "preview" | "verify" | "cleanup" | "delete" | "import" | "diff";
+        JobKind: "backup" | "restore" | "preview" | "verify" | "cleanup" | "delete" | "import" | "diff" | "copy";
         /** @description The latest jobs. */
         JobList: {
             /** @description Always `success`. */
@@ -1051,7 +1086,7 @@ export interface components {
             seconds_left: number | null;
         };
         /** @description What a job gave: the body of the call for the same thing. */
-        JobResult: components["schemas"]["BackupCreated"] | components["schemas"]["Restored"] | components["schemas"]["Preview"] | components["schemas"]["VerifyReport"] | components["schemas"]["CleanupReport"] | components["schemas"]["Deleted"] | components["schemas"]["Imported"] | components["schemas"]["DiffReport"];
+        JobResult: components["schemas"]["BackupCreated"] | components["schemas"]["Restored"] | components["schemas"]["Preview"] | components["schemas"]["VerifyReport"] | components["schemas"]["CleanupReport"] | components["schemas"]["Deleted"] | components["schemas"]["Imported"] | components["schemas"]["DiffReport"] | components["schemas"]["CopyReport"];
         /**
          * @description How far a job's life has come.
          * @enum {string}
@@ -1126,6 +1161,13 @@ export interface components {
             /** @description When it was made: UTC, microseconds, no zone. */
             timestamp: string;
         };
+        /** @description A backup that could not be copied. */
+        NotCopied: {
+            /** @description Its id. */
+            backup_id: string;
+            /** @description Why not. */
+            why: string;
+        };
         /** @description A target of notifications, and how it is. */
         NoticeTarget: {
             /**
@@ -1197,7 +1239,7 @@ export interface components {
          * @description What a run is doing.
          * @enum {string}
          */
-        Phase: "starting" | "verifying" | "locking" | "reading" | "comparing" | "applying" | "proving" | "committing" | "sweeping" | "exporting" | "importing" | "done";
+        Phase: "starting" | "verifying" | "locking" | "reading" | "comparing" | "applying" | "proving" | "committing" | "sweeping" | "exporting" | "importing" | "copying" | "done";
         /** @description What a restore would do. Counts are what it would do to the live rows. */
         Preview: {
             /** @description Always `success`. */

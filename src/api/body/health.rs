@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 use super::describe::describe;
 use crate::model::BackupId;
 use crate::service::automation;
-use crate::service::automation::{Cause, Check, Checks, Condition, LastBackup, Level, Protection};
+use crate::service::automation::{
+    Cause, Check, Checks, Condition, CopyCheck, LastBackup, Level, Protection,
+};
 
 /// How the service is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,6 +94,8 @@ describe! {
         disk: Check,
         /// Every target of notices takes them.
         notices: Check,
+        /// Backups are copied into another store in time, if there is one.
+        copy: CopyCheck,
     }
 }
 
@@ -101,6 +105,18 @@ describe! {
         /// Whether it is as it should be.
         ok: bool,
         /// How it is, in words.
+        detail: String,
+    }
+}
+
+describe! {
+    /// The copies into another store.
+    struct CopyCheck = automation::CopyCheck {
+        /// Whether every backup is copied in time.
+        ok: bool,
+        /// The age of the latest copy that succeeded.
+        age_seconds: Option<i64>,
+        /// The same in words.
         detail: String,
     }
 }

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use super::describe::describe;
 use super::{
-    BackupCreated, CleanupReport, Deleted, DiffReport, Imported, Preview, Problem, Restored,
-    SUCCESS, VerifyReport,
+    BackupCreated, CleanupReport, CopyReport, Deleted, DiffReport, Imported, Preview, Problem,
+    Restored, SUCCESS, VerifyReport,
 };
 use crate::engine::{self, Phase};
 use crate::model::rfc3339;
@@ -66,6 +66,8 @@ pub enum JobResult {
     Import(Box<Imported>),
     /// Of a comparison.
     Diff(DiffReport),
+    /// Of a copy into another store.
+    Copy(CopyReport),
 }
 
 /// A job was taken on; where it is to be found stands in `Location`.
@@ -106,6 +108,7 @@ impl From<jobs::JobResult> for JobResult {
             jobs::JobResult::Delete(it) => Self::Delete(it.into()),
             jobs::JobResult::Import(it) => Self::Import(Box::new((*it).into())),
             jobs::JobResult::Diff(it) => Self::Diff(it.into()),
+            jobs::JobResult::Copy(it) => Self::Copy(it.into()),
         }
     }
 }
@@ -153,7 +156,7 @@ describe! {
     /// What a job does.
     #[schema(rename_all = "lowercase")]
     enum JobKind = jobs::JobKind {
-        Backup, Restore, Preview, Verify, Cleanup, Delete, Import, Diff,
+        Backup, Restore, Preview, Verify, Cleanup, Delete, Import, Diff, Copy,
     }
 }
 
@@ -196,6 +199,6 @@ describe! {
     #[schema(rename_all = "snake_case")]
     enum Phase = engine::Phase {
         Starting, Verifying, Locking, Reading, Comparing, Applying, Proving, Committing, Sweeping,
-        Exporting, Importing, Done,
+        Exporting, Importing, Copying, Done,
     }
 }

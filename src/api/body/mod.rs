@@ -8,6 +8,7 @@ mod backup;
 mod cleanup;
 mod command;
 mod compare;
+mod copy;
 pub(in crate::api) mod describe;
 mod health;
 mod job;
@@ -25,6 +26,7 @@ pub use backup::{Annotated, BackupCreated, BackupList, DetailedInfo, Details, Im
 pub use cleanup::{CleanupReport, Deleted};
 pub use command::{Exported, ListedToken, StoreCheck, TokenCreated, TokenList, TokenRevoked};
 pub use compare::{Changes, DiffReport, History, Moment, RowVersion};
+pub use copy::CopyReport;
 pub use health::Health;
 pub use job::{Accepted, Job, JobList, JobResult, OneJob};
 pub use notice::{NoticeTarget, NoticeTrials, notice};

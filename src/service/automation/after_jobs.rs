@@ -41,13 +41,14 @@ impl Upkeep {
             self.0.audit.record(Entry { detail, ..self.entry(job) }).await;
         }
         match job.kind {
-            JobKind::Preview | JobKind::Diff => {}
+            JobKind::Preview | JobKind::Diff | JobKind::Copy => {}
             JobKind::Verify => self.0.overview.forget().await,
             _ => {
                 self.0.overview.forget().await;
                 self.measure().await;
             }
         }
+        self.copy_after(job).await;
         if job.kind == JobKind::Cleanup {
             self.count_cleanup(job).await;
         }

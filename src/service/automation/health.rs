@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::engine::{EngineError, Kind};
 use crate::model::BackupId;
 use crate::service::automation::Upkeep;
+use crate::service::automation::copies::CopyCheck;
 use crate::service::automation::protection::{CLOCKS_DIFFER, Level, Protection};
 use crate::service::jobs::JobState;
 use crate::service::notify::{Heartbeat, TargetCondition, TargetStatus};
@@ -62,6 +63,8 @@ pub struct Checks {
     pub disk: Check,
     /// Every target of notices takes them.
     pub notices: Check,
+    /// Backups are copied into another store in time, if there is one.
+    pub copy: CopyCheck,
 }
 
 /// One thing that was looked at.
@@ -102,11 +105,12 @@ impl LastBackup {
 
 impl Health {
     fn of(protection: Protection, checks: Checks) -> Self {
-        let Checks { store, database, last_backup, schedule, verification, disk, notices } =
+        let Checks { store, database, last_backup, schedule, verification, disk, notices, copy } =
             &checks;
         let protected = protection.level != Level::Bad;
-        let well = [protected, last_backup.ok, schedule.ok, verification.ok, disk.ok, notices.ok];
-        let condition = match (store.ok && database.ok, well.iter().all(|ok| *ok)) {
+        let upkeep = [last_backup.ok, schedule.ok, verification.ok, disk.ok, notices.ok, copy.ok];
+        let well = protected && upkeep.iter().all(|ok| *ok);
+        let condition = match (store.ok && database.ok, well) {
             (true, true) => Condition::Ok,
             (true, false) => Condition::Degraded,
             (false, _) => Condition::Failing,
@@ -132,14 +136,26 @@ impl Upkeep {
             let store = Check::new(false, "it does not answer");
             let last_backup = LastBackup::unknown(false, "the store cannot be read");
             let verification = Check::new(false, "the store cannot be read");
-            let checks =
-                Checks { store, database, last_backup, schedule, verification, disk, notices };
+            let copy = self.copies(None);
+            let checks = Checks {
+                store,
+                database,
+                last_backup,
+                schedule,
+                verification,
+                disk,
+                notices,
+                copy,
+            };
             return Health::of(Protection::unreadable(), checks);
         };
+        let newest = listed.as_ref().ok().and_then(|seen| seen.newest_good.as_ref());
+        let copy = self.copies(newest.map(|(_, made)| *made));
         let store = if listed.is_ok() { store } else { Check::new(false, "it cannot be read") };
         let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
         let protection = self.protection(&store, &database).await;
-        let checks = Checks { store, database, last_backup, schedule, verification, disk, notices };
+        let checks =
+            Checks { store, database, last_backup, schedule, verification, disk, notices, copy };
         Health::of(protection, checks)
     }
 
@@ -313,6 +329,7 @@ mod tests {
             verification: check(true),
             disk: check(disk),
             notices: check(true),
+            copy: CopyCheck { ok: true, age_seconds: None, detail: String::new() },
         }
     }
 

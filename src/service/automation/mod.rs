@@ -7,6 +7,7 @@
 
 mod after_jobs;
 mod backups;
+mod copies;
 mod health;
 mod measures;
 mod memory;
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::copies::CopyCheck;
 pub use self::health::{Check, Checks, Condition, Health, LastBackup};
 pub use self::protection::{Cause, Level, Protection};
 pub use self::status::{ScheduleStatus, VerificationStatus};
@@ -71,6 +73,8 @@ pub struct Plan {
     pub notify: Vec<Target>,
     /// Who is told when scheduled backups begin and end.
     pub heartbeat: Option<Monitor>,
+    /// The store that backups are copied into after they were made.
+    pub copy_to: Option<String>,
     /// The time.
     pub clock: Clock,
 }
@@ -85,6 +89,7 @@ impl Default for Plan {
             stall_timeout: STALL_TIMEOUT,
             notify: Vec::new(),
             heartbeat: None,
+            copy_to: None,
             clock: Arc::new(Utc::now),
         }
     }
@@ -179,11 +184,16 @@ impl Upkeep {
             let now = self.now();
             self.0.memory.note(|record| record.handled_until = Some(now)).await;
         }
+        if let Some(copied) = self.0.memory.record().copied_at {
+            self.metrics().last_copy(seconds(copied));
+        }
         self.0.tasks.spawn(self.clone().follow_jobs(self.0.jobs.now()));
     }
 
     /// From now on does what the plan says whenever it is time.
     pub fn keep_to_plan(&self) {
+        // What an earlier process did not copy any more.
+        self.copy();
         let tasks = &self.0.tasks;
         tasks.spawn(self.clone().keep_watch());
         if !self.0.plan.timetable.is_empty() {

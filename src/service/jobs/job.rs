@@ -75,11 +75,13 @@ pub enum JobKind {
     Import,
     /// Compares with the live database.
     Diff,
+    /// Copies backups into another store.
+    Copy,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Backup,
         Self::Restore,
         Self::Preview,
@@ -88,6 +90,7 @@ impl JobKind {
         Self::Delete,
         Self::Import,
         Self::Diff,
+        Self::Copy,
     ];
 
     #[must_use]
@@ -101,6 +104,7 @@ impl JobKind {
             Self::Delete => "delete",
             Self::Import => "import",
             Self::Diff => "diff",
+            Self::Copy => "copy",
         }
     }
 }

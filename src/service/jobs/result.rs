@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::engine::{
-    BackupCreated, CleanupReport, Deleted, DiffReport, Imported, Preview, Restored, VerifyReport,
+    BackupCreated, CleanupReport, CopyReport, Deleted, DiffReport, Imported, Preview, Restored,
+    VerifyReport,
 };
 
 /// What a job gave.
@@ -23,6 +24,8 @@ pub enum JobResult {
     Import(Box<Imported>),
     /// Of a comparison.
     Diff(DiffReport),
+    /// Of a copy into another store.
+    Copy(CopyReport),
 }
 
 impl JobResult {
@@ -41,7 +44,7 @@ impl JobResult {
     /// The sentences that may name a file.
     fn sentences(&mut self) -> Vec<&mut String> {
         match self {
-            Self::Backup(_) | Self::Diff(_) => Vec::new(),
+            Self::Backup(_) | Self::Diff(_) | Self::Copy(_) => Vec::new(),
             Self::Restore(Restored { notes, .. }) | Self::Preview(Preview { notes, .. }) => {
                 notes.iter_mut().collect()
             }

@@ -47,7 +47,7 @@ pub fn refuses(other: JobKind, new: JobKind) -> bool {
 
 /// Whether two jobs may not run side by side.
 fn conflict(one: JobKind, other: JobKind) -> bool {
-    let verifies = |kind| kind == JobKind::Verify;
+    let verifies = |kind| matches!(kind, JobKind::Verify | JobKind::Copy);
     (one.writes() && other.writes())
         || (verifies(one) && verifies(other))
         || (verifies(one) && other.removes())
@@ -63,7 +63,7 @@ pub fn may_begin(kind: JobKind, running: &[JobKind], before: &[JobKind]) -> bool
 
 #[cfg(test)]
 mod tests {
-    use super::JobKind::{Backup, Cleanup, Delete, Diff, Import, Preview, Restore, Verify};
+    use super::JobKind::{Backup, Cleanup, Copy, Delete, Diff, Import, Preview, Restore, Verify};
     use super::*;
 
     #[test]
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn restores_cleanups_and_deletions_refuse_each_other_and_nothing_else_does() {
-        let kinds = [Backup, Restore, Preview, Verify, Cleanup, Delete, Import, Diff];
+        let kinds = [Backup, Restore, Preview, Verify, Cleanup, Delete, Import, Diff, Copy];
         for other in kinds {
             for new in kinds {
                 let both =
@@ -94,6 +94,10 @@ mod tests {
         assert!(!may_begin(Verify, &[Verify], &[]));
         assert!(!may_begin(Verify, &[Cleanup], &[]));
         assert!(!may_begin(Delete, &[Verify], &[]));
+        // A copy reads as much, and must not lose what it reads.
+        assert!(may_begin(Copy, &[Backup], &[]) && may_begin(Restore, &[Copy], &[]));
+        assert!(!may_begin(Copy, &[Copy], &[]) && !may_begin(Copy, &[Verify], &[]));
+        assert!(!may_begin(Copy, &[Delete], &[]) && !may_begin(Cleanup, &[Copy], &[]));
     }
 
     #[test]

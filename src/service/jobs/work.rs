@@ -1,6 +1,6 @@
 //! What jobs do: a use case and its arguments, as data.
 
-use crate::engine::{BackupRequest, Engine, EngineError, Point, RestoreOptions, Run};
+use crate::engine::{BackupRequest, CopyRequest, Engine, EngineError, Point, RestoreOptions, Run};
 use crate::model::{BackupId, Policy};
 use crate::service::access::Identity;
 use crate::service::jobs::job::{JobKind, Trigger};
@@ -23,6 +23,8 @@ pub enum Work {
     Import(Option<String>, tokio::fs::File),
     /// Compare two points; lists so many rows of each dataset.
     Diff(Point, Point, usize),
+    /// Copy backups into another store.
+    Copy(CopyRequest),
 }
 
 /// Some work, and who wants it.
@@ -53,6 +55,7 @@ impl Work {
             Self::Delete(_) => JobKind::Delete,
             Self::Import(..) => JobKind::Import,
             Self::Diff(..) => JobKind::Diff,
+            Self::Copy(_) => JobKind::Copy,
         }
     }
 
@@ -94,6 +97,15 @@ impl Work {
             }
             Self::Diff(from, to, limit) => {
                 JobResult::Diff(engine.diff(&from, &to, limit, run).await?)
+            }
+            Self::Copy(request) => {
+                let report = engine.copy(&request, run).await?;
+                let said = report.refused.iter().map(|it| format!("{}: {}", it.backup_id, it.why));
+                let said: Vec<_> = said.collect();
+                if !said.is_empty() {
+                    return Err(EngineError::NotCopied(said));
+                }
+                JobResult::Copy(report)
             }
         })
     }

@@ -41,6 +41,12 @@ pub struct Record {
     /// What was amiss at the last look, and told.
     #[serde(default)]
     pub troubles: BTreeSet<Event>,
+    /// When the latest copy into another store that succeeded ended.
+    #[serde(default)]
+    pub copied_at: Option<DateTime<Utc>>,
+    /// Whether the latest copy failed.
+    #[serde(default)]
+    pub copies_fail: bool,
 }
 
 impl Record {

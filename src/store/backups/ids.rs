@@ -89,6 +89,34 @@ impl Store {
         claimed
     }
 
+    /// Gives a copy of another store's backup its own id, at its place among the backups of that store,
+    /// whose `order` is given; tells also whether it is the newest now.
+    ///
+    /// # Errors
+    /// [`StoreError::IdTaken`] if the id was ever that of another backup; if the object store fails.
+    pub async fn claim_copy(
+        &self,
+        copy: &Manifest,
+        order: &[BackupId],
+    ) -> Result<(Claimed, bool), StoreError> {
+        let there = self.folder_ids().await?;
+        let id = &copy.backup_id;
+        let lost = self.record(&there).await.ids();
+        let new: Vec<_> = there.iter().filter(|id| !lost.contains(id)).cloned().collect();
+        let new = self.unrecorded(new).await;
+        let alone = self.alone().await?;
+        let path = layout::IDS.into();
+        let claimed = self.swap(&alone, &path, |text| {
+            let found = text.and_then(Result::ok).and_then(|text| parse(&text).ok());
+            let mut ids = found.unwrap_or_else(|| lost.clone());
+            ids.adopt(new.iter().cloned());
+            let claimed = ids.claim_copy(id, copy.identity(), order);
+            let swap = if claimed.is_some() { Swap::Write(seal(&ids).into()) } else { Swap::Keep };
+            Ok((swap, claimed))
+        });
+        claimed.await?.ok_or_else(|| StoreError::IdTaken(id.clone()))
+    }
+
     /// Writes a damaged or lost record again; says what was wrong with it.
     pub(in crate::store) async fn repair_ids(&self) -> Result<Option<String>, StoreError> {
         let there = self.folder_ids().await?;

@@ -3,5 +3,6 @@
 pub mod cache;
 pub mod confirm;
 pub mod read;
+pub mod transfer;
 pub mod upload;
 pub mod write;

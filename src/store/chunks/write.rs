@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use crate::model::{ChunkId, PackId};
 use crate::store::chunks::confirm::Written;
 use crate::store::chunks::upload::Uploader;
-use crate::store::format::encode::{Base, Encoded, Encoder};
+use crate::store::format::encode::{Base, Encoder};
 use crate::store::format::frame::MAX_DEPTH;
 use crate::store::format::index_file;
-use crate::store::format::pack::{Pack, PackBuilder};
+use crate::store::format::pack::{Entry, Pack, PackBuilder};
 use crate::store::index::lookup::Index;
 use crate::store::{Store, StoreError, layout};
 use crate::threads::locked;
@@ -110,15 +110,19 @@ impl Shared {
         new
     }
 
-    /// The full pack, if this chunk filled it.
-    fn add(&self, chunk: &Encoded) -> Option<PackBuilder> {
+    /// Adds a chunk to the open pack, and sends off the pack that it filled.
+    fn add(&self, push: impl FnOnce(&mut PackBuilder)) -> Result<(), StoreError> {
         let mut open = locked(&self.open);
         if open.is_empty() {
             *open = PackBuilder::with_capacity(PACK_SIZE + PACK_SIZE / 8);
         }
-        open.push(chunk);
-        let full = open.len() >= PACK_SIZE;
-        full.then(|| std::mem::replace(&mut *open, PackBuilder::with_capacity(0)))
+        push(&mut open);
+        if open.len() < PACK_SIZE {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut *open, PackBuilder::with_capacity(0));
+        drop(open);
+        self.uploader.send(full.finish())
     }
 }
 
@@ -152,10 +156,32 @@ impl Writer {
             self.encoder.encode(id, bytes, base).map_err(|_| StoreError::TooLarge(length))?;
         locked(&self.shared.seen).insert(id, chunk.depth);
         self.shared.raw_bytes.fetch_add(length as u64, Ordering::Relaxed);
-        match self.shared.add(&chunk) {
-            Some(full) => self.shared.uploader.send(full.finish()),
-            None => Ok(()),
+        self.shared.add(|open| open.push(&chunk))
+    }
+
+    /// Takes a chunk as another store keeps it, after its frame was checked there; says whether it could.
+    /// It cannot if the base is not here, or too many stand behind it.
+    ///
+    /// # Errors
+    /// If packs cannot be stored.
+    pub(in crate::store) fn put_frame(
+        &mut self,
+        entry: &Entry,
+        frame: &[u8],
+    ) -> Result<bool, StoreError> {
+        let depth = match entry.base.map(|base| self.depth(&base)) {
+            None => 0,
+            Some(Some(depth)) if depth < MAX_DEPTH => depth + 1,
+            Some(_) => return Ok(false),
+        };
+        if self.shared.rely(&entry.id).is_some() || !self.shared.claim(entry.id) {
+            return Ok(true);
         }
+        locked(&self.shared.seen).insert(entry.id, depth);
+        self.shared.raw_bytes.fetch_add(entry.raw_len.into(), Ordering::Relaxed);
+        let entry = Entry { depth, ..*entry };
+        self.shared.add(|open| open.push_frame(&entry, frame))?;
+        Ok(true)
     }
 
     /// The number of bases behind a chunk that others may stand on.

@@ -181,6 +181,12 @@ impl Metrics {
         self.last_success.get_or_create(&Kind { kind }).set(seconds);
     }
 
+    /// When the latest copy succeeded, known from an earlier process.
+    pub fn last_copy(&self, seconds: f64) {
+        let kind = Word(JobKind::Copy.name());
+        self.last_success.get_or_create(&Kind { kind }).set(seconds);
+    }
+
     /// Jobs that wait and that run.
     pub fn job_counts(&self, queued: u64, running: u64) {
         self.queued.set(number(queued));

@@ -1,0 +1,26 @@
+import { flushPromises, mount } from '@vue/test-utils';
+import { describe, expect, it, vi } from 'vitest';
+import ScheduleNote from './ScheduleNote.vue';
+import { useHealth } from '@/composables/useHealth';
+import { api } from '@/services/api';
+import { health, schedule } from '@/testing/samples';
+
+describe('the note on the schedule', () => {
+  it('tells how old the copy is, with or without a schedule', async () => {
+    const known = health();
+    vi.spyOn(api, 'schedule').mockResolvedValue(schedule(null));
+    vi.spyOn(api, 'health').mockResolvedValue(known);
+    const { refresh } = useHealth();
+    await refresh();
+    const note = mount(ScheduleNote);
+    expect(note.text()).toBe('');
+    vi.spyOn(api, 'health').mockResolvedValue({ ...known, checks: { ...known.checks, copy: { ok: true, age_seconds: 7200, detail: '' } } });
+    await refresh();
+    await flushPromises();
+    expect(note.text()).toMatch(/^copied to the other store 2 h/);
+    vi.spyOn(api, 'schedule').mockResolvedValue(schedule('2025-09-20T15:00:00Z'));
+    await refresh();
+    await flushPromises();
+    expect(note.text()).toMatch(/^Schedule 0 .* · copied to the other store/);
+  });
+});
