@@ -2,7 +2,7 @@
 //! been idle longest makes room, so a crowd that only holds on cannot keep others out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -30,6 +30,8 @@ struct Open {
 struct State {
     /// Requests that are being answered.
     busy: AtomicU32,
+    /// Requests whose head came whole.
+    requests: AtomicU64,
     idle_since: Mutex<Instant>,
     /// The place is needed by another.
     evicted: CancellationToken,
@@ -69,6 +71,7 @@ impl Connections {
         open.next += 1;
         let state = Arc::new(State {
             busy: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             idle_since: Mutex::new(Instant::now()),
             evicted: CancellationToken::new(),
         });
@@ -95,7 +98,18 @@ impl ConnectionPermit {
     /// Notes that a request is being answered.
     pub fn busy(&self) -> Busy {
         self.state.busy.fetch_add(1, Ordering::Relaxed);
+        self.state.requests.fetch_add(1, Ordering::Relaxed);
         Busy(self.state.clone())
+    }
+
+    /// The number of requests so far.
+    pub fn requests(&self) -> u64 {
+        self.state.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether no request is being answered.
+    pub fn is_idle(&self) -> bool {
+        self.state.is_idle()
     }
 
     /// Returns when the connection is to make room.

@@ -5,6 +5,7 @@
 
 mod connections;
 mod files;
+mod head_timeout;
 mod write_timeout;
 
 use std::convert::Infallible;
@@ -23,7 +24,8 @@ use futures::{FutureExt, StreamExt};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
@@ -31,10 +33,21 @@ use tower::{Service, ServiceExt};
 use crate::api::guard::Hangup;
 use crate::service::Metrics;
 use connections::{Busy, ConnectionPermit, Connections};
+use head_timeout::HeadTimeout;
 use write_timeout::WriteTimeout;
 
-/// A request's head, and the time between two requests, may take so long.
-const HEAD: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// A request's head, from its first byte on, or from the begin of the connection.
+    head: Duration,
+    /// The next request on an open connection.
+    idle: Duration,
+}
+
+/// Connections are kept longer than proxies keep them (nginx and AWS 60 s, Caddy 120 s, Azure 240 s, Google
+/// 600 s): the proxy closes first, so no request meets a connection that was just closed.
+const LIMITS: Limits = Limits { head: Duration::from_secs(10), idle: Duration::from_mins(11) };
 /// A client may take nothing of its answer for so long.
 const STALL: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
@@ -83,7 +96,9 @@ pub async fn listen(
         metrics.connection(if crowded { "accepted_for_an_idle_one" } else { "accepted" });
         let hangup = Hangup(CancellationToken::new());
         let answering = Answering { router: router.clone(), place: Arc::new(place), peer, hangup };
-        tasks.spawn(converse(stream, answering, stop.clone()));
+        // A small answer is not to wait for more.
+        let _ = stream.set_nodelay(true);
+        tasks.spawn(converse(stream, answering, LIMITS, stop.clone()));
     }
     drop(listener);
     tasks.close();
@@ -91,13 +106,18 @@ pub async fn listen(
 }
 
 /// One connection from its begin to its end.
-async fn converse(stream: TcpStream, answering: Answering, stop: CancellationToken) {
-    // A small answer is not to wait for more.
-    let _ = stream.set_nodelay(true);
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    answering: Answering,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let evicted = answering.place.evicted();
     let Hangup(hangup) = answering.hangup.clone();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD);
+    builder.http1().timer(TokioTimer::new()).max_buf_size(LONGEST_HEAD);
+    builder.http1().header_read_timeout(limits.idle);
+    let stream = HeadTimeout::new(stream, limits.head, answering.place.clone());
     let io = TokioIo::new(WriteTimeout::new(stream, STALL));
     let connection = builder.serve_connection(io, TowerToHyperService::new(answering));
     let mut connection = std::pin::pin!(connection);
@@ -166,7 +186,66 @@ fn until_sent(busy: Busy, response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
     use super::*;
+
+    const LONG: Duration = Duration::from_mins(2);
+
+    /// A connection whose requests are answered with `ok`.
+    fn connection(limits: Limits) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(64 * 1024);
+        let (place, _) = Connections::at_most(1).take_place().expect("a place");
+        let answering = Answering {
+            router: Router::new().fallback(async || "ok"),
+            place: Arc::new(place),
+            peer: ([127, 0, 0, 1], 1).into(),
+            hangup: Hangup(CancellationToken::new()),
+        };
+        tokio::spawn(converse(server, answering, limits, CancellationToken::new()));
+        client
+    }
+
+    async fn ask(client: &mut DuplexStream) {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("it is open");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nok") {
+            assert_ne!(client.read_buf(&mut answer).await.expect("an answer"), 0, "it was closed");
+        }
+    }
+
+    async fn is_closed(mut client: DuplexStream) -> bool {
+        client.read(&mut [0; 64]).await.expect("an end") == 0
+    }
+
+    #[test]
+    fn a_connection_is_kept_longer_than_any_proxy_keeps_it() {
+        assert!(LIMITS.idle > Duration::from_secs(600 + 30));
+    }
+
+    #[tokio::test]
+    async fn the_next_request_may_come_later_than_a_head_may_take() {
+        let limits = Limits { head: Duration::from_secs(2), idle: LONG };
+        let mut client = connection(limits);
+        ask(&mut client).await;
+        tokio::time::sleep(limits.head + Duration::from_secs(1)).await;
+        ask(&mut client).await;
+        client.write_all(b"GET / HTT").await.expect("it is open");
+        assert!(is_closed(client).await, "a head must end on an old connection, too");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_asks_nothing_more_is_closed_in_the_end() {
+        let mut client = connection(Limits { head: LONG, idle: Duration::from_secs(2) });
+        ask(&mut client).await;
+        assert!(is_closed(client).await);
+    }
+
+    #[tokio::test]
+    async fn a_new_connection_that_asks_nothing_is_closed_soon() {
+        let limits = Limits { head: Duration::from_millis(100), idle: LONG };
+        assert!(is_closed(connection(limits)).await);
+    }
 
     #[test]
     fn the_refusal_says_how_long_it_is() {
