@@ -152,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_day_on_which_the_clock_changes_has_its_backup_once() {
-        let table = timetable(&["30 2 * * *"], "Europe/Berlin");
-        let runs = |from: &str, until: &str| {
+        let runs = |(zone, line): (&str, &str), from: &str, until: &str| {
+            let table = timetable(&[line], zone);
             let (mut time, mut runs) = (at(from), Vec::new());
             while let Some(next) = table.next(time).filter(|next| *next < at(until)) {
                 runs.push(next.to_rfc3339());
@@ -162,8 +162,14 @@ mod tests {
             runs
         };
         // On the last Sunday of March 02:30 does not exist, on that of October it comes twice.
-        assert_eq!(runs("2025-03-29T12:00:00Z", "2025-03-30T12:00:00Z").len(), 1);
-        assert_eq!(runs("2025-10-25T12:00:00Z", "2025-10-26T12:00:00Z").len(), 1);
+        let berlin = ("Europe/Berlin", "30 2 * * *");
+        assert_eq!(runs(berlin, "2025-03-29T12:00:00Z", "2025-03-30T12:00:00Z").len(), 1);
+        assert_eq!(runs(berlin, "2025-10-25T12:00:00Z", "2025-10-26T12:00:00Z").len(), 1);
+        // There the clock changes by half an hour: 01:45 comes twice in April, 02:15 not in October.
+        let (twice, never) =
+            (("Australia/Lord_Howe", "45 1 * * *"), ("Australia/Lord_Howe", "15 2 * * *"));
+        assert_eq!(runs(twice, "2025-04-05T03:00:00Z", "2025-04-06T03:00:00Z").len(), 1);
+        assert_eq!(runs(never, "2025-10-04T03:00:00Z", "2025-10-05T03:00:00Z").len(), 1);
     }
 
     #[test]
