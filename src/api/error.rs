@@ -3,7 +3,7 @@
 //! | status | code | who acts |
 //! | --- | --- | --- |
 //! | 400 | `malformed_request` | the caller: what was asked makes no sense |
-//! | 401, 403 | `unauthenticated`, `forbidden`, `foreign_origin` | the caller: a token, or one that may do more |
+//! | 401 (403 beside a proxy's `Authorization`), 403 | `unauthenticated`, `forbidden`, `foreign_origin` | the caller: a token, or one that may do more |
 //! | 404 | `no_such_backup`, `no_such_job`, `no_such_call` | the caller |
 //! | 405, 413, 415 | `method_not_allowed`, `too_large`, `unsupported_media_type` | the caller |
 //! | 409 | `busy`, `not_cancellable`, `cancelled` | the caller, later |
@@ -41,11 +41,11 @@ pub enum ApiError {
     #[error(transparent)]
     NotLetIn(#[from] NotLetIn),
     /// The request was sent to a name that is not the service's own.
-    #[error("unknown host name; allow it with --allowed-host")]
-    UnknownHost,
+    #[error("{0}")]
+    UnknownHost(String),
     /// The request came from a page of another origin.
-    #[error("cross-origin requests are not allowed; allow the origin with --cors-origin")]
-    ForeignOrigin,
+    #[error("{0}")]
+    ForeignOrigin(String),
     /// The caller may not do this.
     #[error("requires the role {needed:?}; {name} has {role:?}")]
     Forbidden {
@@ -103,8 +103,8 @@ impl ApiError {
             Self::NotLetIn(NotLetIn::Unreadable) => {
                 new(503, "tokens_unreadable", "Tokens unreadable")
             }
-            Self::UnknownHost => new(421, "unknown_host", "Unknown host"),
-            Self::ForeignOrigin => new(403, "foreign_origin", "Cross-origin request"),
+            Self::UnknownHost(_) => new(421, "unknown_host", "Unknown host"),
+            Self::ForeignOrigin(_) => new(403, "foreign_origin", "Cross-origin request"),
             Self::Forbidden { .. } => new(403, "forbidden", "Forbidden"),
             Self::NoSuchCall => new(404, "no_such_call", "No such endpoint"),
             Self::MethodNotAllowed => new(405, "method_not_allowed", "Method not allowed"),

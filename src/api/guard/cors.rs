@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::Origins;
+use super::{Origins, TOKEN};
 use crate::api::limits::REQUEST_ID;
 
 /// Lets the pages that were named read answers and send what the API takes; nothing if there are none.
@@ -21,6 +21,7 @@ pub fn cors(origins: &Origins) -> Option<CorsLayer> {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            TOKEN,
             HeaderName::from_static("prefer"),
             HeaderName::from_static("last-event-id"),
         ])

@@ -18,6 +18,20 @@ pub struct Hosts {
     any_address: bool,
 }
 
+/// A request was sent to a name that is not the service's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownHost {
+    /// The header `Host` has this name.
+    #[error(
+        "the header Host names {0:?}, which is none of the service's names; if it is one, start \
+         `serve` with --allowed-host {0}"
+    )]
+    Name(String),
+    /// There is no single name.
+    #[error("the header Host holds no single host name; send `Host: NAME` or `Host: NAME:PORT`")]
+    Malformed,
+}
+
 impl Hosts {
     /// The loopback names, the address listened on, and these.
     #[must_use]
@@ -28,26 +42,30 @@ impl Hosts {
         Self { names, any_address: listen.ip().is_unspecified() }
     }
 
-    /// Whether a request with this target and these headers is meant for the service. Browsers
+    /// Checks that a request with this target and these headers is meant for the service. Browsers
     /// always name a host; a program that names none was not led here by a name.
-    #[must_use]
-    pub fn allow(&self, target: &Uri, headers: &HeaderMap) -> bool {
+    ///
+    /// # Errors
+    /// If it names another host, or more than one.
+    pub fn check(&self, target: &Uri, headers: &HeaderMap) -> Result<(), UnknownHost> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let (host, another) = (hosts.next(), hosts.next());
-        let known = host.is_none_or(|host| host.to_str().is_ok_and(|host| self.knows(host)));
-        let named = target.authority().is_none_or(|authority| self.knows(authority.as_str()));
-        known && named && another.is_none()
+        if another.is_some() {
+            return Err(UnknownHost::Malformed);
+        }
+        if let Some(host) = host {
+            self.know(host.to_str().map_err(|_| UnknownHost::Malformed)?)?;
+        }
+        target.authority().map_or(Ok(()), |authority| self.know(authority.as_str()))
     }
 
-    fn knows(&self, host: &str) -> bool {
-        if host.contains('@') {
-            return false;
+    fn know(&self, host: &str) -> Result<(), UnknownHost> {
+        let authority = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
+        let name = bare(authority.ok_or(UnknownHost::Malformed)?.host());
+        if self.names.contains(&name) || (self.any_address && name.parse::<IpAddr>().is_ok()) {
+            return Ok(());
         }
-        let Ok(authority) = host.parse::<Authority>() else {
-            return false;
-        };
-        let name = bare(authority.host());
-        self.names.contains(&name) || (self.any_address && name.parse::<IpAddr>().is_ok())
+        Err(UnknownHost::Name(name.chars().take(255).collect()))
     }
 }
 
@@ -65,7 +83,7 @@ mod tests {
     fn allowed(hosts: &Hosts, host: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().expect("a header"));
-        hosts.allow(&Uri::from_static("/api/backups"), &headers)
+        hosts.check(&Uri::from_static("/api/backups"), &headers).is_ok()
     }
 
     fn on(listen: &str) -> Hosts {
@@ -94,14 +112,23 @@ mod tests {
     }
 
     #[test]
+    fn the_refusal_names_the_host_and_the_option() {
+        let headers =
+            HeaderMap::from_iter([(header::HOST, "New.Example:81".parse().expect("text"))]);
+        let refused = on("127.0.0.1:8000").check(&Uri::from_static("/"), &headers);
+        let words = refused.expect_err("not known").to_string();
+        assert!(words.contains("\"new.example\"") && words.contains("--allowed-host new.example"));
+    }
+
+    #[test]
     fn a_request_names_no_two_hosts() {
         let hosts = on("127.0.0.1:8000");
         let mut headers = HeaderMap::new();
-        assert!(hosts.allow(&Uri::from_static("/"), &headers));
+        assert!(hosts.check(&Uri::from_static("/"), &headers).is_ok());
         headers.append(header::HOST, "localhost".parse().expect("a header"));
-        assert!(hosts.allow(&Uri::from_static("/"), &headers));
-        assert!(!hosts.allow(&Uri::from_static("http://evil.example/"), &headers));
+        assert!(hosts.check(&Uri::from_static("/"), &headers).is_ok());
+        assert!(hosts.check(&Uri::from_static("http://evil.example/"), &headers).is_err());
         headers.append(header::HOST, "localhost".parse().expect("a header"));
-        assert!(!hosts.allow(&Uri::from_static("/"), &headers));
+        assert_eq!(hosts.check(&Uri::from_static("/"), &headers), Err(UnknownHost::Malformed));
     }
 }

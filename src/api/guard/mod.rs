@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 pub use audited::{RowsHandedOut, audited};
 pub use cors::cors;
 pub use hosts::Hosts;
-pub use identity::{Known, identify};
+pub use identity::{Known, TOKEN, identify};
 pub use lasting::{Hangup, while_known};
 pub use origins::{MalformedOrigin, Origins};
 pub use places::without_places;
@@ -26,10 +26,10 @@ use super::error::ApiError;
 
 /// Turns away what was sent to another name.
 pub async fn known_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    if hosts.allow(request.uri(), request.headers()) {
-        return next.run(request).await;
+    match hosts.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(unknown) => ApiError::UnknownHost(unknown.to_string()).into_response(),
     }
-    ApiError::UnknownHost.into_response()
 }
 
 /// Turns away what a page of others asks for.
@@ -38,8 +38,8 @@ pub async fn own_origin(
     request: Request,
     next: Next,
 ) -> Response {
-    if origins.allow(&request) {
-        return next.run(request).await;
+    match origins.check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(foreign) => ApiError::ForeignOrigin(foreign.to_string()).into_response(),
     }
-    ApiError::ForeignOrigin.into_response()
 }

@@ -14,6 +14,30 @@ pub struct Origins {
 #[error("invalid origin {0:?}; one looks like https://noc.example or http://localhost:3000")]
 pub struct MalformedOrigin(String);
 
+/// A request came from a page of another origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForeignOrigin {
+    /// `Origin` is neither the host of the request nor allowed.
+    #[error(
+        "the page has the origin {origin:?}, and the request the header Host {host:?}: these must name \
+         the same host and port. If the page is the service's own, its proxy must pass on the Host with \
+         the port (nginx: `proxy_set_header Host $http_host`); if it is another, start `serve` with \
+         --cors-origin {origin}"
+    )]
+    Origin {
+        /// The header `Origin`.
+        origin: String,
+        /// The header `Host`.
+        host: String,
+    },
+    /// The browser says so, and names no origin.
+    #[error(
+        "the request comes from a page of another origin (Sec-Fetch-Site: {0}); start `serve` with \
+         --cors-origin ORIGIN to allow it"
+    )]
+    Site(String),
+}
+
 impl Origins {
     /// These pages and the service's own.
     ///
@@ -37,27 +61,42 @@ impl Origins {
         &self.allowed
     }
 
-    /// Whether a request may do what it wants to, coming from where it says. Programs that are no
+    /// Checks that a request may do what it wants to, coming from where it says. Programs that are no
     /// browsers say nothing, and no page can make a browser keep silent. What only reads counts as well: it
     /// may read the whole database. But anybody may show the page, and follow a link.
-    #[must_use]
-    pub fn allow<B>(&self, request: &Request<B>) -> bool {
+    ///
+    /// # Errors
+    /// If it comes from a page of others.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), ForeignOrigin> {
         let headers = request.headers();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let link = headers.get("sec-fetch-dest").is_some_and(|what| what == "document");
         let harmless = reads && (link || !request.uri().path().starts_with("/api/"));
         if harmless || request.method() == Method::OPTIONS {
-            return true;
+            return Ok(());
+        }
+        let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+        // The browser has compared them itself; a proxy may have changed the host since.
+        if site == Some("same-origin") {
+            return Ok(());
         }
         let Some(origin) = headers.get(header::ORIGIN) else {
-            let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-            return !matches!(site, Some(b"cross-site" | b"same-site"));
+            return match site {
+                Some(site @ ("cross-site" | "same-site")) => {
+                    Err(ForeignOrigin::Site(site.to_owned()))
+                }
+                _ => Ok(()),
+            };
         };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let (Ok(origin), Some(host)) = (origin.to_str(), host) else {
-            return false;
+        let text = |value: &HeaderValue| {
+            String::from_utf8_lossy(value.as_bytes()).chars().take(255).collect::<String>()
         };
-        self.allowed.contains(&origin.to_ascii_lowercase()) || is_own(origin, host)
+        let host = headers.get(header::HOST).map(text).unwrap_or_default();
+        let origin = text(origin);
+        if self.allowed.contains(&origin.to_ascii_lowercase()) || is_own(&origin, &host) {
+            return Ok(());
+        }
+        Err(ForeignOrigin::Origin { origin, host })
     }
 }
 
@@ -86,7 +125,7 @@ mod tests {
     fn asks(origins: &Origins, method: &str, path: &str, headers: &[(&str, &str)]) -> bool {
         let request = Request::builder().method(method).uri(path);
         let with = |request: Builder, (name, value): &(&str, &str)| request.header(*name, *value);
-        origins.allow(&headers.iter().fold(request, with).body(()).expect("a request"))
+        origins.check(&headers.iter().fold(request, with).body(()).expect("a request")).is_ok()
     }
 
     #[test]
@@ -128,6 +167,36 @@ mod tests {
         assert!(allowed(&origins, &[("host", "localhost")]));
         assert!(allowed(&origins, &[("host", "localhost"), ("sec-fetch-site", "same-origin")]));
         assert!(!allowed(&origins, &[("host", "localhost"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn behind_a_proxy_that_drops_the_port_the_browser_decides_or_the_refusal_says_what_to_do() {
+        let origins = Origins::default();
+        let (host, origin) = (("host", "backup.example"), ("origin", "http://backup.example:8080"));
+        assert!(allowed(&origins, &[host, origin, ("sec-fetch-site", "same-origin")]));
+        assert!(!allowed(&origins, &[host, origin, ("sec-fetch-site", "same-site")]));
+        let request = Request::post("/api/backup").header(host.0, host.1);
+        let request = request.header(origin.0, origin.1).body(()).expect("a request");
+        let words = origins.check(&request).expect_err("another port").to_string();
+        for part in [
+            "\"http://backup.example:8080\"",
+            "Host \"backup.example\"",
+            "proxy_set_header Host $http_host",
+            "--cors-origin http://backup.example:8080",
+        ] {
+            assert!(words.contains(part), "{part} in {words}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_forwards_is_not_believed() {
+        let forwarded = [
+            ("host", "backup.example"),
+            ("origin", "http://evil.example"),
+            ("x-forwarded-host", "evil.example"),
+            ("forwarded", "host=evil.example"),
+        ];
+        assert!(!allowed(&Origins::default(), &forwarded));
     }
 
     #[test]

@@ -51,7 +51,9 @@ impl Identity {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotLetIn {
     /// No token came along.
-    #[error("this needs a token: send it as `Authorization: Bearer ipr_…`")]
+    #[error(
+        "this needs a token: send it as `Authorization: Bearer ipr_…` or `X-Rewind-Token: ipr_…`"
+    )]
     NoToken,
     /// The token is not known, or not any more.
     #[error("the token is not known, was revoked, or has expired")]

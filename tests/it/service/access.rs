@@ -223,11 +223,14 @@ async fn a_page_of_others_changes_nothing_and_reads_nothing_unless_it_was_named(
     let asked = serving.request("OPTIONS", "/api/restore/20250101_000000");
     let asked = asked.header("origin", "https://noc.example");
     let asked = asked.header("access-control-request-method", "POST");
-    let asked = asked.header("access-control-request-headers", "authorization,prefer");
+    let asked =
+        asked.header("access-control-request-headers", "authorization,x-rewind-token,prefer");
     let told = asked.send().await.expect("it answers");
     assert!(told.status().is_success());
     let headers = told.headers()["access-control-allow-headers"].to_str().expect("text");
-    assert!(headers.contains("authorization") && headers.contains("prefer"), "{headers}");
+    for name in ["authorization", "x-rewind-token", "prefer"] {
+        assert!(headers.contains(name), "{name} in {headers}");
+    }
 }
 
 #[test]
@@ -253,4 +256,30 @@ fn tokens_are_listed_without_their_texts_and_names_are_taken_once() {
     assert!(!kept.contains(&text[4..]));
     let kept: Value = serde_json::from_str(&kept).expect("JSON");
     assert_eq!(kept["tokens"][0]["sha256"].as_str().map(str::len), Some(64));
+}
+
+#[tokio::test]
+async fn a_token_beside_the_authorization_of_a_proxy_is_known_and_no_refusal_is_401() {
+    let program = Program::at(None);
+    let made = program.json(&["token", "create", "noc", "--role", "viewer"]);
+    let token = made["token"].as_str().expect("its text");
+    let serving = Serving::start(&program, &[]);
+    let behind = || serving.get("/api/session").basic_auth("proxy", Some("password"));
+    assert_eq!(ok(behind().header("x-rewind-token", token)).await["name"], "noc");
+    assert_eq!(
+        ok(serving.get("/api/session").header("x-rewind-token", token)).await["role"],
+        "viewer"
+    );
+    // Browsers forget the proxy's password on 401.
+    let refusal = (403, "unauthenticated".to_owned());
+    assert_eq!(refused(behind()).await, refusal);
+    assert_eq!(refused(behind().header("x-rewind-token", "ipr_no")).await, refusal);
+    let none = serving.get("/api/session").header("x-rewind-token", "");
+    assert_eq!(refused(none).await, refusal);
+    // Without a proxy's, it is as ever.
+    let plain = serving.get("/api/session").send().await.expect("it answers");
+    assert_eq!(
+        (plain.status().as_u16(), &plain.headers()["www-authenticate"]),
+        (401, &"Bearer".parse().expect("text"))
+    );
 }
