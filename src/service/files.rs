@@ -1,26 +1,60 @@
-//! The files of the state folder: replaced whole or appended to, and durable either way.
+//! The files of the state folder: replaced whole or appended to, and durable either way. Only their owner
+//! may read them, or the group that shares their folder.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::{seal, unseal};
+use crate::store::{Modes, make_folders};
 
 /// For its owner alone.
 const PRIVATE: u32 = 0o600;
 
-/// Puts this text in the place of the file: a reader sees the old one or the new one, also after a
-/// crash. Only its owner may read it.
-pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+/// Makes a folder and those above it that are not there, for their owner alone or the group that shares
+/// the folder above.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let folder = std::path::absolute(folder)?;
+    let above = folder.ancestors().skip(1).find(|above| above.is_dir());
+    make_folders(&folder, above.map_or(Ok(Modes::PRIVATE), Modes::of)?, true)
+}
+
+fn folder_of(path: &Path) -> io::Result<&Path> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut beside = tempfile::Builder::new()
-        .prefix(".new-")
-        .permissions(Permissions::from_mode(PRIVATE))
-        .tempfile_in(folder)?;
+    Ok(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+}
+
+/// Opens a file that is there to be locked, and makes it if it is not.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(PRIVATE).open(path)?;
+    Modes::of(folder_of(path)?)?.give(&file)?;
+    Ok(file)
+}
+
+/// Puts this text in the place of the file: a reader sees the old one or the new one, also after a
+/// crash.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    replace_with(path, text, Modes::of(folder_of(path)?)?)
+}
+
+/// As [`replace`], for the owner alone wherever the file is. Its folder is made if it is missing.
+pub fn replace_private(path: &Path, text: &[u8]) -> io::Result<()> {
+    make_folder(folder_of(path)?)?;
+    replace_with(path, text, Modes::PRIVATE)
+}
+
+fn replace_with(path: &Path, text: &[u8], modes: Modes) -> io::Result<()> {
+    let folder = folder_of(path)?;
+    let mut beside = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    modes.give(beside.as_file())?;
     beside.write_all(text)?;
     beside.as_file().sync_all()?;
     beside.persist(path).map_err(|error| error.error)?;
@@ -76,6 +110,7 @@ pub fn replace_lines<T: Serialize>(path: &Path, values: &[T]) -> io::Result<()> 
 pub fn append_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let mut file =
         OpenOptions::new().read(true).append(true).create(true).mode(PRIVATE).open(path)?;
+    Modes::of(folder_of(path)?)?.give(&file)?;
     let mut line = Vec::new();
     if is_torn(&mut file)? {
         line.push(b'\n');
@@ -132,7 +167,10 @@ mod tests {
         let value = std::collections::BTreeMap::from([("key".to_owned(), 7)]);
         replace_json(&path, &value).expect("replaced");
         assert_eq!(read_json(&path).expect("read"), Some(value));
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, PRIVATE);
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &fs::metadata(&path).expect("there").permissions(),
+        );
+        assert_eq!(mode & 0o777, PRIVATE);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 }

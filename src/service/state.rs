@@ -2,12 +2,16 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::service::ServiceError;
+use crate::service::{ServiceError, files};
+use crate::store::{Modes, is_ours};
 
+/// The address that the service listens on.
+const ADDRESS: &str = "address";
 /// Files that show that a folder is a state folder.
 const OURS: [&str; 2] = ["jobs.json", "tokens.json"];
 
@@ -21,20 +25,34 @@ pub struct StateFolder {
 
 impl StateFolder {
     /// Opens the folder, which is made if it is missing. Only our own account may enter it, unless it
-    /// holds files of others, too.
+    /// holds files of others, belongs to another account, or is shared with a group.
     ///
     /// # Errors
     /// [`ServiceError::StateInUse`] if another process has it open; if it cannot be used.
     pub fn open(path: &Path) -> Result<Self, ServiceError> {
         let failed = |source| ServiceError::State { path: path.to_owned(), source };
         make_private(path).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
-        let lock = lock.map_err(failed)?;
+        let lock = files::open_lock(&path.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.into(), _lock: Arc::new(lock) }),
             Err(fs::TryLockError::WouldBlock) => Err(ServiceError::StateInUse(path.to_owned())),
             Err(fs::TryLockError::Error(source)) => Err(failed(source)),
         }
+    }
+
+    /// Notes the address that the service listens on, for [`Self::noted_address`].
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_address(&self, address: SocketAddr) -> io::Result<()> {
+        files::replace(&self.path.join(ADDRESS), format!("{address}\n").as_bytes())
+    }
+
+    /// The address that the latest service of the folder at this path has listened on; none if there was
+    /// none, or it cannot be read.
+    #[must_use]
+    pub fn noted_address(path: &Path) -> Option<SocketAddr> {
+        fs::read_to_string(path.join(ADDRESS)).ok()?.trim().parse().ok()
     }
 
     /// Where it is.
@@ -45,15 +63,19 @@ impl StateFolder {
 }
 
 /// Lets only our own account enter a folder that is new, empty or ours already. The mode of any other
-/// is not changed: that would lock others out of it.
+/// is not changed: that would lock others out of it, or is not ours to change.
 fn make_private(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)?;
-    let is_empty = fs::read_dir(path)?.next().is_none();
-    if is_empty || OURS.iter().any(|name| path.join(name).is_file()) {
+    files::make_folder(path)?;
+    let (meta, modes) = (fs::metadata(path)?, Modes::of(path)?);
+    let is_empty = || Ok::<_, io::Error>(fs::read_dir(path)?.next().is_none());
+    let ours = is_ours(&meta) && !modes.are_shared();
+    if ours && (OURS.iter().any(|name| path.join(name).is_file()) || is_empty()?) {
         return fs::set_permissions(path, Permissions::from_mode(0o700));
     }
-    if fs::metadata(path)?.permissions().mode() & 0o022 != 0 {
-        let words = "it holds other files, and others may write into it: name a folder of its own";
+    let others = if modes.are_shared() { 0o002 } else { 0o022 };
+    if meta.permissions().mode() & others != 0 {
+        let words = "others may write into it, and it is not empty or belongs to another account: name a \
+                     folder of its own";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
     }
     Ok(())

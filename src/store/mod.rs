@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use backend::abilities::{Abilities, Condition};
+pub(crate) use backend::files::{Modes, is_ours, make_folders};
 pub use backend::s3::{Addressing, Fault, S3Options, connect as connect_to_s3};
 pub use backups::seen::Seen;
 pub use check::{Checked, Finding};

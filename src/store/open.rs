@@ -133,13 +133,16 @@ async fn learn(objects: &Objects, server: &str) {
     }
 }
 
-/// Makes the folder of a store, for its owner alone; one that is there stays as it is.
+/// Makes the folder of a store, for its owner alone or the group that shares the folder above; one that is
+/// there stays as it is.
 fn make(folder: &Path) -> std::io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let folder = std::path::absolute(folder)?;
-    files::make_folders(&folder, files::Modes::PRIVATE, true)
+    let above = folder.ancestors().skip(1).find(|above| above.is_dir());
+    let modes = above.map_or(Ok(files::Modes::PRIVATE), files::Modes::of)?;
+    files::make_folders(&folder, modes, true)
 }
 
 pub fn objects(location: &Location) -> Result<Objects, StoreError> {

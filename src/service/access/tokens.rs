@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +15,9 @@ use crate::service::{Role, files};
 use crate::threads::locked;
 
 const FILE: &str = "tokens.json";
+
+/// The name of the first token, if the service makes it.
+const FIRST: &str = "first";
 
 /// Names that the program gives itself.
 const RESERVED: [&str; 3] = ["local", "schedule", "system"];
@@ -42,6 +45,14 @@ pub enum TokenError {
     NotRevoked {
         /// The token.
         name: String,
+        /// The file.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The first token has no place to be told.
+    #[error("the first token cannot be written to {path}")]
+    First {
         /// The file.
         path: String,
         /// Why not.
@@ -106,14 +117,13 @@ impl Tokens {
     }
 
     /// As [`Self::in_folder`], but makes the folder if it is not there; only our own account may
-    /// enter it.
+    /// enter it, or the group that shares the folder above.
     ///
     /// # Errors
     /// If it cannot be made.
     pub fn made_in(folder: &Path) -> Result<Self, TokenError> {
         let tokens = Self::in_folder(folder);
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(tokens.failed("written"))?;
+        files::make_folder(folder).map_err(tokens.failed("written"))?;
         Ok(tokens)
     }
 
@@ -195,11 +205,40 @@ impl Tokens {
         expires: Option<Age>,
         now: DateTime<Utc>,
     ) -> Result<(Token, Secret), TokenError> {
+        let secret = Secret::random();
+        Ok((self.add(name, role, expires, &secret, now)?, secret))
+    }
+
+    /// Makes a token named `first` for an admin, and writes its text to this file, which only its owner
+    /// may read; does nothing if a token was ever made here.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn create_first(&self, file: &Path, now: DateTime<Utc>) -> Result<bool, TokenError> {
+        if !self.never_made()? {
+            return Ok(false);
+        }
+        let secret = Secret::random();
+        // Before the token counts: none may be in force that nobody knows.
+        let text = format!("{}\n", secret.reveal());
+        let written = files::replace_private(file, text.as_bytes());
+        written.map_err(|source| TokenError::First { path: file.display().to_string(), source })?;
+        self.add(FIRST, Role::Admin, None, &secret, now)?;
+        Ok(true)
+    }
+
+    fn add(
+        &self,
+        name: &str,
+        role: Role,
+        expires: Option<Age>,
+        secret: &Secret,
+        now: DateTime<Utc>,
+    ) -> Result<Token, TokenError> {
         check_name(name)?;
         if expires.is_some_and(|age| age <= Age::days(0)) {
             return Err(TokenError::ExpiresAtOnce);
         }
-        let secret = Secret::random();
         let token = Token {
             name: name.to_owned(),
             role,
@@ -214,7 +253,7 @@ impl Tokens {
         }
         tokens.push(token.clone());
         files::replace_json(&self.path, &Kept { tokens }).map_err(self.failed("written"))?;
-        Ok((token, secret))
+        Ok(token)
     }
 
     /// Takes a token away; from now on nobody is let in with it. Needs no free space: where the file
@@ -254,8 +293,9 @@ impl Tokens {
 
     /// Keeps other processes from changing the file as long as the result lives.
     fn alone(&self) -> Result<File, TokenError> {
-        let lock = File::create(self.lock_path()).and_then(|file| file.lock().map(|()| file));
-        lock.map_err(self.failed("written"))
+        let lock = files::open_lock(&self.lock_path());
+        let locked = lock.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(self.failed("written"))
     }
 }
 

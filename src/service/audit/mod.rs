@@ -5,7 +5,6 @@ mod files;
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -178,7 +177,7 @@ impl Audit {
 
     /// Writes what waits of this family.
     fn write(&self, name: &str, waiting: &mut Waiting) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0.folder)?;
+        crate::service::files::make_folder(&self.0.folder)?;
         let family = Family::at(self.0.folder.join(format!("{name}.jsonl")));
         while let Some(entry) = waiting.get(name).and_then(VecDeque::front) {
             family.append(entry)?;

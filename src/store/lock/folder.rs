@@ -103,7 +103,7 @@ fn open(store: &Path, path: &Path, mode: Mode) -> io::Result<File> {
         ErrorKind::ReadOnlyFilesystem => open_regular(path).map_err(|_| error),
         ErrorKind::PermissionDenied => open_regular(path).or_else(|_| {
             // Its owner may have taken the permission away.
-            fs::set_permissions(path, Modes::of(store)?.of_files())?;
+            Modes::of(store)?.give_at(path)?;
             open_regular_with(path, File::options().read(true).write(true))
         }),
         ErrorKind::InvalidData => replace(store, path, &error),

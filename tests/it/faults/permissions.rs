@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use crate::support::program::{Ended, Program, give, wrap};
 use crate::support::recorder::fail;
+use crate::support::serving::{Serving, ok};
 use crate::support::{TestDatabase, database};
 
 fn modes(folder: &Path, all: &mut Vec<(String, bool, u32)>) {
@@ -128,6 +129,87 @@ async fn a_store_in_a_folder_of_a_group_is_usable_for_all_its_members() {
     run(1, &["delete", &id, "--yes"]);
     run(0, &["import", archive]);
     run(1, &["details", &id]);
+}
+
+/// A volume as it is mounted into a container, with the folder that its file system brings.
+fn volume(program: &Program, group: u32, mode: u32) -> std::path::PathBuf {
+    let volume = program.store().join("volume");
+    fs::create_dir(&volume).expect("made");
+    fs::create_dir(volume.join("lost+found")).expect("made");
+    let private = PermissionsExt::from_mode(0o700);
+    fs::set_permissions(volume.join("lost+found"), private).expect("permitted");
+    std::os::unix::fs::chown(&volume, Some(0), Some(group)).expect("permitted");
+    fs::set_permissions(&volume, PermissionsExt::from_mode(mode)).expect("permitted");
+    fs::set_permissions(program.store(), PermissionsExt::from_mode(0o755)).expect("permitted");
+    volume
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_of_a_group_is_usable_for_any_account_of_it() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("only root may run programs as others: nothing was tried");
+        return;
+    }
+    let database = with_rows().await;
+    let source = Program::on(&database);
+    let id = source.backup();
+    let archive = source.store().join("archive.tar");
+    source.ok(&["export", &id, "--output", archive.to_str().expect("text")]);
+    // OpenShift: any account of group 0. Kubernetes: fsGroup, which passes the group on. And a group that is
+    // not the account's first one, where nothing passes it on.
+    for (group, first, mode) in
+        [(0, 0, 0o775), (GROUP, 0, 0o2775), (GROUP, 61_003, 0o770), (GROUP, GROUP, 0o2770)]
+    {
+        let program = Program::at(None);
+        let volume = volume(&program, group, mode);
+        let name = format!("group {group}, first {first}, mode {mode:o}");
+        let command = |account: usize, arguments: &[&str]| {
+            let mut inner = program.command(arguments);
+            inner.env("BACKUP_STORE", &volume);
+            let mut command = Command::new("setpriv");
+            command.args([format!("--reuid={}", ACCOUNTS[account]), format!("--regid={first}")]);
+            command.args([format!("--groups={group}"), "--inh-caps=-all".into()]);
+            wrap(&mut command, &with_umask("022", &inner));
+            command
+        };
+        let token = |account: usize| {
+            let words = format!("of-{account}");
+            let mut create = command(account, &["token", "create", &words, "--role", "admin"]);
+            let made: Ended = create.output().expect("it runs").into();
+            assert_eq!(made.code, 0, "{name}: {}", made.err);
+            made.out.trim().to_owned()
+        };
+        let first_token = token(0);
+        for account in [0, 1, 0] {
+            let serving = Serving::of(command(account, &["serve", "--listen", "127.0.0.1:0"]));
+            let health = serving.json("/api/health").await;
+            assert_eq!(health["checks"]["store"]["ok"], true, "{name}: {health}");
+            let post = |path: &str| serving.post(path).bearer_auth(&first_token);
+            let body = fs::read(&archive).expect("read");
+            let tar = post("/api/import").header("content-type", "application/x-tar").body(body);
+            let imported = ok(tar).await["backup_id"].clone();
+            let verified =
+                ok(post("/api/verify").json(&serde_json::json!({ "backups": [] }))).await;
+            assert_eq!(verified["backups"][0]["intact"], true, "{name}: {verified}");
+            let imported = format!("/api/backup/{}", imported.as_str().expect("an id"));
+            ok(serving.request("DELETE", &imported).bearer_auth(&first_token)).await;
+            let audit = ok(serving.get("/api/audit").bearer_auth(&first_token)).await;
+            assert!(audit["problems"].is_null(), "{name}: {audit}");
+            assert_eq!(serving.stop().await, 0, "{name}");
+        }
+        let second = token(1);
+        assert!(second.starts_with("ipr_"));
+        done(&mut command(1, &["token", "revoke", "of-0"]));
+        let meta = fs::metadata(&volume).expect("there");
+        assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (0, group, mode), "{name}");
+        let mut all = Vec::new();
+        modes(&volume, &mut all);
+        assert!(all.len() > 8, "{all:?}");
+        for (path, _, mode) in all.iter().filter(|(path, ..)| !path.contains("lost+found")) {
+            assert_eq!(mode & 0o007, 0, "{name}: {path}: {mode:o}");
+            assert_eq!(fs::metadata(path).expect("there").gid(), group, "{name}: {path}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

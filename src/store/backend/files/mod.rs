@@ -28,7 +28,7 @@ use object_store::{
 use tokio::runtime::Handle;
 
 pub use self::listing::is_unfinished;
-pub use self::modes::Modes;
+pub use self::modes::{Modes, is_ours};
 pub use self::open::{open_regular, open_regular_with};
 pub use self::publish::{make_folders, put_aside, sync_folder};
 
