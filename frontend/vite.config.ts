@@ -9,7 +9,9 @@ import { sampleService } from './dev/plugin.ts';
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const service = process.env.IPAM_REWIND_URL ?? 'http://127.0.0.1:8000';
 
-export default defineConfig(({ mode }) => ({
+export default defineConfig(({ mode, command }) => ({
+  // The page works below any path.
+  base: command === 'build' ? './' : '/',
   plugins: [
     vue(),
     // Element Plus by what is used; our own components are imported by name.

@@ -80,7 +80,7 @@ const job = (made: Job) => ({ status: 'accepted', job: made });
 const ROUTES: [string, RegExp, Answer][] = [
   ['GET', /^\/api\/profile$/, () => profile],
   ['GET', /^\/api\/session$/, () => ({ name: 'local', role: 'admin', authentication: 'none', version: '0.1.0', database: true })],
-  ['GET', /^\/api\/health$/, () => ({ status: 'ok', version: '0.1.0', checks: { store: ok, database: ok, schedule: ok, verification: ok, disk: ok, last_backup: { ...ok, backup_id: list[0]?.backup_id, age_seconds: 240 } } })],
+  ['GET', /^\/api\/health$/, () => ({ status: 'ok', version: '0.1.0', checks: { store: ok, database: ok, schedule: ok, verification: ok, disk: ok, scratch: ok, last_backup: { ...ok, backup_id: list[0]?.backup_id, age_seconds: 240 } } })],
   ['GET', /^\/api\/schedule$/, () => ({ time_zone: 'UTC', schedules: [{ expression: '0 * * * *', next_at: new Date(Date.now() + 56 * 60_000).toISOString() }], retention: { last: 10, hourly: 48, daily: 30, weekly: 12, monthly: 24, yearly: 5, within: null, pre_restore_within: '14d' }, last_run: { at: new Date(Date.now() - 4 * 60_000).toISOString(), outcome: 'succeeded', backup_id: list[0]?.backup_id }, verification: { period_days: 7, next_at: new Date(Date.now() + 3 * HOUR).toISOString(), oldest_proven_at: new Date(Date.now() - 6 * 24 * HOUR).toISOString() } })],
   ['GET', /^\/api\/backups$/, () => ({ status: 'success', backups: list, count: list.length })],
   ['GET', /^\/api\/backup\/(\w+)$/, ([id]) => { const one = find(id); return one && { backup_info: { ...one, files_info: Object.entries(one.files).map(([name, file]) => ({ name: file, size: one.datasets[name as Dataset]?.bytes ?? 0, modified: one.timestamp })) }, total_size: one.size, age_days: 0 }; }],

@@ -1,5 +1,6 @@
 /** The page's addresses. Each state that one comes back to has one. */
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router';
+import { BASE } from './services/place';
 import TimelinePage from './pages/TimelinePage.vue';
 
 const TITLE = 'Backup & Restore';
@@ -11,7 +12,7 @@ export function pageKey({ name, path }: Pick<RouteLocationNormalized, 'name' | '
 }
 
 export const router = createRouter({
-  history: createWebHistory(),
+  history: createWebHistory(`${BASE}/`),
   routes: [
     { path: '/', name: 'timeline', component: TimelinePage, meta: { title: 'Timeline' } },
     { path: '/backups/:id', name: 'backup', component: TimelinePage, props: true, meta: { title: 'Backup' } },

@@ -16,9 +16,10 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
 
 /// The page at `/docs/`. Its scripts and styles are files of the web page.
 pub fn router() -> Router {
-    let page = async |headers: HeaderMap| page::document("docs/index.html", &headers);
+    let page = async |headers: HeaderMap| page::document("docs/index.html", "/docs/", &headers);
     Router::new()
-        .route("/docs", get(async || Redirect::to("/docs/")))
+        // Relative, for a proxy may show it below another path.
+        .route("/docs", get(async || Redirect::to("docs/")))
         .route("/docs/", get(page))
         .layer(from_fn(with_policy))
 }

@@ -20,7 +20,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The page and the API: nothing from any other host. Charts set styles as attributes.
 const POLICY: &str = "default-src 'self'; style-src-attr 'unsafe-inline'; \
-    img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+    img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; \
     frame-ancestors 'none'";
 
 /// Gives each request a random name.

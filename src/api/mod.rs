@@ -5,6 +5,7 @@ mod access;
 mod answer;
 mod audit;
 mod backup;
+mod base_path;
 pub mod body;
 mod calls;
 mod cleanup;
@@ -39,6 +40,7 @@ mod slots;
 mod statistics;
 mod verify;
 
+pub use base_path::{BasePath, MalformedBasePath};
 pub use guard::{Hosts, MalformedOrigin, Origins};
 pub use listen::listen;
 pub use openapi::{document, document_text};

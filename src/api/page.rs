@@ -19,6 +19,9 @@ struct Page;
 
 const INDEX: &str = "index.html";
 
+/// What the build leaves for the way to the root.
+const ROOT: &str = "<base href=\"/\" />";
+
 const NO_PAGE: &str = "\
 This build of ipam-rewind has no web page. To get it, build the page, then the program:
 
@@ -41,27 +44,40 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     }
     if !path.ends_with(INDEX) {
         if let Some(file) = Page::get(path) {
-            return answer(path, Coding::Identity, file, &headers);
+            return answer(path, Coding::Identity { depth: 0 }, file, &headers);
         }
         if let Some(file) = Page::get(&format!("{path}.gz")) {
             return answer(path, Coding::Gzip, file, &headers);
         }
     }
-    if is_asset(path) { ApiError::NoSuchCall.into_response() } else { document(INDEX, &headers) }
+    if is_asset(path) {
+        return ApiError::NoSuchCall.into_response();
+    }
+    document(INDEX, uri.path(), &headers)
 }
 
-/// Returns an HTML file of the page, or says how to build it.
-pub fn document(path: &str, headers: &HeaderMap) -> Response {
-    match Page::get(path) {
-        Some(file) => answer(path, Coding::Identity, file, headers),
-        None => (StatusCode::OK, NO_PAGE).into_response(),
+/// Returns an HTML file of the page for this address, or says how to build it.
+pub fn document(path: &str, address: &str, headers: &HeaderMap) -> Response {
+    let Some(mut file) = Page::get(path) else {
+        return (StatusCode::OK, NO_PAGE).into_response();
+    };
+    // The way from this address to the root, whatever path a proxy shows the root at.
+    let depth = address.matches('/').count().saturating_sub(1);
+    let root = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
+    if let Ok(text) = std::str::from_utf8(&file.data) {
+        let text = text.replace(ROOT, &format!("<base href=\"{root}\" />"));
+        file.data = Cow::Owned(text.into_bytes());
     }
+    answer(path, Coding::Identity { depth }, file, headers)
 }
 
 /// How a file is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Coding {
-    Identity,
+    Identity {
+        /// Folders between the address and the root, if the content depends on that.
+        depth: usize,
+    },
     /// By `frontend/compress.ts`.
     Gzip,
 }
@@ -75,7 +91,11 @@ fn is_asset(path: &str) -> bool {
 fn answer(path: &str, coding: Coding, file: EmbeddedFile, parameters: &HeaderMap) -> Response {
     let gzip = coding == Coding::Gzip && takes_gzip(parameters);
     // The bytes of another coding are another representation.
-    let suffix = if gzip { "-gzip" } else { "" };
+    let suffix = match coding {
+        Coding::Gzip if gzip => "-gzip".to_owned(),
+        Coding::Identity { depth } if depth > 0 => format!("-{depth}"),
+        _ => String::new(),
+    };
     let tag = format!("\"{}{suffix}\"", hex::encode(file.metadata.sha256_hash()));
     let tag = HeaderValue::from_str(&tag).expect("hexadecimal digits");
     // Names below assets/ hold a hash of the content; any other file is asked for anew each time.

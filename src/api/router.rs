@@ -56,7 +56,7 @@ pub fn router(service: Service, settings: Settings) -> Router {
         .with_state(service.clone());
     let cors = guard::cors(&settings.origins);
     let (hosts, origins) = (Arc::new(settings.hosts), Arc::new(settings.origins));
-    Router::new()
+    let router = Router::new()
         .merge(calls)
         .route("/api/openapi.json", routing::get(async move || Json(told)))
         .merge(docs::router())
@@ -77,7 +77,8 @@ pub fn router(service: Service, settings: Settings) -> Router {
                 .layer(from_fn_with_state(hosts, guard::known_host))
                 .option_layer(cors)
                 .layer(from_fn_with_state(origins, guard::own_origin)),
-        )
+        );
+    settings.base_path.serve(router)
 }
 
 /// Everything but what is compressed already, or comes bit by bit.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::base_path::BasePath;
 use super::guard::{Hosts, Origins};
 
 /// What the router lets through.
@@ -19,6 +20,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// The pages that may change something.
     pub origins: Origins,
+    /// The path below which a proxy shows the service.
+    pub base_path: BasePath,
 }
 
 impl Default for Settings {
@@ -32,6 +35,7 @@ impl Default for Settings {
             largest_upload: 4 << 30,
             hosts,
             origins,
+            base_path: BasePath::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `health`
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,8 +10,12 @@ use serde_json::Value;
 use super::context::Context;
 use super::error::CliError;
 use super::output::plain;
+use super::state::StateOption;
+use crate::service::StateFolder;
 use crate::tls;
 
+/// Where a service listens if nothing else is said.
+const DEFAULT: &str = "127.0.0.1:8000";
 /// How long a service that is well takes at most.
 const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
@@ -22,9 +27,12 @@ const MAX_ANSWER: usize = 1 << 20;
 /// Exits with 1 and a reason if the service does not answer or reports a failure.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// URL of the service
-    #[arg(long, default_value = "http://127.0.0.1:8000", value_name = "URL")]
-    url: String,
+    /// URL of the service [default: the address that `serve` noted in the state folder, else
+    /// http://127.0.0.1:8000]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    #[command(flatten)]
+    state: StateOption,
     /// The least that counts as a failure. `degraded` includes an overdue or failed backup, damage, and
     /// a disk that is nearly full
     #[arg(long, value_enum, default_value_t = FailOn::Failing, value_name = "STATUS")]
@@ -43,7 +51,7 @@ enum FailOn {
 impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
-        let health = self.ask().await?;
+        let health = self.ask(context).await?;
         context.print::<Value, _>(&health, text);
         let fails = match self.fail_on {
             FailOn::Degraded => health["status"] != "ok",
@@ -52,10 +60,21 @@ impl Arguments {
         if fails { Err(CliError::Unwell) } else { Ok(()) }
     }
 
-    async fn ask(&self) -> anyhow::Result<Value> {
+    /// The URL that was given, else that of the service that uses the state folder.
+    fn url(&self, context: &Context) -> String {
+        let noted = || StateFolder::noted_address(&self.state.folder(context.store()));
+        self.url.clone().unwrap_or_else(|| {
+            format!(
+                "http://{}",
+                noted().map_or_else(|| DEFAULT.to_owned(), |at| reachable(at).to_string())
+            )
+        })
+    }
+
+    async fn ask(&self, context: &Context) -> anyhow::Result<Value> {
         // Whatever stands between this machine and others has no say in it.
         let client = tls::client_builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
-        let url = format!("{}/api/health", self.url.trim_end_matches('/'));
+        let url = format!("{}/api/health", self.url(context).trim_end_matches('/'));
         let answer = client.get(&url).send().await;
         let mut answer = answer.with_context(|| format!("nothing answers at {url}"))?;
         let status = answer.status();
@@ -67,6 +86,15 @@ impl Arguments {
         anyhow::ensure!(status.is_success(), "{url} answers {status}");
         serde_json::from_slice(&body)
             .with_context(|| format!("what answers at {url} is another service"))
+    }
+}
+
+/// An address that a client may connect to: all addresses of the machine are its loopback address, too.
+fn reachable(listens: SocketAddr) -> SocketAddr {
+    match listens.ip() {
+        IpAddr::V4(all) if all.is_unspecified() => (Ipv4Addr::LOCALHOST, listens.port()).into(),
+        IpAddr::V6(all) if all.is_unspecified() => (Ipv6Addr::LOCALHOST, listens.port()).into(),
+        _ => listens,
     }
 }
 

@@ -83,6 +83,9 @@ struct Global {
     #[arg(long, env = "BACKUP_STORE", global = true, hide_env_values = true)]
     #[arg(default_value = DEFAULT_STORE, value_name = "PLACE")]
     store: String,
+    /// Folder for temporary files [default: TMPDIR, or /tmp]
+    #[arg(long, global = true, value_name = "DIR")]
+    scratch: Option<PathBuf>,
     /// Seconds to wait for a database lock that another session holds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -140,6 +143,10 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs one verb and says how it ended.
 pub fn run(cli: Cli) -> ExitCode {
+    if let Some(folder) = &cli.global.scratch {
+        // Nothing has asked for it before.
+        let _ = tempfile::env::override_temp_dir(folder);
+    }
     let mut runtime = if cli.verb.answers_others() {
         Builder::new_multi_thread()
     } else {

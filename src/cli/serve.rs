@@ -95,9 +95,18 @@ impl Arguments {
         let origins = Origins::new(&self.access.cors_origin).context("cannot use --cors-origin");
         let origins = origins.map_err(CliError::Options)?;
         let engine = context.engine_for_writing().await?;
+        engine.try_scratch()?;
         let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
         let tokens = Tokens::in_folder(&folder);
+        if let Some(file) = &self.access.first_token
+            && tokens.create_first(file, Utc::now())?
+        {
+            let file = file.display();
+            context.say(&format!(
+                "The first token, of an admin, is in {file}; remove the file once you know it"
+            ));
+        }
         let open = tokens.never_made()?;
         self.access.refuse_anonymous(self.listen, open).map_err(CliError::Options)?;
         if !open && tokens.all()?.iter().all(|token| token.is_expired(Utc::now())) {
@@ -110,6 +119,9 @@ impl Arguments {
         let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         let interruption = Interruption::expected().context("cannot listen for signals")?;
+        if let Err(error) = state.note_address(address) {
+            tracing::warn!("`ipam-rewind health` will not find the service: {error}");
+        }
         let service = Service::start_with(engine, state, plan).await;
         let service = service.context("cannot start")?;
         service.upkeep().keep_to_plan();
@@ -119,7 +131,9 @@ impl Arguments {
         }
         let hosts = Hosts::new(address, &self.access.allowed_host);
         let largest_upload = self.max_upload.saturating_mul(1 << 20);
-        let settings = Settings { largest_upload, hosts, origins, ..Settings::default() };
+        let base_path = self.access.base_path.clone();
+        let settings =
+            Settings { largest_upload, hosts, origins, base_path, ..Settings::default() };
         let app = api::router(service.clone(), settings);
         self.serve(listener, app, service, interruption).await
     }

@@ -1,12 +1,14 @@
 //! What `serve` does by itself, whom it lets in and whom it tells: the options, and what they mean.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use super::keep_rules::KeepRules;
 use super::notify_options::NotifyOptions;
+use crate::api::{BasePath, body};
 use crate::model::{Age, Policy};
 use crate::service::automation::Plan;
 use crate::service::notify::Monitor;
@@ -53,6 +55,12 @@ pub struct AccessOptions {
     /// Additional host name to accept in requests; repeatable
     #[arg(long, value_name = "NAME")]
     pub allowed_host: Vec<String>,
+    /// File to write a first token to, for an admin, if no token was ever created; mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub first_token: Option<PathBuf>,
+    /// Path below which a proxy shows the service, as /rewind; requests may come with it or without it
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub base_path: BasePath,
     /// Origin of another web page that may use the API (https://noc.example); repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,

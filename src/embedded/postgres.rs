@@ -96,7 +96,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn temporary_folder() -> Result<TempDir, EmbeddedError> {
-    let usual = std::env::temp_dir();
+    let usual = tempfile::env::temp_dir();
     let root = if usual.as_os_str().len() <= LONGEST_TEMPORARY_ROOT {
         usual
     } else {

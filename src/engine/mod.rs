@@ -10,6 +10,7 @@ mod error;
 mod maintain;
 mod progress;
 mod restore;
+mod scratch;
 mod snapshot;
 
 use std::collections::BTreeMap;

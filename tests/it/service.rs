@@ -3,6 +3,7 @@
 mod absence;
 mod access;
 mod audit;
+mod deployed;
 mod heartbeat;
 mod hostile;
 mod idle;

@@ -3,6 +3,7 @@ import { ElMessage } from 'element-plus';
 import { api } from '@/services/api';
 import type { BackupPatch } from '@/services/types';
 import { asProblem } from '@/services/problem';
+import { copyText } from '@/services/clipboard';
 import { download } from '@/services/download';
 import { useBackups } from './useBackups';
 
@@ -39,7 +40,7 @@ export function useActions() {
   }
 
   async function copy(text: string, what: string): Promise<void> {
-    await navigator.clipboard.writeText(text).then(() => { praise(`${what} copied`); }, complain);
+    await copyText(text).then(() => { praise(`${what} copied`); }, complain);
   }
 
   return { change, fetchFile, copy };

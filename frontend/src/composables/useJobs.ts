@@ -4,6 +4,7 @@ import { isOver } from '@/model/job';
 import { api } from '@/services/api';
 import { listen } from '@/services/events';
 import { asProblem } from '@/services/problem';
+import { shown, untilHidden } from '@/services/visibility';
 import type { Job, Problem } from '@/services/types';
 
 /** How long to wait before listening again, with something under way and without. */
@@ -46,7 +47,7 @@ async function pollWhileBusy(): Promise<void> {
   if (running.value.length > 0) await poll().catch(() => undefined);
 }
 
-/** Follows all jobs until the signal; never gives up. */
+/** Follows all jobs until the signal, while the tab is on show; never gives up. */
 async function follow(signal: AbortSignal): Promise<void> {
   const timer = setInterval(pollWhileBusy, POLL);
   const open = () => {
@@ -55,8 +56,9 @@ async function follow(signal: AbortSignal): Promise<void> {
   };
   let lastId = '';
   while (!signal.aborted) {
+    await shown(signal);
     try {
-      lastId = await listen(lastId, { job: take, open }, signal);
+      lastId = await listen(lastId, { job: take, open }, untilHidden(signal));
     } catch (error) {
       // A service that was away counts anew.
       [silence.value, lastId] = [asProblem(error), ''];

@@ -1,8 +1,8 @@
-/** Asks again and again, for as long as the calling component is there: not every change is told by a job. */
+/** Asks again and again, for as long as the calling component is there and the tab on show: not every change is told by a job. */
 import { useIntervalFn } from '@vueuse/core';
 
 export const EVERY = 20_000;
 
 export function usePolling(ask: () => unknown): void {
-  useIntervalFn(ask, EVERY);
+  useIntervalFn(() => { if (document.visibilityState !== 'hidden') ask(); }, EVERY);
 }

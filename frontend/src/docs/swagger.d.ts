@@ -1,4 +1,4 @@
 declare module 'swagger-ui-dist/swagger-ui-es-bundle.js' {
-  const SwaggerUI: (options: Record<string, string | boolean>) => void;
+  const SwaggerUI: (options: Record<string, unknown>) => void;
   export default SwaggerUI;
 }

@@ -27,8 +27,8 @@ describe('the verdict', () => {
   });
 
   it('claims nothing of a service that does not answer, or before it does', () => {
-    expect(verdict(known({ silence: { status: 0, detail: 'No answer.' } }))).toMatchObject({ level: 'bad', mend: 'retry', word: 'Service unreachable.' });
-    expect(verdict(known({ silence: { status: 401, detail: '' } }))).toMatchObject({ level: 'unknown', mend: 'give-token' });
+    expect(verdict(known({ silence: { code: 'no_answer', detail: 'No answer.' } }))).toMatchObject({ level: 'bad', mend: 'retry', word: 'Service unreachable.' });
+    expect(verdict(known({ silence: { code: 'unauthenticated', detail: '' } }))).toMatchObject({ level: 'unknown', mend: 'give-token' });
     expect(verdict(known({ health: null })).level).toBe('unknown');
   });
 });

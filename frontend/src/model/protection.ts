@@ -17,7 +17,7 @@ export interface Known {
   /** Why the latest scheduled backup failed, for those who may know. */
   failure: string | null;
   /** Why the service does not answer; null if it does. */
-  silence: { status: number; detail: string } | null;
+  silence: { code: string; detail: string } | null;
 }
 
 const MENDS: Partial<Record<Protection['cause'], Mend>> = {
@@ -35,7 +35,7 @@ const MENDS: Partial<Record<Protection['cause'], Mend>> = {
 };
 
 export function verdict({ health, failure, silence }: Known): Verdict {
-  if (silence?.status === 401) return { level: 'unknown', word: 'Sign in.', sentence: 'This service needs a token.', mend: 'give-token' };
+  if (silence?.code === 'unauthenticated') return { level: 'unknown', word: 'Sign in.', sentence: 'This service needs a token.', mend: 'give-token' };
   if (silence) return { level: 'bad', word: 'Service unreachable.', sentence: silence.detail, mend: 'retry' };
   if (!health) return { level: 'unknown', word: 'Looking …', sentence: '', mend: null };
   const { level, cause, word, sentence } = health.protection;

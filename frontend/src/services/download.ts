@@ -1,5 +1,6 @@
 /** Downloads. A plain link carries no token, so with one the file is fetched, and written as it comes or handed over whole. */
 import { send } from './http';
+import { at } from './place';
 import { choose, write } from './saving';
 import { token } from './token';
 
@@ -19,7 +20,7 @@ function nameOf(response: Response, otherwise: string): string {
 
 export async function download(path: string, name: string): Promise<void> {
   if (!token()) {
-    follow(path, name);
+    follow(at(path), name);
     return;
   }
   // First of all: the browser asks for a file only right after a click.

@@ -2,13 +2,15 @@
 import createClient, { type Middleware } from 'openapi-fetch';
 import { problemOf, ServiceError } from './problem';
 import type { paths } from './schema';
-import { authorization, tokenAsked } from './token';
+import { BASE, at } from './place';
+import { askIfUnknown, authorization } from './token';
 
 /** The answer, if it is none that refuses. */
 export async function accepted(response: Response): Promise<Response> {
   if (response.ok) return response;
-  if (response.status === 401) tokenAsked.value = true;
-  throw new ServiceError(await problemOf(response));
+  const error = new ServiceError(await problemOf(response));
+  askIfUnknown(error);
+  throw error;
 }
 
 const courtesy: Middleware = {
@@ -23,7 +25,7 @@ const courtesy: Middleware = {
 
 /** Typed by the service's own description. */
 export const client = createClient<paths>({
-  baseUrl: globalThis.location.origin,
+  baseUrl: globalThis.location.origin + BASE,
   fetch: (request) => fetch(request),
 });
 client.use(courtesy);
@@ -36,5 +38,5 @@ export async function answer<T>(call: Promise<{ data?: T }>): Promise<T> {
 /** A call whose answer is no JSON: a stream or a file. */
 export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { ...authorization(), ...(init.headers as Record<string, string> | undefined) };
-  return accepted(await fetch(path, { ...init, headers }));
+  return accepted(await fetch(at(path), { ...init, headers }));
 }

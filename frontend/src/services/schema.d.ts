@@ -746,6 +746,8 @@ export interface components {
             notices: components["schemas"]["Check"];
             /** @description Backups are copied into another store in time, if there is one. */
             copy: components["schemas"]["CopyCheck"];
+            /** @description Temporary files can be made. */
+            scratch: components["schemas"]["Check"];
         };
         /** @description What a cleanup did, or would do. */
         CleanupReport: {

@@ -32,7 +32,7 @@ describe('a call', () => {
     const fetched = answer('{}');
     keepToken(' ipr_secret ', false);
     await api.session();
-    expect(asked(fetched).headers.get('Authorization')).toBe('Bearer ipr_secret');
+    expect(asked(fetched).headers.get('X-Rewind-Token')).toBe('ipr_secret');
   });
 
   it('fails with the problem that the service tells', async () => {
@@ -50,7 +50,7 @@ describe('a call', () => {
   });
 
   it('asks for a token when it is refused for want of one', async () => {
-    answer('{}', { status: 401 });
+    answer(JSON.stringify({ detail: 'this needs a token', code: 'unauthenticated' }), { status: 403 });
     await api.backups().catch(asProblem);
     expect(tokenAsked.value).toBe(true);
   });
@@ -79,7 +79,7 @@ describe('an upload', () => {
     Request.sent.onload();
     expect((await started).job_id).toBe('i');
     expect(told).toEqual([3]);
-    expect(Request.sent.headers).toMatchObject({ Authorization: 'Bearer ipr_secret', Prefer: 'respond-async', 'Content-Type': 'application/x-tar' });
+    expect(Request.sent.headers).toMatchObject({ 'X-Rewind-Token': 'ipr_secret', Prefer: 'respond-async', 'Content-Type': 'application/x-tar' });
   });
 
   it('fails as any call does', async () => {

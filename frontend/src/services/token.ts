@@ -1,7 +1,10 @@
 /** The token that the service knows this browser by. Kept for the tab, or for longer if asked. */
 import { ref } from 'vue';
+import { BASE } from './place';
+import { ServiceError } from './problem';
 
-const KEY = 'ipam-rewind.token';
+/** Services below other paths of the same host have tokens of their own. */
+const KEY = `ipam-rewind.token${BASE}`;
 
 /** Whether the service refused us for want of a token. */
 export const tokenAsked = ref(false);
@@ -21,7 +24,14 @@ export function forgetToken(): void {
   localStorage.removeItem(KEY);
 }
 
+/** Not in `Authorization`: that is the proxy's where one asks for a password. Sent without a token, too: a refusal is
+ * 403 then, where 401 would make the browser forget that password. */
 export function authorization(): Record<string, string> {
   const value = token();
-  return value ? { Authorization: `Bearer ${value}` } : {};
+  return { 'X-Rewind-Token': value ?? '' };
+}
+
+/** Asks for a token if that is why a call failed. */
+export function askIfUnknown(error: unknown): void {
+  if (error instanceof ServiceError && error.problem.code === 'unauthenticated') tokenAsked.value = true;
 }

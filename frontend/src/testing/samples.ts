@@ -52,7 +52,7 @@ export function health(broken: Partial<Record<keyof Health['checks'], string>> =
   return {
     status: 'ok', version: '0.1.0',
     protection: { level: 'good', cause: 'protected', word: 'Protected.', sentence: 'Last backup 4 minutes ago, verified; next in 56 minutes.' },
-    checks: { store: check('store'), database: check('database'), last_backup: { ...check('last_backup'), backup_id: null, age_seconds: null }, schedule: check('schedule'), verification: check('verification'), disk: check('disk'), notices: check('notices'), copy: { ...check('copy'), age_seconds: null } },
+    checks: { store: check('store'), database: check('database'), last_backup: { ...check('last_backup'), backup_id: null, age_seconds: null }, schedule: check('schedule'), verification: check('verification'), disk: check('disk'), notices: check('notices'), copy: { ...check('copy'), age_seconds: null }, scratch: check('scratch') },
   } as Health;
 }
 

@@ -96,6 +96,8 @@ describe! {
         notices: Check,
         /// Backups are copied into another store in time, if there is one.
         copy: CopyCheck,
+        /// Temporary files can be made.
+        scratch: Check,
     }
 }
 

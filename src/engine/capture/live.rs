@@ -146,7 +146,7 @@ impl Engine {
         run: &Run,
     ) -> Result<Snapshot, EngineError> {
         run.begin(Phase::Reading, rows(self.newest().await.as_ref()));
-        let aside = Store::scratch(&std::env::temp_dir()).await?;
+        let aside = Store::scratch(&tempfile::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = crate::engine::capture::sink::IntoStore::new(writer);
         let captured = self.capture(sessions, profile, schema, &sinks, run).await?;

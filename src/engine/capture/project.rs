@@ -56,7 +56,7 @@ impl Engine {
         if projected.parts.iter().all(same) {
             return Ok(projected);
         }
-        let aside = Store::scratch(&std::env::temp_dir()).await?;
+        let aside = Store::scratch(&tempfile::env::temp_dir()).await?;
         let sinks = IntoStore::new(aside.writer_beyond(&[self.store.index().await?]).await?);
         let mut made = Vec::with_capacity(projected.parts.len());
         for part in projected.parts {

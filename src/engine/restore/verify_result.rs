@@ -57,7 +57,7 @@ impl Engine {
         selected: &Staged,
         run: &Run,
     ) -> Result<(), EngineError> {
-        let aside = Store::scratch(&std::env::temp_dir()).await?;
+        let aside = Store::scratch(&tempfile::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
         let sessions = &mut [&mut *session];

@@ -65,6 +65,8 @@ pub struct Checks {
     pub notices: Check,
     /// Backups are copied into another store in time, if there is one.
     pub copy: CopyCheck,
+    /// Temporary files can be made.
+    pub scratch: Check,
 }
 
 /// One thing that was looked at.
@@ -103,13 +105,25 @@ impl LastBackup {
     }
 }
 
+impl Checks {
+    /// Whether each thing is well that the service can work without.
+    fn upkeep(&self) -> [bool; 7] {
+        [
+            self.last_backup.ok,
+            self.schedule.ok,
+            self.verification.ok,
+            self.disk.ok,
+            self.notices.ok,
+            self.copy.ok,
+            self.scratch.ok,
+        ]
+    }
+}
+
 impl Health {
     fn of(protection: Protection, checks: Checks) -> Self {
-        let Checks { store, database, last_backup, schedule, verification, disk, notices, copy } =
-            &checks;
-        let protected = protection.level != Level::Bad;
-        let upkeep = [last_backup.ok, schedule.ok, verification.ok, disk.ok, notices.ok, copy.ok];
-        let well = protected && upkeep.iter().all(|ok| *ok);
+        let Checks { store, database, .. } = &checks;
+        let well = protection.level != Level::Bad && checks.upkeep().iter().all(|ok| *ok);
         let condition = match (store.ok && database.ok, well) {
             (true, true) => Condition::Ok,
             (true, false) => Condition::Degraded,
@@ -131,6 +145,7 @@ impl Upkeep {
         let (store, database) = tokio::join!(self.store_works(), self.database_answers());
         let (schedule, disk) = (self.schedule_goes_well(), self.disk_has_room());
         let notices = self.notices_arrive();
+        let scratch = self.scratch_works();
         // A bucket was perhaps written some minutes ago; the listing is newer.
         let Ok(listed) = tokio::time::timeout(STORE_PATIENCE, self.overview()).await else {
             let store = Check::new(false, "it does not answer");
@@ -146,6 +161,7 @@ impl Upkeep {
                 disk,
                 notices,
                 copy,
+                scratch,
             };
             return Health::of(Protection::unreadable(), checks);
         };
@@ -154,8 +170,17 @@ impl Upkeep {
         let store = if listed.is_ok() { store } else { Check::new(false, "it cannot be read") };
         let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
         let protection = self.protection(&store, &database).await;
-        let checks =
-            Checks { store, database, last_backup, schedule, verification, disk, notices, copy };
+        let checks = Checks {
+            store,
+            database,
+            last_backup,
+            schedule,
+            verification,
+            disk,
+            notices,
+            copy,
+            scratch,
+        };
         Health::of(protection, checks)
     }
 
@@ -278,6 +303,16 @@ impl Upkeep {
         Check::new(false, troubles.join("; "))
     }
 
+    fn scratch_works(&self) -> Check {
+        match self.0.engine.try_scratch() {
+            Ok(()) => Check::new(true, "temporary files can be made"),
+            Err(error) => {
+                tracing::warn!("{}", error.chain().join(": "));
+                Check::new(false, "temporary files cannot be made; the service's log says why")
+            }
+        }
+    }
+
     pub(in crate::service) fn disk_has_room(&self) -> Check {
         match (self.0.engine.store().folder(), self.disk()) {
             (None, _) => Check::new(true, "the store is on no disk of this machine"),
@@ -330,6 +365,7 @@ mod tests {
             disk: check(disk),
             notices: check(true),
             copy: CopyCheck { ok: true, age_seconds: None, detail: String::new() },
+            scratch: check(true),
         }
     }
 

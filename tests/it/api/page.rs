@@ -32,6 +32,36 @@ async fn the_root_and_every_place_of_the_page_is_the_page_or_says_how_to_build_i
 }
 
 #[tokio::test]
+async fn every_place_of_the_page_knows_its_way_to_the_root_whatever_path_is_in_front() {
+    if !is_built() {
+        return;
+    }
+    let settings =
+        Settings { base_path: "/rewind".parse().expect("a path"), ..Settings::default() };
+    let app = App::with(None, settings).await;
+    let mut tags = std::collections::BTreeSet::new();
+    for (path, way) in [
+        ("/", "./"),
+        ("/rewind/", "./"),
+        ("/statistics", "./"),
+        ("/backups/20250920_143022", "../"),
+        ("/rewind/backups/20250920_143022", "../"),
+        ("/rewind/compare/live/20250920_143022", "../../"),
+    ] {
+        let answer = app.get(path).await;
+        let text = String::from_utf8(answer.bytes.clone()).expect("text");
+        assert!(text.contains(&format!("<base href=\"{way}\" />")), "{path}: {text}");
+        assert!(!text.contains("=\"/"), "{path}: no address is absolute: {text}");
+        tags.insert((answer.header("etag").to_owned(), way));
+    }
+    assert_eq!(tags.len(), 3, "another way is another document: {tags:?}");
+    app.get("/rewinder/assets/x.js").await.problem(404, "no_such_call");
+    app.get("/rewind/api/nothing").await.problem(404, "no_such_call");
+    let bare = app.get("/rewind").await;
+    assert_eq!((bare.status.as_u16(), bare.header("location")), (308, "/rewind/"));
+}
+
+#[tokio::test]
 async fn a_file_of_another_build_is_not_there_and_is_not_the_page() {
     let app = App::with(None, Settings::default()).await;
     app.get("/assets/index-0ldbu11d.js").await.problem(404, "no_such_call");
@@ -46,7 +76,7 @@ async fn scripts_are_stored_compressed_and_decoded_for_clients_without_gzip() {
     let app = App::with(None, Settings::default()).await;
     let page = String::from_utf8(app.get("/").await.bytes).expect("text");
     let script = page.split("src=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let script = script.expect("a script");
+    let script = script.and_then(|script| script.strip_prefix('.')).expect("a relative address");
     let with = async |coding: &'static str| -> Answer {
         let mut asked = request("GET", script);
         asked.headers_mut().insert("accept-encoding", coding.parse().expect("a header"));

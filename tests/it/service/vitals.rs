@@ -14,7 +14,17 @@ async fn health_and_readiness_say_whether_the_work_can_be_done() {
     let checks: Vec<_> = health["checks"].as_object().expect("checks").keys().collect();
     assert_eq!(
         checks,
-        ["store", "database", "last_backup", "schedule", "verification", "disk", "notices", "copy"]
+        [
+            "store",
+            "database",
+            "last_backup",
+            "schedule",
+            "verification",
+            "disk",
+            "notices",
+            "copy",
+            "scratch"
+        ]
     );
     assert_eq!(serving.get("/api/ready").send().await.expect("it answers").status(), 200);
     let id = ok(serving.post("/api/backup")).await["backup_id"].clone();

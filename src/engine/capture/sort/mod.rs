@@ -110,9 +110,13 @@ pub fn drain(
 }
 
 fn set_aside(part: &Part, source: io::Error) -> EngineError {
-    let folder = std::env::temp_dir();
+    let folder = tempfile::env::temp_dir();
     EngineError::Io {
-        doing: format!("set the rows of {} aside in {}", part.name, folder.display()),
+        doing: format!(
+            "set the rows of {} aside in {}; see --scratch",
+            part.name,
+            folder.display()
+        ),
         source,
     }
 }
