@@ -1,13 +1,14 @@
 # The service as an image: page, program, and a small Debian to run it. `docker compose up` uses it.
+# To move to a newer base, look its digest up: docker buildx imagetools inspect NAME:TAG
 
-FROM node:20-bookworm-slim AS page
+FROM node:20.19.5-bookworm-slim@sha256:9e70124bd00f47dd023e349cd587132ae61892acc0e47ed641416c3e18f401c3 AS page
 WORKDIR /src/frontend
 COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
 RUN npm ci
 COPY frontend ./
 RUN npm run build
 
-FROM rust:1.95-slim-bookworm AS program
+FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS program
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
@@ -20,12 +21,15 @@ RUN cargo install --locked --path . --profile "$PROFILE" --root /out --target-di
     && strip /out/bin/ipam-rewind \
     && rm -rf /tmp/target
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin rewind \
-    && install -d -o rewind -g rewind -m 0750 /app /app/backups
+    && install -d -o rewind -g rewind -m 0755 /app \
+    # Any other account of group 0 may use it, too, as on OpenShift.
+    && install -d -o rewind -g 0 -m 0770 /app/backups \
+    && install -d -o rewind -g 0 -m 0770 /scratch
 COPY --from=program /out/bin/ipam-rewind /usr/local/bin/ipam-rewind
 
 # A number, so that whoever runs the image can see that it is not root.

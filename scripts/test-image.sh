@@ -61,7 +61,9 @@ rust() {
         PATH=/usr/local/cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$1"
 }
 
-images=$(sed -n 's/^FROM \([^ ]*\).*/docker.io\/library\/\1/p' Dockerfile)
+# Those that are made here have other digests.
+sed 's/@sha256:[0-9a-f]*//' Dockerfile > "$work/Dockerfile"
+images=$(sed -n 's/^FROM \([^ ]*\).*/docker.io\/library\/\1/p' "$work/Dockerfile")
 debian=$(grep '/debian:' <<<"$images")
 debian "$debian"
 with "$(grep '/node:' <<<"$images")" 'ca-certificates libstdc++6' node
@@ -80,7 +82,7 @@ lend "${CARGO_HOME:-$HOME/.cargo}/config.toml" /usr/local/cargo/config.toml ro
 
 image=localhost/ipam-rewind-test
 echo "== build"
-buildah build --pull-never --layers --format docker --build-arg "PROFILE=${PROFILE:-release}" \
+buildah build --file "$work/Dockerfile" --pull-never --layers --format docker --build-arg "PROFILE=${PROFILE:-release}" \
     "${lent[@]}" --tag "$image" .
 
 expect() {
@@ -115,7 +117,7 @@ inside() {
 expect 'the account' 10001 "$(inside id -u)"
 expect 'the program' "ipam-rewind $(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)" \
     "$(inside ipam-rewind --version)"
-expect 'a folder of its own' 10001:750 "$(inside stat -c %u:%a /app/backups)"
+expect 'a folder of its own' 10001:770 "$(inside stat -c %u:%a /app/backups)"
 expect 'no program of root' '' "$(inside find /usr/local /app -user 10001 -type f)"
 # The door stays shut until there is a token, then it serves the page that is built in.
 inside sh -c '

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::keep_rules::KeepRules;
 use super::notify_options::NotifyOptions;
-use crate::api::{BasePath, body};
+use crate::api::BasePath;
 use crate::model::{Age, Policy};
 use crate::service::automation::Plan;
 use crate::service::notify::Monitor;

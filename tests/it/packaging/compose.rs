@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::docs::{block, file, yaml};
-use crate::support::program::{Ended, Program};
+use crate::support::program::Program;
 use crate::support::serving::Serving;
 use crate::support::{database, http_client};
 
@@ -16,6 +16,13 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_ipam-rewind");
 fn words(list: &Value) -> Vec<String> {
     let words = list.as_array().unwrap_or_else(|| panic!("a list, not {list}")).iter();
     words.map(|word| word.as_str().expect("a word").to_owned()).collect()
+}
+
+/// Whether the name of an image has a version and a digest.
+fn is_pinned(image: &str) -> bool {
+    let (name, digest) = image.split_once("@sha256:").unwrap_or_default();
+    let is_digest = digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit());
+    name.contains(':') && is_digest
 }
 
 #[test]
@@ -32,10 +39,19 @@ fn the_compose_file_keeps_its_promises() {
     assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{ports:?}");
     let waits_for = &service["depends_on"];
     assert_eq!(waits_for["database"]["condition"], "service_healthy");
-    assert_eq!(waits_for["token"]["condition"], "service_completed_successfully");
+    for service in ["database", "ipam-rewind"] {
+        for limit in ["mem_limit", "cpus", "pids_limit"] {
+            assert!(!compose["services"][service][limit].is_null(), "{service}: {limit}");
+        }
+    }
+    // The password must be chosen: there is no default.
+    let text = file("docker-compose.yml");
+    assert_eq!(text.matches("${POSTGRES_PASSWORD:?").count(), text.matches("${POSTGRES").count());
+    assert!(!text.contains(":-"), "no variable has a default");
 
     let database = &compose["services"]["database"];
-    assert!(database["image"].as_str().expect("a name").starts_with("postgres:15"));
+    let image = database["image"].as_str().expect("a name");
+    assert!(image.starts_with("postgres:15.") && is_pinned(image), "{image}");
     assert!(database.get("ports").is_none(), "nobody outside needs the database");
     // Every volume that is used is declared, and the other way round.
     let mut used: Vec<_> = compose["services"]
@@ -69,7 +85,10 @@ fn the_image_runs_as_nobody_in_particular_and_holds_no_setting_of_a_build_machin
     // The page that the program embeds is copied to where it looks for it.
     assert!(file("src/api/page.rs").contains("#[folder = \"frontend/dist\"]"));
     assert!(dockerfile.contains("COPY --from=page /src/frontend/dist frontend/dist"));
-    let toolchain = format!("rust:{}-", rust_version());
+    for from in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+        assert!(is_pinned(from.split(' ').next().expect("a name")), "{from}");
+    }
+    let toolchain = format!("rust:{}.", rust_version());
     assert!(dockerfile.contains(&toolchain), "the image builds with {toolchain}");
 }
 
@@ -92,8 +111,11 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
         for (name, value) in service["environment"].as_object().expect("variables") {
             let value = match (name.as_str(), value.as_str().expect("text")) {
                 ("DATABASE_URL", url) => {
-                    let user = "postgres://prefix_user:${POSTGRES_PASSWORD:-prefix_pass}@database/";
-                    assert!(url.starts_with(user), "{url}");
+                    assert!(
+                        url.starts_with("postgres://prefix_user:${POSTGRES_PASSWORD:?"),
+                        "{url}"
+                    );
+                    assert!(url.ends_with("}@database/prefix_management"), "{url}");
                     database.url.clone()
                 }
                 ("BACKUP_STORE", "/app/backups") => program.store().display().to_string(),
@@ -102,37 +124,24 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
             command.env(name, value);
         }
     };
-    let arguments = words(&service["command"]);
-    let arguments: Vec<_> = arguments.iter().map(|word| word.replace(":8000", ":0")).collect();
+    let first = program.store().join("service/first-token");
+    let scratch = tempfile::tempdir().expect("a folder");
+    let here = |word: String| {
+        let word = word.replace("0.0.0.0:8000", "0.0.0.0:0");
+        let word = word.replace("/app/backups", &program.store().display().to_string());
+        word.replace("/scratch", &scratch.path().display().to_string())
+    };
+    let arguments: Vec<_> = words(&service["command"]).into_iter().map(here).collect();
     let serve = || {
         let mut command = Command::new(PROGRAM);
         command.args(&arguments).env_clear().stdin(Stdio::null());
         environment(&mut command);
         command
     };
-    // Without a token it opens no door.
-    let refused = Ended::from(serve().output().expect("it runs"));
-    assert_eq!(refused.code, 2);
-    assert!(refused.err.contains("there are no tokens"), "{}", refused.err);
-
-    let token = &compose["services"]["token"];
-    assert_eq!(token["entrypoint"], json!(["sh", "-c"]));
-    let make_token = || {
-        let mut shell = Command::new("sh");
-        let folder = std::path::Path::new(PROGRAM).parent().expect("a folder").display();
-        shell.arg("-c").args(words(&token["command"])).env_clear();
-        shell.env("PATH", format!("{folder}:/usr/bin:/bin"));
-        shell.env("BACKUP_STORE", program.store());
-        Ended::from(shell.output().expect("sh runs"))
-    };
-    let made = make_token();
-    assert_eq!(made.code, 0, "{}", made.err);
-    let bearer =
-        made.out.split_whitespace().find(|word| word.starts_with("ipr_")).expect("a token");
-    let again = make_token();
-    assert_eq!((again.code, again.out.as_str()), (0, ""));
-
     let serving = Serving::of(serve());
+    let bearer = std::fs::read_to_string(&first).expect("the first token");
+    let bearer = bearer.trim();
+    assert!(!serving.log().contains(bearer));
     let url = format!("http://127.0.0.1:{}", serving.address.port());
     let client = http_client();
     let status = async |with: Option<&str>| {
@@ -147,12 +156,12 @@ async fn the_program_starts_with_the_settings_of_the_compose_file() {
 
     let check = words(&service["healthcheck"]["test"]);
     assert_eq!(check[..2], ["CMD", "ipam-rewind"]);
-    let health = |url: &str| program.run(&[check[2].as_str(), "--url", url]);
-    let well = health(&url);
+    let health = || program.run(&[check[2].as_str()]);
+    let well = health();
     assert_eq!(well.code, 0, "{}{}", well.out, well.err);
     assert!(well.out.contains("ok  database"), "{}", well.out);
     drop(serving);
-    let gone = health(&url);
+    let gone = health();
     assert_eq!(gone.code, 1);
     assert!(gone.err.contains("nothing answers"), "{}", gone.err);
 }

@@ -1,4 +1,4 @@
-//! What docs/integrate.md says, for tests to run.
+//! What the documentation says, for tests to run.
 
 use std::fs;
 use std::path::Path;
@@ -11,18 +11,33 @@ pub fn file(name: &str) -> String {
 
 /// The block of docs/integrate.md that opens with this line.
 pub fn block(opening: &str) -> String {
-    let page = file("docs/integrate.md");
+    block_of("docs/integrate.md", opening)
+}
+
+/// The block of a page that opens with this line.
+pub fn block_of(page: &str, opening: &str) -> String {
+    let page = file(page);
     let start = page.find(&format!("```{opening}\n")).expect("the block is there");
     let block = &page[start + opening.len() + 4..];
     block[..block.find("```").expect("it ends")].to_owned()
 }
 
-/// YAML as JSON.
+/// YAML of one document as JSON.
 pub fn yaml(text: &str) -> serde_json::Value {
+    let mut documents = yamls(text);
+    assert_eq!(documents.len(), 1);
+    documents.remove(0)
+}
+
+/// YAML as JSON, a value for each document.
+pub fn yamls(text: &str) -> Vec<serde_json::Value> {
     use std::io::Write;
     use std::process::{Command, Stdio};
     let mut python = Command::new("/usr/bin/python3");
-    python.args(["-c", "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"]);
+    python.args([
+        "-c",
+        "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)",
+    ]);
     let child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.expect("python3 runs");
     let mut input = child.stdin.take().expect("piped");
