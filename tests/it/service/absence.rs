@@ -96,8 +96,10 @@ async fn cleanup_that_fails_again_and_again_is_told() {
         service.jobs().ended(job).await.expect("known").state
     };
     let stuck = async || {
+        // First the verdict: what it says is known to the look that follows.
+        let stuck = verdict(&service).await.1 == Cause::RetentionStuck;
         service.upkeep().look_for_what_did_not_happen().await;
-        verdict(&service).await.1 == Cause::RetentionStuck
+        stuck
     };
     let engine = clockwork.engine().await;
     let held = engine.store().lock(Lock::Maintenance, Mode::Exclusive, "test", Duration::ZERO);
