@@ -105,6 +105,7 @@ describe('the page behind', () => {
     await prompt.getByRole('alert').getByText('does not know this token').waitFor();
     await prompt.getByLabel('Token').fill(token);
     await prompt.getByRole('button', { name: 'Sign in' }).click();
+    await prompt.waitFor({ state: 'hidden' });
     await works(page, root, `Behind a password of ${_}`);
     expect(refused).toEqual([]);
     expect(complaints.filter((words) => !words.includes('Cross-Origin-Opener-Policy'))).toEqual([]);
