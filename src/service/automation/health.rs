@@ -143,43 +143,34 @@ impl Upkeep {
     /// How the service is. Asked for often, it looks only every few seconds.
     pub async fn health(&self) -> Health {
         let (store, database) = tokio::join!(self.store_works(), self.database_answers());
-        let (schedule, disk) = (self.schedule_goes_well(), self.disk_has_room());
-        let notices = self.notices_arrive();
-        let scratch = self.scratch_works();
         // A bucket was perhaps written some minutes ago; the listing is newer.
-        let Ok(listed) = tokio::time::timeout(STORE_PATIENCE, self.overview()).await else {
-            let store = Check::new(false, "it does not answer");
-            let last_backup = LastBackup::unknown(false, "the store cannot be read");
-            let verification = Check::new(false, "the store cannot be read");
-            let copy = self.copies(None);
-            let checks = Checks {
-                store,
-                database,
-                last_backup,
-                schedule,
-                verification,
-                disk,
-                notices,
-                copy,
-                scratch,
-            };
-            return Health::of(Protection::unreadable(), checks);
+        let listed = tokio::time::timeout(STORE_PATIENCE, self.overview()).await;
+        let unread = match &listed {
+            Ok(Ok(_)) => None,
+            Ok(Err(_)) => Some("it cannot be read"),
+            Err(_) => Some("it does not answer"),
         };
-        let newest = listed.as_ref().ok().and_then(|seen| seen.newest_good.as_ref());
-        let copy = self.copies(newest.map(|(_, made)| *made));
-        let store = if listed.is_ok() { store } else { Check::new(false, "it cannot be read") };
-        let (last_backup, verification) = (self.last_backup().await, self.proofs().await);
-        let protection = self.protection(&store, &database).await;
+        let store = unread.map_or(store, |why| Check::new(false, why));
+        let (last_backup, verification, protection) = if listed.is_ok() {
+            let protection = self.protection(&store, &database).await;
+            (self.last_backup().await, self.proofs().await, protection)
+        } else {
+            let unread = "the store cannot be read";
+            let protection = Protection::unreadable();
+            (LastBackup::unknown(false, unread), Check::new(false, unread), protection)
+        };
+        let newest = listed.as_ref().ok().and_then(|listed| listed.as_ref().ok());
+        let newest = newest.and_then(|seen| seen.newest_good.as_ref()).map(|(_, made)| *made);
         let checks = Checks {
             store,
             database,
             last_backup,
-            schedule,
+            schedule: self.schedule_goes_well(),
             verification,
-            disk,
-            notices,
-            copy,
-            scratch,
+            disk: self.disk_has_room(),
+            notices: self.notices_arrive(),
+            copy: self.copies(newest),
+            scratch: self.scratch_works(),
         };
         Health::of(protection, checks)
     }
