@@ -7,24 +7,19 @@ use axum::response::{IntoResponse, Response};
 use super::body::{Accepted, JobResult};
 use super::error::ApiError;
 use super::extract::Prefer;
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
 use crate::model::BackupId;
-use crate::service::Service;
-use crate::service::jobs::{Job, Order};
+use crate::service::jobs::{Job, Jobs, Order};
 use crate::store::StoreError;
 
 /// Has an order carried out. The caller waits for the end unless they prefer not to; if they hang
 /// up meanwhile, the job goes on.
-pub async fn carry_out(
-    service: &Service,
-    order: Order,
-    prefer: Prefer,
-) -> Result<Response, ApiError> {
-    let job = service.jobs().submit(order)?;
+pub async fn carry_out(jobs: &Jobs, order: Order, prefer: Prefer) -> Result<Response, ApiError> {
+    let job = jobs.submit(order)?;
     if prefer.respond_async {
         return Ok(accepted(job));
     }
-    let job = service.jobs().ended(job.job_id).await?;
+    let job = jobs.ended(job.job_id).await?;
     match (job.result, job.failure) {
         (Some(result), _) => Ok(Json(JobResult::from(result)).into_response()),
         (None, Some(failure)) => Err(ApiError::Job(Box::new(failure))),
@@ -34,8 +29,8 @@ pub async fn carry_out(
 
 /// Refuses an id that is not there before it becomes a job. Whether the backup can be read is the
 /// job's business.
-pub async fn refuse_unknown(service: &Service, id: &BackupId) -> Result<(), ApiError> {
-    match service.engine().store().manifest(id).await {
+pub async fn refuse_unknown(engine: &Engine, id: &BackupId) -> Result<(), ApiError> {
+    match engine.store().manifest(id).await {
         Err(error @ StoreError::NoSuchBackup(_)) => Err(EngineError::from(error).into()),
         _ => Ok(()),
     }

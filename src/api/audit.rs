@@ -9,7 +9,7 @@ use super::access::{Admin, Caller};
 use super::body::AuditLog;
 use super::error::ApiError;
 use super::extract::{Query, at_most};
-use crate::service::Service;
+use crate::service::Audit;
 
 /// How many to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,9 +28,9 @@ pub struct Parameters {
 )]
 pub async fn audit(
     _: Caller<Admin>,
-    State(service): State<Service>,
+    State(audit): State<Audit>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<AuditLog>, ApiError> {
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
-    Ok(Json(service.audit().newest(limit).await.into()))
+    Ok(Json(audit.newest(limit).await.into()))
 }

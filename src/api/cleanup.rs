@@ -12,10 +12,10 @@ use super::body::CleanupReport;
 use super::error::ApiError;
 use super::extract::{Prefer, Query};
 use super::responses::OfJob;
-use crate::engine::Run;
+use crate::engine::{Engine, Run};
 use crate::model::{Age, Policy};
-use crate::service::jobs::Work;
-use crate::service::{Role, Service};
+use crate::service::Role;
+use crate::service::jobs::{Jobs, Work};
 
 /// What to keep. The other rules keep more than `keep` alone, never less.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -87,15 +87,16 @@ impl Parameters {
 )]
 pub async fn cleanup(
     caller: Caller<Operator>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(jobs): State<Jobs>,
     Query(parameters): Query<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let policy = parameters.policy();
     if parameters.dry_run {
-        let would = service.engine().cleanup(&policy, true, &Run::new()).await?;
+        let would = engine.cleanup(&policy, true, &Run::new()).await?;
         return Ok(Json(CleanupReport::from(would)).into_response());
     }
     caller.must_be(Role::Admin)?;
-    carry_out(&service, caller.order(Work::Cleanup(policy)), prefer).await
+    carry_out(&jobs, caller.order(Work::Cleanup(policy)), prefer).await
 }

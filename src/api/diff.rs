@@ -15,9 +15,9 @@ use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::responses::{OfBackup, OfJob};
 use super::slots::DOWNLOADS;
-use crate::engine::{Formulas, Point, RowForm, Run};
-use crate::service::jobs::Work;
-use crate::service::{Role, Service};
+use crate::engine::{Engine, Formulas, Point, RowForm, Run};
+use crate::service::Role;
+use crate::service::jobs::{Jobs, Work};
 
 /// How many rows to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -94,7 +94,8 @@ impl Parameters {
 )]
 pub async fn diff(
     caller: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(jobs): State<Jobs>,
     Path((from, to)): Path<(String, String)>,
     Query(parameters): Query<Parameters>,
     prefer: Prefer,
@@ -108,12 +109,12 @@ pub async fn diff(
     }
     if let Some(form) = parameters.form(&headers) {
         let slot = DOWNLOADS.take(Some(&caller.identity))?;
-        let rows = service.engine().changed_rows(&from, &to, form, &Run::new()).await?;
+        let rows = engine.changed_rows(&from, &to, form, &Run::new()).await?;
         return Ok(download::response(rows, slot));
     }
     if !live {
-        let report = service.engine().diff(&from, &to, limit, &Run::new()).await?;
+        let report = engine.diff(&from, &to, limit, &Run::new()).await?;
         return Ok(Json(DiffReport::from(report)).into_response());
     }
-    carry_out(&service, caller.order(Work::Diff(from, to, limit)), prefer).await
+    carry_out(&jobs, caller.order(Work::Diff(from, to, limit)), prefer).await
 }

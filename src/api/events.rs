@@ -20,9 +20,8 @@ use super::access::{Caller, Viewer};
 use super::body;
 use super::error::ApiError;
 use super::slots::{STREAMS, Slot};
-use crate::service::Service;
-use crate::service::access::Identity;
-use crate::service::jobs::{Job, JobId};
+use crate::service::access::{Callers, Identity};
+use crate::service::jobs::{Job, JobId, Jobs};
 
 /// The number of the last event that the client has seen, if it comes back.
 #[derive(Debug, Clone, Copy)]
@@ -61,23 +60,25 @@ impl utoipa::IntoParams for LastEventId {
 )]
 pub async fn events(
     caller: Caller<Viewer>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
+    State(callers): State<Callers>,
     LastEventId(last): LastEventId,
 ) -> Result<Response, ApiError> {
-    let after = last.unwrap_or_else(|| before_what_is_under_way(&service));
-    stream(&service, caller.identity, after, None).map(IntoResponse::into_response)
+    let after = last.unwrap_or_else(|| before_what_is_under_way(&jobs));
+    Ok(Follower::new(jobs, callers, caller.identity, after)?.stream().into_response())
 }
 
-fn before_what_is_under_way(service: &Service) -> u64 {
-    let now = service.jobs().now();
-    let jobs = service.jobs().changed_after(0).into_iter();
+fn before_what_is_under_way(jobs: &Jobs) -> u64 {
+    let now = jobs.now();
+    let jobs = jobs.changed_after(0).into_iter();
     let under_way = jobs.filter(|(_, job)| !job.state.is_over()).map(|(number, _)| number - 1);
     under_way.min().unwrap_or(now)
 }
 
-/// What a stream has still to tell, and where it is.
-struct Follower {
-    service: Service,
+/// What a stream has still to tell, and where it is. It ends where the caller would not be let in any more.
+pub struct Follower {
+    jobs: Jobs,
+    callers: Callers,
     caller: Identity,
     changes: watch::Receiver<u64>,
     after: u64,
@@ -87,36 +88,37 @@ struct Follower {
     _slot: Slot,
 }
 
-/// A stream of what changes after that number, of one job or of all. It ends where the caller would not
-/// be let in any more.
-///
-/// # Errors
-/// If enough streams are open already, in all or by this caller.
-pub fn stream(
-    service: &Service,
-    caller: Identity,
-    after: u64,
-    only: Option<JobId>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, ApiError> {
-    let slot = STREAMS.take(Some(&caller))?;
-    let follower = Follower {
-        changes: service.jobs().follow(),
-        service: service.clone(),
-        caller,
-        after,
-        only,
-        to_tell: VecDeque::new(),
-        over: false,
-        _slot: slot,
-    };
-    let events = stream::unfold(follower, async |mut follower| {
-        let event = follower.next().await?;
-        Some((Ok(event), follower))
-    });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
-}
-
 impl Follower {
+    /// Follows what changes after that number.
+    ///
+    /// # Errors
+    /// If enough streams are open already, in all or by this caller.
+    pub fn new(
+        jobs: Jobs,
+        callers: Callers,
+        caller: Identity,
+        after: u64,
+    ) -> Result<Self, ApiError> {
+        let slot = STREAMS.take(Some(&caller))?;
+        let changes = jobs.follow();
+        let (only, to_tell, over) = (None, VecDeque::new(), false);
+        Ok(Self { jobs, callers, caller, changes, after, only, to_tell, over, _slot: slot })
+    }
+
+    /// Follows one job alone.
+    pub fn only(self, id: JobId) -> Self {
+        Self { only: Some(id), ..self }
+    }
+
+    /// The changes as events.
+    pub fn stream(self) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+        let events = stream::unfold(self, async |mut follower| {
+            let event = follower.next().await?;
+            Some((Ok(event), follower))
+        });
+        Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+    }
+
     /// The next event; none once the job, the service, or the caller's time is over.
     async fn next(&mut self) -> Option<Event> {
         while self.to_tell.is_empty() {
@@ -125,14 +127,14 @@ impl Follower {
             }
             // Looked at before the jobs are: what comes later wakes this up again.
             self.changes.mark_unchanged();
-            self.over = self.service.jobs().are_over();
+            self.over = self.jobs.are_over();
             self.look();
             if self.to_tell.is_empty() && !self.over {
                 self.over = self.changes.changed().await.is_err();
             }
         }
         let (number, job) = self.to_tell.pop_front()?;
-        if !self.service.gate().still_knows(&self.caller, self.service.now()) {
+        if !self.callers.still_known(&self.caller) {
             return None;
         }
         self.over |= self.only.is_some() && job.state.is_over();
@@ -141,7 +143,7 @@ impl Follower {
     }
 
     fn look(&mut self) {
-        let new = self.service.jobs().changed_after(self.after).into_iter();
+        let new = self.jobs.changed_after(self.after).into_iter();
         let only = self.only;
         self.to_tell.extend(new.filter(|(_, job)| only.is_none_or(|id| job.job_id == id)));
         self.after = self.to_tell.back().map_or(self.after, |(number, _)| *number);

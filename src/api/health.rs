@@ -1,5 +1,7 @@
 //! `GET /api/health`
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,8 +10,8 @@ use utoipa::IntoParams;
 
 use super::body::Health;
 use super::extract::Query;
-use crate::service::Service;
 use crate::service::automation::Condition;
+use crate::service::automation::HealthMonitor;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -31,10 +33,10 @@ pub struct Parameters {
     )
 )]
 pub async fn health(
-    State(service): State<Service>,
+    State(monitor): State<Arc<HealthMonitor>>,
     Query(Parameters { strict }): Query<Parameters>,
 ) -> (StatusCode, Json<Health>) {
-    let health = service.upkeep().health().await;
+    let health = monitor.health().await;
     let strict = strict.is_some_and(|strict| strict != "false");
     let status = if strict && health.condition != Condition::Ok {
         StatusCode::SERVICE_UNAVAILABLE

@@ -8,7 +8,8 @@ use super::body::History;
 use super::error::ApiError;
 use super::extract::Path;
 use super::responses::OfBackup;
-use crate::service::Service;
+use crate::engine::Engine;
+use crate::service::Places;
 
 /// What became of one row through all backups
 ///
@@ -23,10 +24,11 @@ use crate::service::Service;
 )]
 pub async fn history(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(places): State<Places>,
     Path((table, key)): Path<(String, String)>,
 ) -> Result<Json<History>, ApiError> {
-    let mut found = service.engine().history(&table, &key).await?;
-    found.unreadable = found.unreadable.iter().map(|one| service.without_places(one)).collect();
+    let mut found = engine.history(&table, &key).await?;
+    found.unreadable = found.unreadable.iter().map(|one| places.hide(one)).collect();
     Ok(Json(found.into()))
 }

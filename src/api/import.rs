@@ -20,8 +20,8 @@ use super::extract::Prefer;
 use super::responses::OfJob;
 use super::settings::Settings;
 use super::slots::UPLOADS;
-use crate::service::jobs::Work;
-use crate::service::{Service, ServiceError};
+use crate::service::jobs::{Jobs, Work};
+use crate::service::{ServiceError, StateFolder};
 
 /// The kinds of body that are taken for an archive.
 const KINDS: [&str; 2] = ["application/x-tar", "application/octet-stream"];
@@ -37,7 +37,8 @@ const KINDS: [&str; 2] = ["application/x-tar", "application/octet-stream"];
 )]
 pub async fn import(
     caller: Caller<Admin>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
+    State(state): State<StateFolder>,
     Extension(settings): Extension<Settings>,
     prefer: Prefer,
     headers: HeaderMap,
@@ -45,9 +46,9 @@ pub async fn import(
 ) -> Result<Response, ApiError> {
     refuse_other_kinds(&headers)?;
     let slot = UPLOADS.take(Some(&caller.identity))?;
-    let archive = spool(&service, body, &settings).await?;
+    let archive = spool(&state, body, &settings).await?;
     drop(slot);
-    carry_out(&service, caller.order(Work::Import(caller.author(), archive)), prefer).await
+    carry_out(&jobs, caller.order(Work::Import(caller.author(), archive)), prefer).await
 }
 
 fn refuse_other_kinds(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -71,8 +72,8 @@ fn broken(error: axum::Error, settings: &Settings) -> ApiError {
 
 /// Keeps the whole body in a file that has no name and goes with its last user: a client that
 /// hangs up later does not break the job, and nothing stays behind.
-async fn spool(service: &Service, body: Body, settings: &Settings) -> Result<File, ApiError> {
-    let (folder, most) = (service.state().path(), settings.largest_upload);
+async fn spool(state: &StateFolder, body: Body, settings: &Settings) -> Result<File, ApiError> {
+    let (folder, most) = (state.path(), settings.largest_upload);
     let failed = |source: io::Error| ServiceError::State { path: folder.to_owned(), source };
     let mut file = File::from_std(tempfile::tempfile_in(folder).map_err(failed)?);
     let mut blocks = body.into_data_stream();

@@ -26,6 +26,7 @@ mod metrics;
 mod notify;
 mod openapi;
 mod page;
+mod parts;
 mod preview;
 mod profile;
 mod ready;

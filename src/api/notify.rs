@@ -5,7 +5,8 @@ use axum::extract::State;
 
 use super::access::{Admin, Caller};
 use super::body::NoticeTrials;
-use crate::service::Service;
+use crate::engine::Clock;
+use crate::service::notify::Notifier;
 
 /// Send a test notification to each target
 ///
@@ -14,6 +15,10 @@ use crate::service::Service;
     post, path = "/api/notify/test", tag = "service", operation_id = "test_notifications",
     responses((status = 200, description = "What each target answered", body = NoticeTrials))
 )]
-pub async fn test(_: Caller<Admin>, State(service): State<Service>) -> Json<NoticeTrials> {
-    Json(service.upkeep().test_notices().await.into())
+pub async fn test(
+    _: Caller<Admin>,
+    State(notifier): State<Notifier>,
+    State(clock): State<Clock>,
+) -> Json<NoticeTrials> {
+    Json(notifier.test(clock()).await.into())
 }

@@ -12,10 +12,9 @@ use super::error::ApiError;
 use super::extract::{Path, Prefer, Query, at_most};
 use super::responses::{OfBackup, OfJob};
 use super::restore::selection;
-use crate::engine::RestoreOptions;
+use crate::engine::{Engine, RestoreOptions};
 use crate::model::BackupId;
-use crate::service::Service;
-use crate::service::jobs::Work;
+use crate::service::jobs::{Jobs, Work};
 
 /// What would be restored, and how many rows to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -47,16 +46,16 @@ pub struct Parameters {
 )]
 pub async fn preview(
     caller: Caller<Operator>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(jobs): State<Jobs>,
     Path(id): Path<BackupId>,
     Query(parameters): Query<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
-    let selection =
-        selection(service.engine().profile(), parameters.dataset.as_deref(), parameters.vrf)?;
+    let selection = selection(engine.profile(), parameters.dataset.as_deref(), parameters.vrf)?;
     let allow_schema_drift = parameters.allow_schema_drift;
     let options = RestoreOptions { selection, allow_schema_drift, ..RestoreOptions::default() };
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
-    refuse_unknown(&service, &id).await?;
-    carry_out(&service, caller.order(Work::Preview(id, options, limit)), prefer).await
+    refuse_unknown(&engine, &id).await?;
+    carry_out(&jobs, caller.order(Work::Preview(id, options, limit)), prefer).await
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::access::{Caller, Viewer};
 use super::body::Profile;
-use crate::service::Service;
+use crate::engine::Engine;
 
 /// What is backed up
 ///
@@ -14,6 +14,6 @@ use crate::service::Service;
     get, path = "/api/profile", tag = "backups", operation_id = "get_profile",
     responses((status = 200, description = "The profile", body = Profile))
 )]
-pub async fn profile(_: Caller<Viewer>, State(service): State<Service>) -> Json<Profile> {
-    Json(Profile::from(&**service.engine().profile()))
+pub async fn profile(_: Caller<Viewer>, State(engine): State<Engine>) -> Json<Profile> {
+    Json(Profile::from(&**engine.profile()))
 }

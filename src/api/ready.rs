@@ -1,11 +1,13 @@
 //! `GET /api/ready`
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::body::Health;
-use crate::service::Service;
+use crate::service::automation::HealthMonitor;
 
 /// Whether the service may be sent requests
 ///
@@ -17,8 +19,8 @@ use crate::service::Service;
         (status = 503, description = "It may not; `checks` says why", body = Health),
     )
 )]
-pub async fn ready(State(service): State<Service>) -> (StatusCode, Json<Health>) {
-    let health = service.upkeep().health().await;
+pub async fn ready(State(monitor): State<Arc<HealthMonitor>>) -> (StatusCode, Json<Health>) {
+    let health = monitor.health().await;
     let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health.into()))
 }

@@ -11,10 +11,9 @@ use super::body::Restored;
 use super::error::ApiError;
 use super::extract::{Lenient, Path, Prefer, words};
 use super::responses::{OfBackup, OfJob};
-use crate::engine::{EngineError, RestoreOptions, Selection};
+use crate::engine::{Engine, EngineError, RestoreOptions, Selection};
 use crate::model::{BackupId, Profile};
-use crate::service::Service;
-use crate::service::jobs::Work;
+use crate::service::jobs::{Jobs, Work};
 
 /// What to restore, and whether to keep what is replaced.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -70,23 +69,20 @@ pub fn selection(
 )]
 pub async fn restore(
     caller: Caller<Admin>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(jobs): State<Jobs>,
     Path(id): Path<BackupId>,
     Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let options = RestoreOptions {
-        selection: selection(
-            service.engine().profile(),
-            parameters.dataset.as_deref(),
-            parameters.vrf,
-        )?,
+        selection: selection(engine.profile(), parameters.dataset.as_deref(), parameters.vrf)?,
         safety_backup: parameters.safety_backup,
         into_other_database: parameters.into_other_database,
         created_by: caller.author(),
         allow_schema_drift: parameters.allow_schema_drift,
-        lock_patience: service.engine().lock_timeout(),
+        lock_patience: engine.lock_timeout(),
     };
-    refuse_unknown(&service, &id).await?;
-    carry_out(&service, caller.order(Work::Restore(id, options)), prefer).await
+    refuse_unknown(&engine, &id).await?;
+    carry_out(&jobs, caller.order(Work::Restore(id, options)), prefer).await
 }

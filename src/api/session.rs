@@ -6,7 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access::{Caller, Viewer};
-use crate::service::{Role, Service};
+use crate::engine::Engine;
+use crate::service::Role;
+use crate::service::access::Callers;
 
 /// Whether tokens are asked for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,14 +42,18 @@ pub struct Session {
     get, path = "/api/session", tag = "service", operation_id = "get_session",
     responses((status = 200, description = "The caller as the service knows them", body = Session))
 )]
-pub async fn session(caller: Caller<Viewer>, State(service): State<Service>) -> Json<Session> {
-    let open = service.gate().is_open().unwrap_or(false);
+pub async fn session(
+    caller: Caller<Viewer>,
+    State(callers): State<Callers>,
+    State(engine): State<Engine>,
+) -> Json<Session> {
+    let open = callers.are_all_let_in();
     Json(Session {
         status: "success",
         name: caller.identity.name,
         role: caller.identity.role,
         authentication: if open { Authentication::None } else { Authentication::Token },
         version: env!("CARGO_PKG_VERSION"),
-        database: service.engine().has_database(),
+        database: engine.has_database(),
     })
 }

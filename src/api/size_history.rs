@@ -6,7 +6,7 @@ use axum::extract::State;
 use super::access::{Caller, Viewer};
 use super::body::Sizes;
 use super::error::ApiError;
-use crate::service::Service;
+use crate::service::Measures;
 
 /// How the store's size went
 #[utoipa::path(
@@ -15,7 +15,7 @@ use crate::service::Service;
 )]
 pub async fn size_history(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(measures): State<Measures>,
 ) -> Result<Json<Sizes>, ApiError> {
-    Ok(Json(service.upkeep().sizes().await?.into()))
+    Ok(Json(measures.sizes().await?.into()))
 }

@@ -6,7 +6,8 @@ use axum::extract::State;
 use super::access::{Caller, Viewer};
 use super::body::Statistics;
 use super::error::ApiError;
-use crate::service::{self, Disk, Service};
+use crate::engine::Engine;
+use crate::service::{self, Disk, Measures, Places};
 
 /// The store in numbers
 #[utoipa::path(
@@ -15,11 +16,13 @@ use crate::service::{self, Disk, Service};
 )]
 pub async fn statistics(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(measures): State<Measures>,
+    State(places): State<Places>,
 ) -> Result<Json<Statistics>, ApiError> {
-    let mut store = service.engine().stats().await?;
-    store.unreadable = store.unreadable.iter().map(|one| service.without_places(one)).collect();
-    let full_in_days = service.upkeep().full_in_days().await;
-    let disk = service.upkeep().disk().map(|space| Disk { space, full_in_days });
+    let mut store = engine.stats().await?;
+    store.unreadable = store.unreadable.iter().map(|one| places.hide(one)).collect();
+    let full_in_days = measures.full_in_days().await;
+    let disk = measures.disk().map(|space| Disk { space, full_in_days });
     Ok(Json(service::Statistics { store, disk }.into()))
 }

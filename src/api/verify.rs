@@ -12,8 +12,7 @@ use super::error::ApiError;
 use super::extract::{Body, Prefer};
 use super::responses::{OfBackup, OfJob};
 use crate::model::BackupId;
-use crate::service::Service;
-use crate::service::jobs::Work;
+use crate::service::jobs::{Jobs, Work};
 
 /// Which backups to verify.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,9 +34,9 @@ pub struct VerifyRequest {
 )]
 pub async fn verify(
     caller: Caller<Operator>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
     prefer: Prefer,
     Body(request): Body<VerifyRequest>,
 ) -> Result<Response, ApiError> {
-    carry_out(&service, caller.order(Work::Verify(request.backups)), prefer).await
+    carry_out(&jobs, caller.order(Work::Verify(request.backups)), prefer).await
 }

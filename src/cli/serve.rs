@@ -124,7 +124,7 @@ impl Arguments {
         }
         let service = Service::start_with(engine, state, plan).await;
         let service = service.context("cannot start")?;
-        service.upkeep().keep_to_plan();
+        service.automation.keep_to_plan();
         context.say(&format!("Serving http://{address} (Ctrl-C ends)"));
         if self.open {
             show_page(context, address);
@@ -148,7 +148,7 @@ impl Arguments {
     ) -> Result<(), CliError> {
         let grace = Duration::from_secs(self.grace);
         let stop = CancellationToken::new();
-        let metrics = service.metrics().clone();
+        let metrics = service.metrics.clone();
         let most = self.access.max_connections;
         let listening = tokio::spawn(api::listen(listener, app, most, metrics, stop.clone()));
         interruption.came().await;

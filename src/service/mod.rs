@@ -9,46 +9,54 @@ mod files;
 pub mod jobs;
 pub mod notify;
 pub mod observe;
+mod places;
 mod role;
 pub mod schedule;
 mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use chrono::{DateTime, Utc};
 
 pub use audit::Audit;
 pub use error::ServiceError;
 pub use observe::disk::{Disk, DiskSpace, Statistics};
+pub use observe::measures::Measures;
 pub use observe::metrics::Metrics;
+pub use observe::overviews::Overviews;
+pub use places::Places;
 pub use role::Role;
 pub use state::StateFolder;
 
 use crate::engine::{Clock, Engine};
-use access::{Gate, Identity, Throttle, Tokens};
-use automation::{Plan, Upkeep};
+use access::{Callers, Gate, Refusals, Tokens};
+use automation::{Automation, Plan, Tools};
 use jobs::{Jobs, StillKnown};
 
-/// How often it is looked whether who was let in still would be.
-const ACCESS_LOOK: Duration = Duration::from_millis(200);
-
-/// The service. Cloning is cheap, and clones are one and the same.
+/// The parts of the service, put together. Whoever works with one takes that one: a signature names
+/// what a function may touch. Cloning is cheap, and clones are one and the same.
 #[derive(Clone)]
-pub struct Service(Arc<Inner>);
-
-struct Inner {
-    engine: Engine,
-    state: StateFolder,
-    jobs: Jobs,
-    gate: Arc<Gate>,
-    upkeep: Upkeep,
-    clock: Clock,
-    /// Refusals that may still be written down.
-    refusals: Throttle,
-    /// Refusals that were not written down since the last one that was.
-    unnoted: AtomicU64,
+pub struct Service {
+    /// Answers what is answered at once.
+    pub engine: Engine,
+    /// Does what takes its time.
+    pub jobs: Jobs,
+    /// Tells callers apart.
+    pub callers: Callers,
+    /// Limits what is written down of unknown callers.
+    pub refusals: Refusals,
+    /// Keeps what must outlast the process.
+    pub state: StateFolder,
+    /// Keeps folders out of what others are told.
+    pub places: Places,
+    pub audit: Audit,
+    pub metrics: Arc<Metrics>,
+    /// Sees the store as a whole.
+    pub overviews: Overviews,
+    /// Measures the store.
+    pub measures: Measures,
+    /// Works by itself.
+    pub automation: Automation,
+    pub clock: Clock,
 }
 
 impl Service {
@@ -61,7 +69,7 @@ impl Service {
         Self::start_with(engine, state, Plan::default()).await
     }
 
-    /// As [`Self::start`], with a plan of what it does by itself from [`Upkeep::keep_to_plan`] on.
+    /// As [`Self::start`], with a plan of what it does by itself from [`Automation::keep_to_plan`] on.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -70,111 +78,53 @@ impl Service {
         state: StateFolder,
         plan: Plan,
     ) -> Result<Self, ServiceError> {
-        let gate = Arc::new(Gate::new(Tokens::in_folder(state.path()))?);
         let clock = plan.clock.clone();
+        let callers = Callers::new(Gate::new(Tokens::in_folder(state.path()))?, clock.clone());
         let still_known: StillKnown = {
-            let (gate, clock) = (gate.clone(), clock.clone());
-            Arc::new(move |caller| gate.still_knows(caller, clock()))
+            let callers = callers.clone();
+            Arc::new(move |caller| callers.still_known(caller))
         };
         let jobs = Jobs::start(engine.clone(), state.clone(), still_known, plan.stall_timeout);
         let jobs = jobs.await?;
-        let upkeep = Upkeep::start(engine.clone(), jobs.clone(), state.clone(), plan).await?;
-        let refusals = Throttle::new(20, chrono::Duration::seconds(10));
-        let unnoted = AtomicU64::new(0);
-        Ok(Self(Arc::new(Inner { engine, state, jobs, gate, upkeep, clock, refusals, unnoted })))
-    }
-
-    /// The engine, for what is answered at once.
-    #[must_use]
-    pub fn engine(&self) -> &Engine {
-        &self.0.engine
-    }
-
-    /// The state folder.
-    #[must_use]
-    pub fn state(&self) -> &StateFolder {
-        &self.0.state
-    }
-
-    /// The jobs, for what takes its time.
-    #[must_use]
-    pub fn jobs(&self) -> &Jobs {
-        &self.0.jobs
-    }
-
-    /// What it does by itself, and what is known of that.
-    #[must_use]
-    pub fn upkeep(&self) -> &Upkeep {
-        &self.0.upkeep
-    }
-
-    /// Who is let in.
-    #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.0.gate
-    }
-
-    /// Whether this caller would still be let in.
-    #[must_use]
-    pub fn still_knows(&self, caller: &Identity) -> bool {
-        self.gate().still_knows(caller, self.now())
-    }
-
-    /// Returns once this caller would not be let in any more.
-    pub async fn access_lost(&self, caller: &Identity) {
-        loop {
-            tokio::time::sleep(ACCESS_LOOK).await;
-            if !self.still_knows(caller) {
-                return;
-            }
-        }
-    }
-
-    /// A text for others, in which the folders of this host have no names.
-    #[must_use]
-    pub fn without_places(&self, text: &str) -> String {
-        // The state folder is often in the store.
-        let state = text.replace(&*self.0.state.path().to_string_lossy(), "(the state folder)");
-        match self.0.engine.store().folder() {
-            Some(folder) => state.replace(&*folder.to_string_lossy(), "(the store)"),
-            None => state,
-        }
-    }
-
-    /// What is counted and measured.
-    #[must_use]
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        self.0.upkeep.metrics()
-    }
-
-    /// The audit log.
-    #[must_use]
-    pub fn audit(&self) -> &Audit {
-        self.0.upkeep.audit()
-    }
-
-    /// Whether one more refusal of somebody unknown may be written down, as a flood of them costs
-    /// writes; if so, how many were not since the last one.
-    #[must_use]
-    pub fn may_note_refusal(&self) -> Option<u64> {
-        if self.0.refusals.take(self.now()).is_ok() {
-            return Some(self.0.unnoted.swap(0, Ordering::Relaxed));
-        }
-        self.0.unnoted.fetch_add(1, Ordering::Relaxed);
-        None
-    }
-
-    /// The time.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        (self.0.clock)()
+        let metrics = Arc::new(Metrics::new());
+        let audit = Audit::in_folder(state.path());
+        let overviews = Overviews::new(engine.clone(), jobs.clone());
+        let measures = Measures::new(engine.clone(), &state, metrics.clone(), clock.clone());
+        let measures = measures
+            .map_err(|source| ServiceError::State { path: state.path().to_owned(), source })?;
+        let places = Places::new(&state, engine.store());
+        let tools = Tools {
+            engine: engine.clone(),
+            jobs: jobs.clone(),
+            state: state.clone(),
+            metrics: metrics.clone(),
+            audit: audit.clone(),
+            overviews: overviews.clone(),
+            measures: measures.clone(),
+        };
+        let automation = Automation::start(tools, plan).await?;
+        let refusals = Refusals::default();
+        Ok(Self {
+            engine,
+            jobs,
+            callers,
+            refusals,
+            state,
+            places,
+            audit,
+            metrics,
+            overviews,
+            measures,
+            automation,
+            clock,
+        })
     }
 
     /// Takes no new job, gives those that run so long to finish, ends the others cleanly, and
     /// returns when all is written down.
     pub async fn shut_down(&self, grace: Duration) {
-        self.0.upkeep.rest();
-        self.0.jobs.shut_down(grace).await;
-        self.0.upkeep.finish().await;
+        self.automation.rest();
+        self.jobs.shut_down(grace).await;
+        self.automation.finish().await;
     }
 }

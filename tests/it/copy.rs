@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::faults::running::Running;
 use crate::store::samples::files;
-use crate::support::clockwork::Clockwork;
+use crate::support::clockwork::{Clockwork, metrics_text};
 use crate::support::program::Program;
 use crate::support::receiver::Receiver;
 use crate::support::s3::S3Server;
@@ -246,8 +246,8 @@ async fn service_copies_after_each_backup_and_its_failure_is_seen_and_told() {
     };
     let service = clockwork.service(plan()).await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
-    let check = async || service.upkeep().health().await.checks.copy;
+    assert!(service.automation.backups.back_up_if_due().await);
+    let check = async || service.automation.health.health().await.checks.copy;
     until("the copy", async || check().await.age_seconds.is_some()).await;
     clockwork.turn(chrono::Duration::minutes(10));
     let seen = check().await;
@@ -259,7 +259,7 @@ async fn service_copies_after_each_backup_and_its_failure_is_seen_and_told() {
         list.iter().map(|it| it["backup_id"].as_str().expect("an id").to_owned()).collect()
     };
     assert_eq!(copied(), ids);
-    let metrics = service.upkeep().metrics_text().await;
+    let metrics = metrics_text(&service).await;
     let line = r#"ipam_rewind_jobs_total{kind="copy",trigger="schedule",outcome="succeeded"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
 
@@ -267,7 +267,7 @@ async fn service_copies_after_each_backup_and_its_failure_is_seen_and_told() {
     std::fs::rename(&copy, clockwork.folder.path().join("away")).expect("renamed");
     std::fs::write(&copy, "no folder").expect("written");
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     until("the failure", async || !check().await.ok).await;
     assert_eq!(check().await.detail, "the latest copy failed");
     let told = async || receiver.until(1).await.into_iter().map(|it| it.json());
@@ -282,9 +282,9 @@ async fn service_copies_after_each_backup_and_its_failure_is_seen_and_told() {
     std::fs::remove_file(&copy).expect("removed");
     std::fs::rename(clockwork.folder.path().join("away"), &copy).expect("renamed");
     let service = clockwork.service(plan()).await;
-    assert!(!service.upkeep().health().await.checks.copy.ok, "remembered");
-    service.upkeep().keep_to_plan();
-    until("the copy", async || service.upkeep().health().await.checks.copy.ok).await;
+    assert!(!service.automation.health.health().await.checks.copy.ok, "remembered");
+    service.automation.keep_to_plan();
+    until("the copy", async || service.automation.health.health().await.checks.copy.ok).await;
     let mut all = clockwork.ids().await;
     all.reverse();
     assert_eq!(copied(), all);

@@ -132,18 +132,18 @@ async fn nothing_is_deleted_after_a_backup_that_failed() {
     let service = clockwork.service(Plan { timetable, retention, ..Plan::default() }).await;
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
-    let asked = service.jobs().submit(order(Work::Backup(BackupRequest::default())));
-    let asked = service.jobs().ended(asked.expect("taken on").job_id).await.expect("known");
+    assert!(service.automation.backups.back_up_if_due().await);
+    let asked = service.jobs.submit(order(Work::Backup(BackupRequest::default())));
+    let asked = service.jobs.ended(asked.expect("taken on").job_id).await.expect("known");
     assert_eq!(asked.state, JobState::Failed);
     assert_eq!(clockwork.ids().await.len(), 3);
 
     clockwork.database.sql("ALTER TABLE vrf_gone RENAME TO vrf").await;
     clockwork.turn(Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     assert_eq!(clockwork.ids().await, ["20250920_163300"]);
     service.shut_down(std::time::Duration::from_mins(1)).await;
-    let entries = service.audit().newest(10).await.entries;
+    let entries = service.audit.newest(10).await.entries;
     let cleanup = entries.iter().find(|entry| entry.action == "cleanup").expect("an entry");
     let deleted = "deleted 20250920_143300, 20250920_143200, 20250920_143100 and kept 1";
     assert_eq!(cleanup.detail.as_deref(), Some(deleted));
@@ -163,11 +163,11 @@ async fn backups_of_a_clock_a_year_ahead_cost_no_new_one() {
         let service = clockwork.service(plan).await;
         for _ in 0..3 {
             clockwork.turn(Duration::days(1));
-            let asked = service.jobs().submit(order(Work::Backup(BackupRequest::default())));
-            let made = service.jobs().ended(asked.expect("taken on").job_id).await.expect("known");
+            let asked = service.jobs.submit(order(Work::Backup(BackupRequest::default())));
+            let made = service.jobs.ended(asked.expect("taken on").job_id).await.expect("known");
             assert_eq!(made.state, JobState::Succeeded);
             let id = BackupId::at(clockwork.now());
-            until("the cleanup after it", async || service.jobs().counts() == (0, 0)).await;
+            until("the cleanup after it", async || service.jobs.counts() == (0, 0)).await;
             assert!(clockwork.ids().await.contains(&id.to_string()), "{id}");
         }
         service.shut_down(std::time::Duration::from_mins(1)).await;
@@ -248,7 +248,7 @@ async fn service_keeps_the_ten_newest_after_each_backup_that_is_asked_for() {
     let plan = Plan { retention: Some(Policy::last(Policy::LAST)), ..Plan::default() };
     let service = clockwork.service(plan).await;
     let before = clockwork.ids().await;
-    let jobs = service.jobs();
+    let jobs = &service.jobs;
     let mut changes = jobs.follow();
     let asked = jobs.submit(order(Work::Backup(BackupRequest::default()))).expect("taken");
     jobs.ended(asked.job_id).await.expect("ended");

@@ -9,9 +9,8 @@ use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::responses::OfBackup;
 use crate::api::slots::DOWNLOADS;
-use crate::engine::Run;
+use crate::engine::{Engine, Run};
 use crate::model::BackupId;
-use crate::service::Service;
 
 /// The whole backup as a tar archive, as a download
 ///
@@ -23,10 +22,10 @@ use crate::service::Service;
 )]
 pub async fn archive(
     caller: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
     Path(id): Path<BackupId>,
 ) -> Result<Response, ApiError> {
     let slot = DOWNLOADS.take(Some(&caller.identity))?;
-    let archive = service.engine().export_archive(&id, &Run::new()).await?;
+    let archive = engine.export_archive(&id, &Run::new()).await?;
     Ok(download::response(archive, slot))
 }

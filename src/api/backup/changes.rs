@@ -8,8 +8,8 @@ use crate::api::body::Changes;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::responses::OfBackup;
+use crate::engine::Engine;
 use crate::model::BackupId;
-use crate::service::Service;
 
 /// What a backup changed against the one before it, in numbers
 #[utoipa::path(
@@ -19,8 +19,8 @@ use crate::service::Service;
 )]
 pub async fn changes(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
     Path(id): Path<BackupId>,
 ) -> Result<Json<Changes>, ApiError> {
-    Ok(Json(service.engine().changes(&id).await?.into()))
+    Ok(Json(engine.changes(&id).await?.into()))
 }

@@ -12,8 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Prefer, words};
 use crate::api::responses::OfJob;
 use crate::engine::BackupRequest;
-use crate::service::Service;
-use crate::service::jobs::Work;
+use crate::service::jobs::{Jobs, Work};
 
 /// What to call it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -39,7 +38,7 @@ pub struct Parameters {
 )]
 pub async fn create(
     caller: Caller<Operator>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
     Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
@@ -48,5 +47,5 @@ pub async fn create(
         created_by: caller.author(),
         allow_missing_tables: parameters.allow_missing_tables,
     };
-    carry_out(&service, caller.order(Work::Backup(request)), prefer).await
+    carry_out(&jobs, caller.order(Work::Backup(request)), prefer).await
 }

@@ -12,9 +12,10 @@ use crate::api::body::Deleted;
 use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Path, Prefer};
 use crate::api::responses::{OfBackup, OfJob};
+use crate::engine::Engine;
 use crate::model::BackupId;
-use crate::service::jobs::Work;
-use crate::service::{Role, Service};
+use crate::service::Role;
+use crate::service::jobs::{Jobs, Work};
 
 /// Whether it is meant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,16 +35,17 @@ pub struct Parameters {
 )]
 pub async fn delete(
     caller: Caller<Operator>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(jobs): State<Jobs>,
     Path(id): Path<BackupId>,
     Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     if parameters.dry_run {
-        let would = service.engine().would_delete(&id).await?;
+        let would = engine.would_delete(&id).await?;
         return Ok(Json(Deleted::from(would)).into_response());
     }
     caller.must_be(Role::Admin)?;
-    refuse_unknown(&service, &id).await?;
-    carry_out(&service, caller.order(Work::Delete(id)), prefer).await
+    refuse_unknown(&engine, &id).await?;
+    carry_out(&jobs, caller.order(Work::Delete(id)), prefer).await
 }

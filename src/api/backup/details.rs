@@ -8,8 +8,8 @@ use crate::api::body::Details;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::responses::OfBackup;
+use crate::engine::Engine;
 use crate::model::BackupId;
-use crate::service::Service;
 
 /// Everything about one backup
 #[utoipa::path(
@@ -19,8 +19,8 @@ use crate::service::Service;
 )]
 pub async fn details(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
     Path(id): Path<BackupId>,
 ) -> Result<Json<Details>, ApiError> {
-    Ok(Json(service.engine().details(&id).await?.into()))
+    Ok(Json(engine.details(&id).await?.into()))
 }

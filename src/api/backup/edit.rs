@@ -13,8 +13,8 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Body, Path};
 use crate::api::responses::OfBackup;
 use crate::engine;
+use crate::engine::Engine;
 use crate::model::BackupId;
-use crate::service::Service;
 
 /// What is to be changed; what is not given stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -47,9 +47,9 @@ impl From<Annotation> for engine::Annotation {
 )]
 pub async fn edit(
     _: Caller<Operator>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
     Path(id): Path<BackupId>,
     Body(annotation): Body<Annotation>,
 ) -> Result<Json<Annotated>, ApiError> {
-    Ok(Json(service.engine().annotate(&id, &annotation.into()).await?.into()))
+    Ok(Json(engine.annotate(&id, &annotation.into()).await?.into()))
 }

@@ -9,9 +9,8 @@ use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::responses::OfBackup;
 use crate::api::slots::DOWNLOADS;
-use crate::engine::Run;
+use crate::engine::{Engine, Run};
 use crate::model::{BackupId, Dataset};
-use crate::service::Service;
 
 /// A dataset file, as a download
 #[utoipa::path(
@@ -24,10 +23,10 @@ use crate::service::Service;
 )]
 pub async fn file(
     caller: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
     Path((id, dataset)): Path<(BackupId, String)>,
 ) -> Result<Response, ApiError> {
     let slot = DOWNLOADS.take(Some(&caller.identity))?;
-    let file = service.engine().export_dataset(&id, &dataset, &Run::new()).await?;
+    let file = engine.export_dataset(&id, &dataset, &Run::new()).await?;
     Ok(download::response(file, slot))
 }

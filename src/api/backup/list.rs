@@ -6,7 +6,8 @@ use axum::extract::State;
 use crate::api::access::{Caller, Viewer};
 use crate::api::body::BackupList;
 use crate::api::error::ApiError;
-use crate::service::Service;
+use crate::engine::Engine;
+use crate::service::Places;
 
 /// All backups, newest first
 #[utoipa::path(
@@ -15,9 +16,10 @@ use crate::service::Service;
 )]
 pub async fn list(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(engine): State<Engine>,
+    State(places): State<Places>,
 ) -> Result<Json<BackupList>, ApiError> {
-    let mut list = service.engine().list().await?;
-    list.unreadable = list.unreadable.iter().map(|one| service.without_places(one)).collect();
+    let mut list = engine.list().await?;
+    list.unreadable = list.unreadable.iter().map(|one| places.hide(one)).collect();
     Ok(Json(list.into()))
 }

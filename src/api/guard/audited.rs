@@ -2,18 +2,22 @@
 //! was refused.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::RequestExt;
 use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 
 use super::Known;
 use crate::api::body::Problem;
 use crate::api::limits::REQUEST_ID;
-use crate::service::Service;
+use crate::engine::Clock;
+use crate::service::access::Refusals;
 use crate::service::audit::{Entry, Outcome};
+use crate::service::{Audit, Metrics};
 
 /// The calls that only read, and hand out rows.
 const HAND_OUT_ROWS: [&str; 4] = [
@@ -39,29 +43,36 @@ struct Seen {
 }
 
 /// Lets the request pass, and looks at what became of it.
-pub async fn audited(State(service): State<Service>, mut request: Request, next: Next) -> Response {
+pub async fn audited(
+    State(audit): State<Audit>,
+    State(metrics): State<Arc<Metrics>>,
+    State(refusals): State<Refusals>,
+    State(clock): State<Clock>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let seen = Seen::of(&mut request).await;
     let response = next.run(request).await;
     let status = response.status();
-    service.metrics().request(name(&seen.method), &seen.route, status.as_u16());
+    metrics.request(name(&seen.method), &seen.route, status.as_u16());
     let refused = matches!(status.as_u16(), 401 | 403 | 421 | 429);
     if refused && !seen.is_known() {
-        service.metrics().authentication_failed();
+        metrics.authentication_failed();
     }
     let mut unnoted = 0;
     if refused && !seen.is_known() {
-        let Some(before) = service.may_note_refusal() else { return response };
+        let Some(before) = refusals.may_list() else { return response };
         unnoted = before;
     }
     let rows = response.extensions().get::<RowsHandedOut>().is_some();
     if refused || rows || seen.is_worth_noting() {
         let problem = response.extensions().get::<Problem>();
-        let mut entry = seen.entry(&service, status, problem);
+        let mut entry = seen.entry(clock(), status, problem);
         if unnoted > 0 {
             let detail = entry.detail.get_or_insert_default();
             *detail = format!("after {unnoted} that are not listed: {detail}");
         }
-        service.audit().record(entry).await;
+        audit.record(entry).await;
     }
     response
 }
@@ -113,7 +124,7 @@ impl Seen {
         !reads || HAND_OUT_ROWS.contains(&self.route.as_str())
     }
 
-    fn entry(self, service: &Service, status: StatusCode, problem: Option<&Problem>) -> Entry {
+    fn entry(self, at: DateTime<Utc>, status: StatusCode, problem: Option<&Problem>) -> Entry {
         let known = self.known.and_then(|Known(known)| known.ok());
         let why = problem.map_or_else(String::new, |problem| format!(": {}", problem.detail));
         let detail = match (self.peer, status.is_success()) {
@@ -123,7 +134,7 @@ impl Seen {
             (None, false) => Some(format!("{}{why}", status.as_u16())),
         };
         Entry {
-            at: service.now(),
+            at,
             who: known.as_ref().map(|known| known.name.clone()),
             role: known.map(|known| known.role),
             action: format!("{} {}", self.method, self.route),

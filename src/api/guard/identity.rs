@@ -7,8 +7,7 @@ use axum::response::Response;
 
 use crate::api::body::Problem;
 use crate::api::error;
-use crate::service::Service;
-use crate::service::access::{Identity, NotLetIn};
+use crate::service::access::{Callers, Identity, NotLetIn};
 
 /// Carries a token where `Authorization` belongs to a proxy, as with HTTP basic authentication.
 pub const TOKEN: HeaderName = HeaderName::from_static("x-rewind-token");
@@ -22,13 +21,13 @@ pub struct Known(pub Result<Identity, NotLetIn>);
 
 /// Finds out who calls. Whether that is enough is for the handler to say.
 pub async fn identify(
-    State(service): State<Service>,
+    State(callers): State<Callers>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let headers = request.headers();
     let by_authorization = !headers.contains_key(TOKEN) && !is_of_a_proxy(headers);
-    let known = service.gate().admit(token(headers), service.now());
+    let known = callers.admit(token(headers));
     request.extensions_mut().insert(Known(known));
     let response = next.run(request).await;
     if by_authorization { response } else { not_of_the_proxy(response) }

@@ -16,8 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Known;
 use crate::api::error::ApiError;
-use crate::service::Service;
-use crate::service::access::{Identity, NotLetIn};
+use crate::service::access::{Callers, Identity, NotLetIn};
 
 /// Bytes of a body that are sent before anybody could revoke anything.
 const SHORT: u64 = 16 * 1024;
@@ -29,34 +28,34 @@ const ORDERLY: Duration = Duration::from_secs(1);
 pub struct Hangup(pub CancellationToken);
 
 /// Answers as long as the caller would still be let in.
-pub async fn while_known(State(service): State<Service>, request: Request, next: Next) -> Response {
+pub async fn while_known(State(callers): State<Callers>, request: Request, next: Next) -> Response {
     let Some(Known(Ok(caller))) = request.extensions().get::<Known>().cloned() else {
         return next.run(request).await;
     };
     let hangup = request.extensions().get::<Hangup>().cloned();
     let response = {
         let answer = pin!(next.run(request));
-        let lost = pin!(service.access_lost(&caller));
+        let lost = pin!(callers.lost(&caller));
         tokio::select! {
             response = answer => response,
             () = lost => return ApiError::NotLetIn(NotLetIn::UnknownToken).into_response(),
         }
     };
     // The loss of access also cancels the caller's jobs, and that may be noticed first.
-    if !response.status().is_success() && !service.still_knows(&caller) {
+    if !response.status().is_success() && !callers.still_known(&caller) {
         return ApiError::NotLetIn(NotLetIn::UnknownToken).into_response();
     }
     if response.body().size_hint().exact().is_some_and(|bytes| bytes <= SHORT) {
         return response;
     }
-    bounded(response, service, caller, hangup)
+    bounded(response, callers, caller, hangup)
 }
 
 /// The same answer, which breaks off when the caller's access is lost. A stream of events ends in
 /// order; anything else must not pass for whole.
 fn bounded(
     response: Response,
-    service: Service,
+    callers: Callers,
     caller: Identity,
     hangup: Option<Hangup>,
 ) -> Response {
@@ -67,7 +66,7 @@ fn bounded(
     tokio::spawn(async move {
         tokio::select! {
             () = is_lost.closed() => return,
-            () = service.access_lost(&caller) => {}
+            () = callers.lost(&caller) => {}
         }
         is_lost.send_replace(true);
         let in_order = tokio::time::timeout(ORDERLY, is_lost.closed()).await;

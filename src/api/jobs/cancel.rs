@@ -8,8 +8,7 @@ use crate::api::body::OneJob;
 use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::responses::{NotNow, OfOneJob};
-use crate::service::Service;
-use crate::service::jobs::JobId;
+use crate::service::jobs::{JobId, Jobs};
 
 /// Cancel a job
 ///
@@ -22,8 +21,8 @@ use crate::service::jobs::JobId;
 )]
 pub async fn cancel(
     _: Caller<Operator>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
     Path(id): Path<JobId>,
 ) -> Result<Json<OneJob>, ApiError> {
-    Ok(Json(service.jobs().cancel(id).await?.into()))
+    Ok(Json(jobs.cancel(id).await?.into()))
 }

@@ -10,8 +10,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::Path;
 use crate::api::guard::RowsHandedOut;
 use crate::api::responses::OfOneJob;
-use crate::service::Service;
-use crate::service::jobs::{JobId, JobKind};
+use crate::service::jobs::{JobId, JobKind, Jobs};
 
 /// One job, with its result once it has succeeded
 #[utoipa::path(
@@ -21,10 +20,10 @@ use crate::service::jobs::{JobId, JobKind};
 )]
 pub async fn details(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
     Path(id): Path<JobId>,
 ) -> Result<Response, ApiError> {
-    let job = service.jobs().find(id)?;
+    let job = jobs.find(id)?;
     let rows = matches!(job.kind, JobKind::Preview | JobKind::Diff) && job.result.is_some();
     let mut response = Json(OneJob::from(job)).into_response();
     if rows {

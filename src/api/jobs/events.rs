@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::access::{Caller, Viewer};
 use crate::api::error::ApiError;
-use crate::api::events::{LastEventId, stream};
+use crate::api::events::{Follower, LastEventId};
 use crate::api::extract::Path;
 use crate::api::responses::OfOneJob;
-use crate::service::Service;
-use crate::service::jobs::JobId;
+use crate::service::access::Callers;
+use crate::service::jobs::{JobId, Jobs};
 
 /// The events of one job, as server-sent events
 ///
@@ -27,15 +27,17 @@ use crate::service::jobs::JobId;
 )]
 pub async fn events(
     caller: Caller<Viewer>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
+    State(callers): State<Callers>,
     Path(id): Path<JobId>,
     LastEventId(last): LastEventId,
 ) -> Result<Response, ApiError> {
-    let job = service.jobs().find(id)?;
+    let job = jobs.find(id)?;
     let after = last.unwrap_or(0);
-    let new = service.jobs().changed_after(after);
+    let new = jobs.changed_after(after);
     if job.state.is_over() && !new.iter().any(|(_, job)| job.job_id == id) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    stream(&service, caller.identity, after, Some(id)).map(IntoResponse::into_response)
+    let follower = Follower::new(jobs, callers, caller.identity, after)?;
+    Ok(follower.only(id).stream().into_response())
 }

@@ -9,7 +9,7 @@ use crate::api::access::{Caller, Viewer};
 use crate::api::body::JobList;
 use crate::api::error::ApiError;
 use crate::api::extract::{Query, at_most};
-use crate::service::Service;
+use crate::service::jobs::Jobs;
 
 /// How many to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,9 +28,9 @@ pub struct Parameters {
 )]
 pub async fn list(
     _: Caller<Viewer>,
-    State(service): State<Service>,
+    State(jobs): State<Jobs>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<JobList>, ApiError> {
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(50);
-    Ok(Json(service.jobs().latest(limit).into()))
+    Ok(Json(jobs.latest(limit).into()))
 }

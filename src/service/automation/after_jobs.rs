@@ -1,19 +1,45 @@
 //! What follows the end of a job: it is counted, the audit log gets its entry, the store is measured
 //! anew, and whoever is to be told of it is told.
 
-use crate::engine::{CleanupReport, Kind};
-use crate::service::audit::{Entry, Outcome};
-use crate::service::automation::{Upkeep, seconds};
-use crate::service::jobs::{Job, JobKind, JobResult, JobState, Trigger, Work};
-use crate::service::notify::{Event, Notice};
+use std::sync::Arc;
 
-impl Upkeep {
-    /// Looks at each job once when it is over; those up to this change were looked at before.
-    pub(in crate::service) async fn follow_jobs(self, mut seen: u64) {
-        let mut changes = self.0.jobs.follow();
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{CleanupReport, Clock, Engine, Kind};
+use crate::model::Policy;
+use crate::service::audit::{Audit, Entry, Outcome};
+use crate::service::automation::announcer::Announcer;
+use crate::service::automation::copies::Copies;
+use crate::service::automation::memory::Memory;
+use crate::service::automation::orders::order;
+use crate::service::jobs::{Job, JobKind, JobResult, JobState, Jobs, Trigger, Work};
+use crate::service::notify::{Event, Notice};
+use crate::service::observe::measures::Measures;
+use crate::service::observe::metrics::{Metrics, seconds};
+
+/// Follows up on each job that is over.
+pub struct AfterJobs {
+    pub(super) engine: Engine,
+    pub(super) jobs: Jobs,
+    pub(super) retention: Option<Policy>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) audit: Audit,
+    pub(super) measures: Measures,
+    pub(super) copies: Option<Arc<Copies>>,
+    pub(super) announcer: Announcer,
+    pub(super) clock: Clock,
+}
+
+impl AfterJobs {
+    /// Looks at each job once when it is over, until no more will end; those up to this change were
+    /// looked at before.
+    pub async fn follow_jobs(&self, mut seen: u64, no_more: &CancellationToken) {
+        let mut changes = self.jobs.follow();
         loop {
-            let over = self.0.over.is_cancelled();
-            for (number, job) in self.0.jobs.changed_after(seen) {
+            let over = no_more.is_cancelled();
+            for (number, job) in self.jobs.changed_after(seen) {
                 seen = seen.max(number);
                 if job.state.is_over() {
                     self.follow_up(&job).await;
@@ -24,13 +50,17 @@ impl Upkeep {
             }
             tokio::select! {
                 _ = changes.changed() => {}
-                () = self.0.over.cancelled() => {}
+                () = no_more.cancelled() => {}
             }
         }
     }
 
+    fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
     async fn follow_up(&self, job: &Job) {
-        self.metrics().job_over(job, duration(job), seconds(self.now()));
+        self.metrics.job_over(job, duration(job), seconds(self.now()));
         let deleted = self.deleted_by(job);
         if let Some(deleted) = &deleted {
             tracing::info!("the cleanup of job {} {deleted}", job.job_id);
@@ -38,33 +68,26 @@ impl Upkeep {
         if !is_routine(job) {
             let failure = job.failure.as_ref().map(|failure| failure.detail.clone());
             let detail = failure.or(deleted);
-            self.0.audit.record(Entry { detail, ..self.entry(job) }).await;
+            self.audit.record(Entry { detail, ..self.entry(job) }).await;
         }
         match job.kind {
             JobKind::Preview | JobKind::Diff | JobKind::Copy => {}
-            JobKind::Verify => self.0.overview.forget().await,
+            JobKind::Verify => self.announcer.overviews.forget().await,
             _ => {
-                self.0.overview.forget().await;
-                self.measure().await;
+                self.announcer.overviews.forget().await;
+                self.measures.measure().await;
             }
         }
-        self.copy_after(job).await;
+        if let Some(copies) = &self.copies {
+            copies.follow(job).await;
+        }
         if job.kind == JobKind::Cleanup {
             self.count_cleanup(job).await;
         }
         self.clean_up_after(job).await;
         for notice in self.notices(job).await {
-            self.tell(notice).await;
+            self.announcer.tell(notice).await;
         }
-    }
-
-    /// Sends a notice, with the newest good backup.
-    pub(in crate::service) async fn tell(&self, notice: Notice) {
-        let good = match self.overview().await {
-            Ok(overview) => overview.newest_good.as_ref().map(|(id, _)| id.clone()),
-            Err(_) => None,
-        };
-        self.notify(&Notice { last_good_backup: good, ..notice });
     }
 
     /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
@@ -73,12 +96,12 @@ impl Upkeep {
         if !asked_for || job.state != JobState::Succeeded {
             return;
         }
-        let Some(policy) = &self.0.plan.retention else { return };
+        let Some(policy) = &self.retention else { return };
         // A cleanup keeps others waiting, so there is none unless something goes.
-        if matches!(self.0.engine.would_clean_up(policy).await, Ok(false)) {
+        if matches!(self.engine.would_clean_up(policy).await, Ok(false)) {
             return;
         }
-        if let Err(error) = self.order(Work::Cleanup(policy.clone())) {
+        if let Err(error) = order(&self.jobs, Work::Cleanup(policy.clone())) {
             // The next backup is followed by one again.
             tracing::info!(
                 "could not start the cleanup after the backup of job {}: {error}",
@@ -87,9 +110,26 @@ impl Upkeep {
         }
     }
 
+    /// Remembers how many cleanups failed one after the other, or freed nothing of what they should.
+    async fn count_cleanup(&self, job: &Job) {
+        let failed = match job.state {
+            JobState::Failed => true,
+            JobState::Succeeded => {
+                let result = self.jobs.find(job.job_id).ok().and_then(|job| job.result);
+                matches!(result, Some(JobResult::Cleanup(report)) if !report.freed.notes.is_empty())
+            }
+            _ => return,
+        };
+        let before = self.memory.record().cleanups_failed;
+        let after = if failed { before.saturating_add(1) } else { 0 };
+        if after != before {
+            self.memory.note(|record| record.cleanups_failed = after).await;
+        }
+    }
+
     /// What a cleanup deleted, in words; nothing if it deleted nothing.
     fn deleted_by(&self, job: &Job) -> Option<String> {
-        let result = self.0.jobs.find(job.job_id).ok()?.result?;
+        let result = self.jobs.find(job.job_id).ok()?.result?;
         let JobResult::Cleanup(CleanupReport { deleted, kept, .. }) = result else { return None };
         let ids: Vec<_> = deleted.iter().map(|judged| judged.backup_id.as_str()).collect();
         let deleted = format!("deleted {} and kept {}", ids.join(", "), kept.len());
@@ -151,7 +191,7 @@ impl Upkeep {
 
     /// A backup that was made.
     fn success(&self, job: &Job) -> Option<Notice> {
-        let message = match self.0.jobs.find(job.job_id).ok()?.result? {
+        let message = match self.jobs.find(job.job_id).ok()?.result? {
             JobResult::Backup(made) => format!("backup {} was made", made.backup_id),
             _ => return None,
         };
@@ -163,7 +203,7 @@ impl Upkeep {
         if job.kind != JobKind::Verify || job.state != JobState::Succeeded {
             return Vec::new();
         }
-        match self.0.jobs.find(job.job_id).map(|job| job.result) {
+        match self.jobs.find(job.job_id).map(|job| job.result) {
             Ok(Some(JobResult::Verify(report))) => {
                 report.backups.into_iter().flat_map(|backup| backup.damage).collect()
             }
@@ -178,11 +218,11 @@ impl Upkeep {
             JobState::Succeeded => false,
             _ => return None,
         };
-        let failed = self.0.memory.record().backups_fail;
+        let failed = self.memory.record().backups_fail;
         if fails == failed {
             return None;
         }
-        self.0.memory.note(|record| record.backups_fail = fails).await;
+        self.memory.note(|record| record.backups_fail = fails).await;
         let message = "backups are made again";
         failed.then(|| Notice::new(Event::BackupRecovered, message, self.now()).about(job))
     }

@@ -1,27 +1,47 @@
 //! The loop of the scheduled backups: one when it is due and, once it is made, what the retention says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::BackupRequest;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{BackupRequest, Clock};
+use crate::model::Policy;
 use crate::service::ServiceError;
+use crate::service::automation::announcer::Announcer;
+use crate::service::automation::memory::Memory;
+use crate::service::automation::orders::{GLANCE, SCHEDULE, order, wait};
 use crate::service::automation::protection::span;
-use crate::service::automation::watch::LATE;
-use crate::service::automation::{GLANCE, SCHEDULE, Upkeep};
-use crate::service::jobs::{Job, JobResult, JobState, Work};
-use crate::service::notify::{Event, Notice, Ping};
-use crate::service::schedule::LastRun;
+use crate::service::automation::situation::LATE;
+use crate::service::jobs::{Job, JobResult, JobState, Jobs, Work};
+use crate::service::notify::{Event, Heartbeat, Notice, Ping};
+use crate::service::schedule::{LastRun, Timetable};
 
 /// The shortest time between two looks at the clock.
 const BLINK: Duration = Duration::from_millis(20);
 
-impl Upkeep {
-    pub(in crate::service) async fn keep_backing_up(self) {
+/// Makes the scheduled backups.
+pub struct Backups {
+    pub(super) timetable: Timetable,
+    pub(super) retention: Option<Policy>,
+    pub(super) jobs: Jobs,
+    pub(super) memory: Arc<Memory>,
+    pub(super) announcer: Announcer,
+    pub(super) heartbeat: Option<Arc<Heartbeat>>,
+    pub(super) clock: Clock,
+    /// Held by whoever makes a scheduled backup: one at a time.
+    pub(super) making: tokio::sync::Mutex<()>,
+}
+
+impl Backups {
+    /// Makes a backup whenever one is due, until nothing more is to be begun.
+    pub async fn keep_backing_up(&self, resting: &CancellationToken) {
         loop {
             self.back_up_if_due().await;
-            let now = self.now();
-            let next = self.0.plan.timetable.next(now);
+            let now = (self.clock)();
+            let next = self.timetable.next(now);
             let left = next.and_then(|next| (next - now).to_std().ok()).unwrap_or(GLANCE);
-            if !self.doze(left.clamp(BLINK, GLANCE)).await {
+            if !wait(left.clamp(BLINK, GLANCE), resting).await {
                 return;
             }
         }
@@ -29,16 +49,16 @@ impl Upkeep {
 
     /// Makes a backup if one is due, however many were missed meanwhile; says whether one was due.
     pub async fn back_up_if_due(&self) -> bool {
-        let _alone = self.0.backing_up.lock().await;
-        let now = self.now();
-        let handled = self.0.memory.record().handled(now);
-        let Some(due) = self.0.plan.timetable.due(handled, now) else { return false };
+        let _alone = self.making.lock().await;
+        let now = (self.clock)();
+        let handled = self.memory.record().handled(now);
+        let Some(due) = self.timetable.due(handled, now) else { return false };
         if now - due > LATE {
             let message = format!(
                 "the backup that was due {} ago was missed; one is made now",
                 span(now - due)
             );
-            self.tell(Notice::new(Event::Missed, message, now)).await;
+            self.announcer.tell(Notice::new(Event::Missed, message, now)).await;
         }
         let request = BackupRequest {
             description: Some("Scheduled backup".into()),
@@ -54,7 +74,7 @@ impl Upkeep {
             _ => Ping::Fail(run.detail.clone().unwrap_or_else(|| "it was cancelled".into())),
         });
         // Nothing is deleted where nothing was added: the backups that are there may be all there will be.
-        if let (JobState::Succeeded, Some(policy)) = (run.outcome, &self.0.plan.retention) {
+        if let (JobState::Succeeded, Some(policy)) = (run.outcome, &self.retention) {
             let Some(cleaned) = self.carry_out(Work::Cleanup(policy.clone())).await else {
                 return true;
             };
@@ -64,8 +84,7 @@ impl Upkeep {
                 run.detail = Some(format!("{before}cleaning up afterwards: {why}"));
             }
         }
-        self.0
-            .memory
+        self.memory
             .note(|record| {
                 record.handled_until = Some(now);
                 record.last_run = Some(run);
@@ -75,7 +94,7 @@ impl Upkeep {
     }
 
     fn beat(&self, ping: Ping) {
-        if let Some(heartbeat) = &self.0.heartbeat {
+        if let Some(heartbeat) = &self.heartbeat {
             heartbeat.ping(ping);
         }
     }
@@ -83,8 +102,8 @@ impl Upkeep {
     /// Has it done and waits for its end; nothing if the service ended before: then it is still due
     /// when the service is back.
     async fn carry_out(&self, work: Work) -> Option<LastRun> {
-        let ended = match self.order(work) {
-            Ok(job) => self.0.jobs.ended(job.job_id).await,
+        let ended = match order(&self.jobs, work) {
+            Ok(job) => self.jobs.ended(job.job_id).await,
             Err(error) => Err(error),
         };
         match ended {
@@ -94,7 +113,12 @@ impl Upkeep {
             Err(error) => {
                 tracing::error!("could not start a scheduled job: {error}");
                 let detail = Some(error.to_string());
-                Some(LastRun { at: self.now(), outcome: JobState::Failed, backup_id: None, detail })
+                Some(LastRun {
+                    at: (self.clock)(),
+                    outcome: JobState::Failed,
+                    backup_id: None,
+                    detail,
+                })
             }
         }
     }
@@ -105,7 +129,7 @@ impl Upkeep {
             _ => None,
         };
         LastRun {
-            at: self.now(),
+            at: (self.clock)(),
             outcome: job.state,
             backup_id,
             detail: job.failure.as_ref().map(|failure| failure.detail.clone()),

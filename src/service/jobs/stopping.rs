@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::service::ServiceError;
+use crate::service::access::ACCESS_LOOK;
 use crate::service::access::Identity;
 use crate::service::jobs::failure::{Failure, access_lost, cancelled, cut_off};
 use crate::service::jobs::job::{Job, JobId, JobState};
 use crate::service::jobs::table::{Ended, Stop};
 use crate::service::jobs::{Inner, Jobs};
-use crate::service::{ACCESS_LOOK, ServiceError};
 
 impl Jobs {
     /// Ends a job that waits or runs. When this returns, nothing of it is left in the database.

@@ -59,6 +59,12 @@ impl SizeHistory {
         Ok(history)
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// All sizes.
     ///
     /// # Errors

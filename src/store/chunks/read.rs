@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use crate::model::{ChunkId, PackId};
-use crate::store::chunks::cache::Cache;
+use crate::store::chunks::cache::{ByteCache, cache};
 use crate::store::format::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH};
 use crate::store::format::pack::Entry;
 use crate::store::index::lookup::{ChunkLocation, Index, PackInfo};
@@ -40,8 +40,8 @@ struct Shared {
     index: Mutex<Arc<Index>>,
     /// How often the index was read anew because something was missing.
     refreshed: AtomicU8,
-    blocks: Mutex<Cache<(PackId, u64)>>,
-    chunks: Mutex<Cache<ChunkId>>,
+    blocks: Mutex<ByteCache<(PackId, u64)>>,
+    chunks: Mutex<ByteCache<ChunkId>>,
     beneath: Option<Reader>,
 }
 
@@ -70,8 +70,8 @@ impl Reader {
             store: store.clone(),
             index: Mutex::new(index),
             refreshed: AtomicU8::new(0),
-            blocks: Mutex::new(Cache::new(BLOCK_CACHE)),
-            chunks: Mutex::new(Cache::new(CHUNK_CACHE)),
+            blocks: Mutex::new(cache(BLOCK_CACHE)),
+            chunks: Mutex::new(cache(CHUNK_CACHE)),
             beneath,
         }))
     }
@@ -96,7 +96,7 @@ impl Reader {
     /// A chunk on which `above` others stand.
     pub(in crate::store) fn read(&self, id: &ChunkId, above: u8) -> Result<Bytes, StoreError> {
         if let Some(bytes) = locked(&self.0.chunks).get(id) {
-            return Ok(bytes);
+            return Ok(bytes.clone());
         }
         let bytes = match self.fetch(id, above) {
             Err(error) if self.may_be_elsewhere(&error) && self.refresh()? => {
@@ -205,7 +205,7 @@ impl Reader {
     fn block(&self, pack: &PackInfo, block: u64) -> Result<Bytes, StoreError> {
         let place = (pack.id, block);
         if let Some(bytes) = locked(&self.0.blocks).get(&place) {
-            return Ok(bytes);
+            return Ok(bytes.clone());
         }
         let bytes = self.load(pack, block * BLOCK..((block + 1) * BLOCK).min(pack.size))?;
         locked(&self.0.blocks).insert(place, bytes.clone());

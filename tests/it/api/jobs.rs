@@ -151,12 +151,12 @@ async fn jobs_are_remembered_over_a_restart() {
     let before = app.until(&id, "succeeded").await;
     app.service.shut_down(std::time::Duration::from_mins(1)).await;
     app.post("/api/backup").await.problem(503, "shutting_down");
-    let (engine, state) = (app.service.engine().clone(), app.folder.path().join("state"));
+    let (engine, state) = (app.service.engine.clone(), app.folder.path().join("state"));
     drop((app.service, app.router));
 
     let state = StateFolder::open(&state).expect("it is free again");
     let again = Service::start(engine, state).await.expect("it starts");
-    let job = again.jobs().find(id.parse().expect("an id")).expect("remembered");
+    let job = again.jobs.find(id.parse().expect("an id")).expect("remembered");
     assert_eq!(serde_json::to_value(Job::from(job)).expect("plain data"), before);
 }
 

@@ -93,7 +93,7 @@ async fn job_without_progress_fails_and_lets_the_next_one_begin() {
         trigger: Trigger::Request,
         request_id: None,
     };
-    let jobs = service.jobs();
+    let jobs = &service.jobs;
     let both =
         [jobs.submit(order()), jobs.submit(order())].map(|job| job.expect("taken on").job_id);
     for job in both {

@@ -11,13 +11,13 @@ use ipam_rewind::service::{Metrics, Service};
 use ipam_rewind::store::{Lock, Mode};
 
 use super::told::{Listener, hourly};
-use crate::support::clockwork::Clockwork;
+use crate::support::clockwork::{Clockwork, metrics_text, prove_if_due};
 use crate::support::program::Program;
 use crate::support::serving::{Serving, until};
 use crate::support::{database, sample_database};
 
 async fn verdict(service: &Service) -> (Level, Cause) {
-    let protection = service.upkeep().health().await.protection;
+    let protection = service.automation.health.health().await.protection;
     (protection.level, protection.cause)
 }
 
@@ -30,10 +30,10 @@ async fn backup_that_was_due_and_was_not_made_is_told_once_and_is_red() {
     let clockwork = Clockwork::new(database().await);
     let (listener, target) = Listener::turning_away(0).await;
     let service = clockwork.service(hourly(target.clone())).await;
-    let look = async |service: &Service| service.upkeep().look_for_what_did_not_happen().await;
+    let look = async |service: &Service| service.automation.watch.look().await;
     assert_eq!(verdict(&service).await, (Level::Bad, Cause::NoBackup));
     clockwork.turn(Span::minutes(31));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     look(&service).await;
     assert_eq!(verdict(&service).await, (Level::Good, Cause::NotVerified));
 
@@ -41,15 +41,15 @@ async fn backup_that_was_due_and_was_not_made_is_told_once_and_is_red() {
     clockwork.turn(Span::minutes(70));
     look(&service).await;
     assert_eq!(verdict(&service).await, (Level::Bad, Cause::Overdue));
-    let health = service.upkeep().health().await;
+    let health = service.automation.health.health().await;
     assert_eq!(health.condition, Condition::Degraded);
     assert!(health.protection.sentence.ends_with("is 11 minutes late."), "{health:?}");
-    assert!(service.upkeep().metrics_text().await.contains("ipam_rewind_backup_overdue 1"));
+    assert!(metrics_text(&service).await.contains("ipam_rewind_backup_overdue 1"));
     shut_down(service).await;
 
     let service = clockwork.service(hourly(target)).await;
     look(&service).await;
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     look(&service).await;
     assert_eq!(verdict(&service).await, (Level::Good, Cause::NotVerified));
     let notices = listener.until(3).await;
@@ -69,11 +69,11 @@ async fn backup_that_is_not_verified_in_time_is_told() {
         Plan { timetable: ipam_rewind::service::schedule::Timetable::default(), ..hourly(target) };
     let service = clockwork.service(plan).await;
     clockwork.turn(Span::days(3));
-    service.upkeep().look_for_what_did_not_happen().await;
+    service.automation.watch.look().await;
     assert_eq!(listener.until(1).await[0]["event"], "verification_overdue");
     assert_eq!(verdict(&service).await, (Level::Notice, Cause::VerificationOverdue));
-    assert!(service.upkeep().prove_if_due().await);
-    service.upkeep().look_for_what_did_not_happen().await;
+    assert!(prove_if_due(&service).await);
+    service.automation.watch.look().await;
     assert_eq!(listener.until(2).await[1]["event"], "resolved");
     shut_down(service).await;
 }
@@ -92,13 +92,13 @@ async fn cleanup_that_fails_again_and_again_is_told() {
             trigger: Trigger::Request,
             request_id: None,
         };
-        let job = service.jobs().submit(order).expect("taken on").job_id;
-        service.jobs().ended(job).await.expect("known").state
+        let job = service.jobs.submit(order).expect("taken on").job_id;
+        service.jobs.ended(job).await.expect("known").state
     };
     let stuck = async || {
         // First the verdict: what it says is known to the look that follows.
         let stuck = verdict(&service).await.1 == Cause::RetentionStuck;
-        service.upkeep().look_for_what_did_not_happen().await;
+        service.automation.watch.look().await;
         stuck
     };
     let engine = clockwork.engine().await;
@@ -126,9 +126,9 @@ async fn backup_dated_in_the_future_is_a_warning_about_the_clock() {
     clockwork.turn(Span::days(-365));
     let (listener, target) = Listener::turning_away(0).await;
     let service = clockwork.service(hourly(target)).await;
-    service.upkeep().look_for_what_did_not_happen().await;
+    service.automation.watch.look().await;
     assert_eq!(verdict(&service).await, (Level::Notice, Cause::ClockAhead));
-    let last = service.upkeep().health().await.checks.last_backup;
+    let last = service.automation.health.health().await.checks.last_backup;
     assert!(!last.ok && last.detail.contains("check the clock"), "{last:?}");
     assert_eq!(listener.until(1).await[0]["event"], "clock_ahead");
     clockwork.turn(Span::minutes(1));
@@ -199,7 +199,7 @@ async fn period_of_the_verification_is_not_judged_before_it_is_over() {
     clockwork.backup().await;
     let plan = Plan { verify_within: Some(Age::days(2)), ..Plan::default() };
     let service = clockwork.service(plan).await;
-    service.upkeep().look_for_what_did_not_happen().await;
+    service.automation.watch.look().await;
     assert_eq!(verdict(&service).await.1, Cause::NotVerified);
     shut_down(service).await;
 }

@@ -21,7 +21,7 @@ async fn monitor_hears_begin_success_and_failure_and_its_refusal_is_seen() {
     let plan = Plan { timetable, heartbeat: Some(monitor), ..Plan::default() };
     let service = clockwork.service(plan).await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     let heard = |number| {
         let receiver = receiver.clone();
         async move {
@@ -33,7 +33,7 @@ async fn monitor_hears_begin_success_and_failure_and_its_refusal_is_seen() {
 
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     assert_eq!(heard(4).await[2..], ["GET /ping/uuid/start?x=1", "POST /ping/uuid/fail?x=1"]);
     let failed = receiver.until(4).await.remove(3);
     assert!(failed.body.contains("vrf"), "{}", failed.body);
@@ -41,9 +41,9 @@ async fn monitor_hears_begin_success_and_failure_and_its_refusal_is_seen() {
     // One that does not answer well is tried five times, and is seen in health.
     receiver.answer(500, None);
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     assert_eq!(heard(14).await[13], "POST /ping/uuid/fail?x=1");
-    let check = async || service.upkeep().health().await.checks.notices;
+    let check = async || service.automation.health.health().await.checks.notices;
     until("the refusal", async || !check().await.ok).await;
     assert_eq!(check().await.detail, "heartbeat: answered 500 Internal Server Error");
     service.shut_down(Duration::from_mins(1)).await;

@@ -268,22 +268,22 @@ async fn refusal_is_seen_in_health_and_metrics_until_the_target_takes_a_notice()
     let url = format!("slack+http://{}/services/hunter2", receiver.address);
     let target = target(&url).with_first_pause(Duration::from_secs(1));
     let service = clockwork.service(hourly(vec![target])).await;
-    let check = async || service.upkeep().health().await.checks.notices;
+    let check = async || service.automation.health.health().await.checks.notices;
     assert!(check().await.ok);
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     // That the hour was missed, and that the backup failed.
     let wanted = "slack: answered 404 Not Found (2 waiting, 0 lost)";
     until("the refusal", async || check().await.detail == wanted).await;
-    let health = service.upkeep().health().await;
+    let health = service.automation.health.health().await;
     assert!(health.condition == Condition::Degraded && health.is_ready());
-    let metrics = service.metrics().text();
+    let metrics = service.metrics.text();
     let line = r#"ipam_rewind_notices_total{format="slack",outcome="refused"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
 
     receiver.answer(200, None);
-    assert_eq!(service.upkeep().test_notices().await[0].refusal, None);
+    assert_eq!(service.automation.notifier.test(chrono::Utc::now()).await[0].refusal, None);
     until("the delivery", async || check().await.ok).await;
     let requests = receiver.until(4).await;
     let events: Vec<_> = requests[2..].iter().map(|it| it.body.clone()).collect();
@@ -301,7 +301,7 @@ async fn backup_that_is_made_is_told_only_to_those_who_want_it() {
     ];
     let service = clockwork.service(hourly(targets)).await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     let events = async |receiver: &Receiver| -> Vec<Value> {
         receiver.until(1).await.iter().map(crate::support::receiver::Received::json).collect()
     };

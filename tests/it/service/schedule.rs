@@ -28,21 +28,24 @@ async fn shut_down(service: Service) {
 async fn a_backup_is_made_when_it_is_due_and_says_why() {
     let clockwork = Clockwork::new(sample_database().await);
     let service = clockwork.service(hourly(None)).await;
-    assert!(!service.upkeep().back_up_if_due().await, "nothing is due before the full hour");
+    assert!(
+        !service.automation.backups.back_up_if_due().await,
+        "nothing is due before the full hour"
+    );
     clockwork.turn(Duration::minutes(31));
-    assert!(service.upkeep().back_up_if_due().await);
-    assert!(!service.upkeep().back_up_if_due().await, "once an hour");
+    assert!(service.automation.backups.back_up_if_due().await);
+    assert!(!service.automation.backups.back_up_if_due().await, "once an hour");
 
     assert_eq!(clockwork.ids().await, ["20250920_150100"]);
-    let made = service.engine().list().await.expect("listed").backups.remove(0).info;
+    let made = service.engine.list().await.expect("listed").backups.remove(0).info;
     assert_eq!(
         (made.created_by.as_str(), made.description.as_str()),
         ("schedule", "Scheduled backup")
     );
-    let job = service.jobs().latest(1).remove(0);
+    let job = service.jobs.latest(1).remove(0);
     assert_eq!((job.trigger, job.state), (Trigger::Schedule, JobState::Succeeded));
 
-    let status = service.upkeep().schedule().await;
+    let status = service.automation.schedule.status().await;
     let run = status.last_run.expect("there was one");
     assert_eq!(
         (run.outcome, run.backup_id.as_ref().map(BackupId::as_str)),
@@ -59,12 +62,12 @@ async fn however_many_backups_were_missed_one_is_caught_up_also_after_a_restart(
     shut_down(clockwork.service(hourly(None)).await).await;
     clockwork.turn(Duration::hours(30));
     let service = clockwork.service(hourly(None)).await;
-    while service.upkeep().back_up_if_due().await {}
+    while service.automation.backups.back_up_if_due().await {}
     assert_eq!(clockwork.ids().await.len(), 1);
 
     // As after a night of a machine that was asleep.
     clockwork.turn(Duration::hours(8));
-    while service.upkeep().back_up_if_due().await {}
+    while service.automation.backups.back_up_if_due().await {}
     assert_eq!(clockwork.ids().await.len(), 2);
     shut_down(service).await;
 }
@@ -75,8 +78,8 @@ async fn a_backup_that_the_end_of_the_service_cut_short_is_made_after_the_restar
     let service = clockwork.service(hourly(None)).await;
     clockwork.turn(Duration::hours(1));
     let held = hold(&clockwork.database, "LOCK TABLE vrf").await;
-    let upkeep = service.upkeep().clone();
-    let backing_up = tokio::spawn(async move { upkeep.back_up_if_due().await });
+    let backups = service.automation.backups.clone();
+    let backing_up = tokio::spawn(async move { backups.back_up_if_due().await });
     until_it_waits_for_a_table(&clockwork.database).await;
     service.shut_down(std::time::Duration::ZERO).await;
     assert!(backing_up.await.expect("no panic"), "it was due");
@@ -84,7 +87,7 @@ async fn a_backup_that_the_end_of_the_service_cut_short_is_made_after_the_restar
     assert!(clockwork.ids().await.is_empty());
 
     let service = clockwork.service(hourly(None)).await;
-    assert!(service.upkeep().back_up_if_due().await, "it is due still");
+    assert!(service.automation.backups.back_up_if_due().await, "it is due still");
     assert_eq!(clockwork.ids().await.len(), 1);
     shut_down(service).await;
 }
@@ -93,7 +96,7 @@ async fn a_backup_that_the_end_of_the_service_cut_short_is_made_after_the_restar
 async fn a_service_that_starts_for_the_first_time_has_missed_nothing() {
     let clockwork = Clockwork::new(database().await);
     let service = clockwork.service(hourly(None)).await;
-    assert!(!service.upkeep().back_up_if_due().await);
+    assert!(!service.automation.backups.back_up_if_due().await);
     assert!(clockwork.ids().await.is_empty());
     shut_down(service).await;
 }
@@ -112,7 +115,7 @@ async fn after_a_scheduled_backup_the_rules_apply_and_pinned_ones_stay() {
     }
     let service = clockwork.service(hourly(Some(Policy::last(2)))).await;
     clockwork.turn(Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     assert_eq!(clockwork.ids().await, ["20250920_143000", "20250920_144500", "20250920_154500"]);
     shut_down(service).await;
 }
@@ -130,11 +133,11 @@ async fn what_a_restore_put_aside_goes_in_its_own_time_and_takes_no_place() {
     let policy = Policy { pre_restore_within: Age::days(2), ..Policy::last(1) };
     let service = clockwork.service(hourly(Some(policy))).await;
     clockwork.turn(Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     let ids = clockwork.ids().await;
     assert_eq!(ids, [aside.as_str(), "20250920_153500"], "the newest, and what was put aside");
     clockwork.turn(Duration::days(2));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     assert_eq!(clockwork.ids().await, ["20250922_153500"]);
     shut_down(service).await;
 }

@@ -17,7 +17,7 @@ use ipam_rewind::service::schedule::Timetable;
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::support::clockwork::Clockwork;
+use crate::support::clockwork::{Clockwork, metrics_text, prove_if_due};
 use crate::support::database;
 use crate::support::serving::until;
 
@@ -71,7 +71,7 @@ async fn a_backup_that_fails_is_seen_everywhere_and_the_next_good_one_is_told() 
     let service = clockwork.service(hourly(target.clone())).await;
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(chrono::Duration::minutes(31));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
 
     let notice = listener.until(1).await.remove(0);
     assert_eq!(
@@ -85,13 +85,13 @@ async fn a_backup_that_fails_is_seen_everywhere_and_the_next_good_one_is_told() 
     );
     assert_eq!(notice["last_good_backup"], Value::Null);
 
-    let run = service.upkeep().schedule().await.last_run.expect("there was one");
+    let run = service.automation.schedule.status().await.last_run.expect("there was one");
     assert!(run.detail.is_some_and(|detail| detail.contains("vrf")));
-    let health = service.upkeep().health().await;
+    let health = service.automation.health.health().await;
     assert!(!health.checks.schedule.ok && !health.checks.last_backup.ok);
     // Anybody may ask how the service is, so what the database said is not told there.
     assert_eq!(health.checks.schedule.detail, "the latest scheduled backup failed");
-    let metrics = service.upkeep().metrics_text().await;
+    let metrics = metrics_text(&service).await;
     let line = r#"ipam_rewind_jobs_total{kind="backup",trigger="schedule",outcome="failed"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
 
@@ -101,11 +101,11 @@ async fn a_backup_that_fails_is_seen_everywhere_and_the_next_good_one_is_told() 
     let service = clockwork.service(hourly(target)).await;
     clockwork.database.sql("ALTER TABLE vrf_gone RENAME TO vrf").await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     let notice = listener.until(2).await.remove(1);
     assert_eq!(notice["event"], "backup_recovered");
     assert_eq!(notice["last_good_backup"], clockwork.ids().await[0].as_str());
-    let health = service.upkeep().health().await;
+    let health = service.automation.health.health().await;
     assert!(health.checks.schedule.ok && health.checks.last_backup.ok, "{health:?}");
     service.shut_down(Duration::from_mins(1)).await;
 }
@@ -117,7 +117,7 @@ async fn a_notice_is_tried_again_and_is_signed() {
     let service = clockwork.service(hourly(target)).await;
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     let notices = listener.until(3).await;
     assert!(notices[..3].iter().all(|notice| notice == &notices[0]), "the same each time");
     let (headers, body) = listener.heard.lock().expect("no panic")[0].clone();
@@ -126,7 +126,7 @@ async fn a_notice_is_tried_again_and_is_signed() {
     assert_eq!(headers["x-ipam-rewind-signature"], format!("sha256={signed}"));
     assert_eq!(headers["content-type"], "application/json");
     let delivered = r#"ipam_rewind_notices_total{format="json",outcome="delivered"} 2"#;
-    until("the count", async || service.metrics().text().contains(delivered)).await;
+    until("the count", async || service.metrics.text().contains(delivered)).await;
     // That the hour was missed, three times, and that the backup failed.
     assert_eq!(listener.heard.lock().expect("no panic").len(), 4);
     service.shut_down(Duration::from_mins(1)).await;
@@ -143,7 +143,7 @@ async fn a_webhook_that_hangs_holds_up_no_work_and_is_given_up() {
     let begun = std::time::Instant::now();
     for _ in 0..3 {
         clockwork.turn(chrono::Duration::hours(1));
-        assert!(service.upkeep().back_up_if_due().await);
+        assert!(service.automation.backups.back_up_if_due().await);
     }
     service.shut_down(Duration::from_mins(1)).await;
     // One try alone would wait for ten seconds, and each notice is tried five times.
@@ -159,15 +159,15 @@ async fn damage_that_a_verification_finds_is_told_with_what_it_affects() {
     let service = clockwork.service(hourly(target)).await;
     damage_a_pack(&clockwork.folder.path().join("store/packs"));
     clockwork.turn(chrono::Duration::days(1));
-    assert!(service.upkeep().prove_if_due().await);
+    assert!(prove_if_due(&service).await);
     let notice = listener.until(1).await.remove(0);
     assert_eq!(notice["event"], "damage_found");
     let damage = notice["damage"][0].as_str().expect("a sentence");
     assert!(damage.contains(id.as_str()), "{damage}");
     assert_eq!(notice["last_good_backup"], Value::Null);
-    let health = service.upkeep().health().await;
+    let health = service.automation.health.health().await;
     assert!(!health.checks.verification.ok);
-    assert!(service.upkeep().metrics_text().await.contains("ipam_rewind_damaged_backups 1"));
+    assert!(metrics_text(&service).await.contains("ipam_rewind_damaged_backups 1"));
     service.shut_down(Duration::from_mins(1)).await;
 }
 
@@ -205,9 +205,9 @@ async fn harmless_finding_wakes_nobody_and_damage_to_a_backup_does() {
             trigger: Trigger::Request,
             request_id: None,
         };
-        let job = service.jobs().submit(order).expect("taken on").job_id;
-        service.jobs().ended(job).await.expect("known");
-        let result = service.jobs().find(job).expect("known").result.expect("a report");
+        let job = service.jobs.submit(order).expect("taken on").job_id;
+        service.jobs.ended(job).await.expect("known");
+        let result = service.jobs.find(job).expect("known").result.expect("a report");
         serde_json::to_value(JobResult::from(result)).expect("a body")
     };
     let report = verify().await;
@@ -226,7 +226,7 @@ async fn harmless_finding_wakes_nobody_and_damage_to_a_backup_does() {
     let only_packs =
         damage.iter().all(|said| said.as_str().is_some_and(|s| s.starts_with("packs/")));
     assert!(!damage.is_empty() && only_packs, "{notice}");
-    let metrics = service.upkeep().metrics_text().await;
+    let metrics = metrics_text(&service).await;
     assert!(metrics.contains("ipam_rewind_damaged_backups 1"), "{metrics}");
     service.shut_down(Duration::from_mins(1)).await;
 }
@@ -245,13 +245,13 @@ async fn scheduled_verification_of_a_deleted_backup_wakes_nobody() {
         trigger: Trigger::Schedule,
         request_id: None,
     };
-    let job = service.jobs().submit(order).expect("taken on").job_id;
-    let ended = service.jobs().ended(job).await.expect("known");
+    let job = service.jobs.submit(order).expect("taken on").job_id;
+    let ended = service.jobs.ended(job).await.expect("known");
     assert_eq!(ended.failure.expect("it failed").kind, Kind::NoSuchBackup);
 
     clockwork.database.sql("ALTER TABLE vrf RENAME TO vrf_gone").await;
     clockwork.turn(chrono::Duration::minutes(31));
-    assert!(service.upkeep().back_up_if_due().await);
+    assert!(service.automation.backups.back_up_if_due().await);
     // Notices go out in their order.
     let notice = listener.until(1).await.remove(0);
     assert_eq!(

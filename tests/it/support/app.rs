@@ -104,7 +104,7 @@ impl App {
 
     /// Waits until the job is in this state.
     pub async fn until(&self, id: &str, state: &str) -> Value {
-        let mut changes = self.service.jobs().follow();
+        let mut changes = self.service.jobs.follow();
         loop {
             let job = self.job(id).await;
             if job["state"] == state {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use ipam_rewind::engine::{BackupRequest, Clock, Engine, Run};
 use ipam_rewind::model::BackupId;
 use ipam_rewind::service::automation::Plan;
+use ipam_rewind::service::observe::exposition::exposition;
 use ipam_rewind::service::{Service, StateFolder};
 
 use super::TestDatabase;
@@ -75,4 +76,16 @@ impl Clockwork {
         let ids = self.engine().await.store().backups().await.expect("listed");
         ids.iter().map(ToString::to_string).collect()
     }
+}
+
+/// Has a service prove a backup if one has its turn.
+pub async fn prove_if_due(service: &Service) -> bool {
+    let round = service.automation.verification.as_ref().expect("there is a round");
+    round.prove_if_due().await
+}
+
+/// What Prometheus would read.
+pub async fn metrics_text(service: &Service) -> String {
+    let Service { metrics, jobs, measures, overviews, clock, .. } = service;
+    exposition(metrics, jobs, measures, overviews, clock()).await
 }

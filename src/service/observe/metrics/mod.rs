@@ -4,6 +4,7 @@ mod labels;
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use chrono::{DateTime, Utc};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -251,6 +252,13 @@ impl Metrics {
         encode(&mut text, &self.registry).expect("writing into a string does not fail");
         text
     }
+}
+
+/// A moment as Prometheus has it: in seconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
+#[must_use]
+pub fn seconds(time: DateTime<Utc>) -> f64 {
+    time.timestamp_millis() as f64 / 1000.0
 }
 
 fn outcome(state: JobState) -> &'static str {

@@ -1,0 +1,29 @@
+//! How the service orders and waits by itself.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::service::ServiceError;
+use crate::service::jobs::{Job, Jobs, Order, Trigger, Work};
+
+/// The name under which the service does what was scheduled.
+pub const SCHEDULE: &str = "schedule";
+
+/// The clock is looked at this often, since a machine may sleep and a clock may be set.
+pub const GLANCE: Duration = Duration::from_secs(10);
+
+/// Has something done that was scheduled.
+pub fn order(jobs: &Jobs, work: Work) -> Result<Job, ServiceError> {
+    let created_by = SCHEDULE.to_owned();
+    let trigger = Trigger::Schedule;
+    jobs.submit(Order { work, created_by, caller: None, trigger, request_id: None })
+}
+
+/// Waits until it may be time for something; false if nothing more is to be begun.
+pub async fn wait(long: Duration, resting: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(long) => true,
+        () = resting.cancelled() => false,
+    }
+}

@@ -1,0 +1,57 @@
+//! What the schedule says of itself.
+
+use std::sync::Arc;
+
+use crate::engine::Clock;
+use crate::model::Policy;
+use crate::service::automation::memory::Memory;
+use crate::service::automation::verification::{Verification, VerificationStatus};
+use crate::service::notify::{Notifier, TargetStatus};
+use crate::service::schedule::{LastRun, Timetable, Upcoming};
+
+/// The schedule: what is due when, and how it went last.
+#[derive(Debug, Clone)]
+pub struct ScheduleStatus {
+    /// The time zone of the expressions.
+    pub time_zone: &'static str,
+    /// When backups are due.
+    pub schedules: Vec<Upcoming>,
+    /// What is kept after each backup; everything if there is none.
+    pub retention: Option<Policy>,
+    /// The latest scheduled backup.
+    pub last_run: Option<LastRun>,
+    /// The verification round, if there is one.
+    pub verification: Option<VerificationStatus>,
+    /// Whom the service notifies.
+    pub notices: Vec<TargetStatus>,
+}
+
+/// Tells how the schedule stands. Cloning is cheap.
+#[derive(Clone)]
+pub struct ScheduleView {
+    pub(super) timetable: Timetable,
+    pub(super) retention: Option<Policy>,
+    pub(super) memory: Arc<Memory>,
+    pub(super) verification: Option<Arc<Verification>>,
+    pub(super) notifier: Notifier,
+    pub(super) clock: Clock,
+}
+
+impl ScheduleView {
+    /// The schedule as it stands.
+    pub async fn status(&self) -> ScheduleStatus {
+        let last_run = self.memory.record().last_run.clone();
+        let verification = match &self.verification {
+            Some(verification) => Some(verification.status().await),
+            None => None,
+        };
+        ScheduleStatus {
+            time_zone: self.timetable.zone(),
+            schedules: self.timetable.upcoming((self.clock)()),
+            retention: self.retention.clone(),
+            last_run,
+            verification,
+            notices: self.notifier.status(),
+        }
+    }
+}
