@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::extract::Prefer;
 use crate::engine::{Engine, EngineError};
 use crate::model::BackupId;
-use crate::service::jobs::{Job, Jobs, Order};
+use crate::service::jobs::{self, Job, JobId, Jobs, Order};
 use crate::store::StoreError;
 
 /// Has an order carried out. The caller waits for the end unless they prefer not to; if they hang
@@ -19,9 +19,18 @@ pub async fn carry_out(jobs: &Jobs, order: Order, prefer: Prefer) -> Result<Resp
     if prefer.respond_async {
         return Ok(accepted(job));
     }
-    let job = jobs.ended(job.job_id).await?;
+    let result = result_of(jobs, job.job_id).await?;
+    Ok(Json(JobResult::from(result)).into_response())
+}
+
+/// Waits for the end of a job.
+///
+/// # Errors
+/// If the job failed.
+pub async fn result_of(jobs: &Jobs, id: JobId) -> Result<jobs::JobResult, ApiError> {
+    let job = jobs.ended(id).await?;
     match (job.result, job.failure) {
-        (Some(result), _) => Ok(Json(JobResult::from(result)).into_response()),
+        (Some(result), _) => Ok(result),
         (None, Some(failure)) => Err(ApiError::Job(Box::new(failure))),
         (None, None) => Err(ApiError::Panicked),
     }

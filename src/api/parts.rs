@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 
 use crate::engine::{Clock, Engine};
 use crate::service::access::{Callers, Refusals};
-use crate::service::automation::{HealthMonitor, ScheduleView};
+use crate::service::automation::{HealthMonitor, Retention, ScheduleView};
 use crate::service::jobs::Jobs;
 use crate::service::notify::Notifier;
 use crate::service::{Audit, Measures, Metrics, Overviews, Places, Service, StateFolder};
@@ -34,6 +34,7 @@ parts! {
     Measures: measures;
     Arc<HealthMonitor>: automation.health;
     ScheduleView: automation.schedule;
+    Arc<Retention>: automation.retention;
     Notifier: automation.notifier;
     Clock: clock;
 }

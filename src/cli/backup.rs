@@ -15,8 +15,9 @@ use crate::model::MissingTable;
 /// new data. Every backup is complete: a restore needs no other backup.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Description, for example "Before the VLAN import"
-    description: Option<String>,
+    /// Description, for example "Before the VLAN import"; several words need no quotes
+    #[arg(value_name = "DESCRIPTION")]
+    description: Vec<String>,
     /// Back up even if a table of the previous backup is missing
     #[arg(long)]
     allow_missing_tables: bool,
@@ -26,8 +27,9 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let engine = context.engine_for_writing().await?;
+        let words = self.description.join(" ");
         let request = BackupRequest {
-            description: self.description,
+            description: (!words.is_empty()).then_some(words),
             created_by: None,
             allow_missing_tables: self.allow_missing_tables,
         };

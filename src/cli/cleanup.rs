@@ -6,6 +6,7 @@ use super::context::Context;
 use super::delete::freed;
 use super::error::CliError;
 use super::keep_rules::KeepRules;
+use super::list::mark;
 use super::output::{plain, size, table};
 use crate::api::body;
 use crate::engine::{CleanupReport, Judged};
@@ -65,15 +66,27 @@ fn why(judged: &Judged) -> String {
 
 fn text(report: &CleanupReport) -> String {
     let goes = if report.dry_run { "would go" } else { "deleted" };
-    let mut backups = table(&["Backup", "", "Because", "Description"]);
+    let mut backups = table(&["Backup", "", "Because", "Description", ""]);
     for judged in &report.kept {
         let id = judged.backup_id.to_string();
-        backups.add_row([id, "kept".into(), why(judged), plain(&judged.description)]);
+        backups.add_row([
+            id,
+            "kept".into(),
+            why(judged),
+            plain(&judged.description),
+            mark(judged.backup_type).into(),
+        ]);
     }
     for judged in &report.deleted {
         let id = judged.backup_id.to_string();
         let because = "no rule keeps it".into();
-        backups.add_row([id, goes.into(), because, plain(&judged.description)]);
+        backups.add_row([
+            id,
+            goes.into(),
+            because,
+            plain(&judged.description),
+            mark(judged.backup_type).into(),
+        ]);
     }
     let freed = if report.dry_run {
         let notes = report.freed.notes.iter().map(|note| format!("\n{}", plain(note)));

@@ -1,5 +1,7 @@
 //! `delete`
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::context::Context;
@@ -24,7 +26,7 @@ impl Arguments {
         let engine = context.engine().await?;
         if !context.yes() {
             // A damaged backup can be deleted as well; only what it is called is unknown then.
-            let what = match engine.details(&id).await {
+            let what = match engine.details(&id, Duration::ZERO).await {
                 Ok(details) => format!(" ({})", plain(&details.info.description)),
                 Err(error) if error.kind() == crate::engine::Kind::Damaged => String::new(),
                 Err(error) => return Err(error.into()),

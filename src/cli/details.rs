@@ -1,5 +1,7 @@
 //! `details`
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::context::Context;
@@ -20,7 +22,7 @@ impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
         let id: BackupId = self.id.parse().map_err(EngineError::from)?;
-        let details = context.engine().await?.details(&id).await?;
+        let details = context.engine().await?.details(&id, Duration::MAX).await?;
         context.print::<body::Details, _>(&details, text);
         Ok(())
     }

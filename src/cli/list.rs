@@ -33,11 +33,19 @@ impl Arguments {
     }
 }
 
+/// The mark of a safety backup; deliberate ones have none.
+pub fn mark(kind: BackupKind) -> &'static str {
+    match kind {
+        BackupKind::Full => "",
+        BackupKind::PreRestore => "pre-restore",
+    }
+}
+
 /// What is worth knowing at a glance.
 fn marks(info: &BackupInfo) -> String {
     let marks = [
         (info.status == Status::Corrupt, "corrupt"),
-        (info.backup_type == BackupKind::PreRestore, "pre-restore"),
+        (info.backup_type == BackupKind::PreRestore, mark(BackupKind::PreRestore)),
         (info.pinned, "pinned"),
         (info.verification.is_some() && info.status == Status::Completed, "verified"),
         (info.restore_tested, "restore-tested"),

@@ -108,7 +108,7 @@ impl Arguments {
             ));
         }
         let open = tokens.never_made()?;
-        self.access.refuse_anonymous(self.listen, open).map_err(CliError::Options)?;
+        self.access.refuse_anonymous(self.listen, &origins, open).map_err(CliError::Options)?;
         if !open && tokens.all()?.iter().all(|token| token.is_expired(Utc::now())) {
             tracing::warn!(
                 "there were tokens once and none is valid, so nobody is let in: make one with \
@@ -129,7 +129,7 @@ impl Arguments {
         if self.open {
             show_page(context, address);
         }
-        let hosts = Hosts::new(address, &self.access.allowed_host);
+        let hosts = Hosts::new(address, &self.access.allowed_host).with_pages(&origins);
         let largest_upload = self.max_upload.saturating_mul(1 << 20);
         let base_path = self.access.base_path.clone();
         let settings =

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::keep_rules::KeepRules;
 use super::notify_options::NotifyOptions;
-use crate::api::BasePath;
+use crate::api::{BasePath, Origins};
 use crate::model::{Age, Policy};
 use crate::service::automation::Plan;
 use crate::service::notify::Monitor;
@@ -29,6 +29,10 @@ pub struct PlanOptions {
     /// good one always stay
     #[arg(long, value_name = "N", default_value_t = Policy::LAST)]
     keep_last: usize,
+    /// Apply the retention rules even if they delete backups that were there at the first start. Without
+    /// this option the service names these backups and deletes nothing
+    #[arg(long)]
+    apply_retention: bool,
     /// Never delete backups automatically
     #[arg(long)]
     keep_all: bool,
@@ -52,7 +56,7 @@ pub struct PlanOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
 pub struct AccessOptions {
-    /// Additional host name to accept in requests; repeatable
+    /// Additional host name to accept in requests; '*' accepts any; repeatable
     #[arg(long, value_name = "NAME")]
     pub allowed_host: Vec<String>,
     /// File to write a first token to, for an admin, if no token was ever created; mode 0600
@@ -61,7 +65,9 @@ pub struct AccessOptions {
     /// Path below which a proxy shows the service, as /rewind; requests may come with it or without it
     #[arg(long, value_name = "PATH", default_value = "/")]
     pub base_path: BasePath,
-    /// Origin of another web page that may use the API (https://noc.example); repeatable
+    /// Origin of another web page that may use the API (https://noc.example), whose host name is then
+    /// accepted in requests; 'http://*:8080' is a page on port 8080 of the host that a request names, and
+    /// accepts any host name; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub cors_origin: Vec<String>,
     /// Allow unauthenticated access on non-loopback addresses and allowed hosts while no token exists.
@@ -79,6 +85,7 @@ impl PlanOptions {
         Ok(Plan {
             timetable: Timetable::new(&self.schedule, &self.time_zone)?,
             retention: self.retention()?,
+            confirm_retention: !self.apply_retention,
             verify_within: self.verify_within.filter(|age| *age > Age::days(0)),
             notify: self.notify.targets()?,
             copy_to: self.copy_to()?,
@@ -107,19 +114,26 @@ impl PlanOptions {
 
 impl AccessOptions {
     /// Refuses to let everybody in from elsewhere, unless told to in so many words.
-    pub fn refuse_anonymous(&self, listen: SocketAddr, open: bool) -> anyhow::Result<()> {
+    pub fn refuse_anonymous(
+        &self,
+        listen: SocketAddr,
+        origins: &Origins,
+        open: bool,
+    ) -> anyhow::Result<()> {
         if !open || self.allow_anonymous_on_any_address {
             return Ok(());
         }
         let reached = match self.allowed_host.first() {
             Some(name) => name.clone(),
+            None if origins.are_of_any_host() => "it by any name".into(),
             None if listen.ip().is_loopback() => return Ok(()),
             None => listen.to_string(),
         };
         bail!(
             "there are no tokens, so everybody who reaches {reached} could restore and delete: \
              make one with `ipam-rewind token create NAME --role admin`, listen on 127.0.0.1 \
-             without --allowed-host, or say --allow-anonymous-on-any-address"
+             without --allowed-host and without any host in --cors-origin, or say \
+             --allow-anonymous-on-any-address"
         )
     }
 }

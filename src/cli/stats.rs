@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::error::CliError;
+use super::list::mark;
 use super::output::{self, count, numbers, plural, size, table};
 use crate::api::body;
 use crate::engine::StoreStatistics;
@@ -29,13 +30,14 @@ impl Arguments {
 
 fn text(statistics: &StoreStatistics) -> String {
     let s = statistics;
-    let mut costs = table(&["Backup", "Rows take", "Added", "Deleting it frees"]);
+    let mut costs = table(&["Backup", "Logical", "Added", "Deleting it frees", ""]);
     for cost in &s.costs {
         costs.add_row([
             cost.backup_id.to_string(),
             size(cost.size),
             size(cost.added_size),
             size(cost.exclusive_size),
+            mark(cost.backup_type).to_owned(),
         ]);
     }
     numbers(&mut costs, 1..=3);

@@ -30,10 +30,26 @@ pub(in crate::engine) struct Out {
     pub buffer: Vec<u8>,
     bytes: u64,
     counting: bool,
-    blocks: mpsc::Sender<Result<Bytes, EngineError>>,
+    /// Where blocks go; nowhere if they are only counted and nobody waits for them.
+    blocks: Option<mpsc::Sender<Result<Bytes, EngineError>>>,
 }
 
 impl Out {
+    /// Returns how many bytes this writes; they go nowhere. Ends early once nobody waits for this file.
+    ///
+    /// # Errors
+    /// [`EngineError::Interrupted`]; those of `write`.
+    pub fn count(
+        file: Option<&Making>,
+        write: impl FnOnce(&mut Out) -> Result<(), EngineError>,
+    ) -> Result<u64, EngineError> {
+        let blocks = file.and_then(|file| file.out.blocks.clone());
+        let mut out = Out { buffer: Vec::new(), bytes: 0, counting: true, blocks };
+        write(&mut out)?;
+        out.flush()?;
+        Ok(out.bytes)
+    }
+
     /// To be called after each row: passes the buffer on once it is full.
     ///
     /// # Errors
@@ -46,10 +62,15 @@ impl Out {
         self.bytes += self.buffer.len() as u64;
         if self.counting {
             self.buffer.clear();
-            return if self.blocks.is_closed() { Err(EngineError::Interrupted) } else { Ok(()) };
+            let gone = self.blocks.as_ref().is_some_and(mpsc::Sender::is_closed);
+            return if gone { Err(EngineError::Interrupted) } else { Ok(()) };
         }
         let block = std::mem::replace(&mut self.buffer, Vec::with_capacity(2 * BLOCK));
-        self.blocks.blocking_send(Ok(block.into())).map_err(|_| EngineError::Interrupted)
+        self.send(Ok(block.into())).map_err(|()| EngineError::Interrupted)
+    }
+
+    fn send(&self, block: Result<Bytes, EngineError>) -> Result<(), ()> {
+        self.blocks.as_ref().map_or(Ok(()), |blocks| blocks.blocking_send(block).map_err(|_| ()))
     }
 }
 
@@ -67,11 +88,7 @@ impl Making {
         &self,
         write: impl FnOnce(&mut Out) -> Result<(), EngineError>,
     ) -> Result<u64, EngineError> {
-        let blocks = self.out.blocks.clone();
-        let mut out = Out { buffer: Vec::new(), bytes: 0, counting: true, blocks };
-        write(&mut out)?;
-        out.flush()?;
-        Ok(out.bytes)
+        Out::count(Some(self), write)
     }
 
     /// The file will have so many bytes. What fails before this is told to who asked for the file;
@@ -87,7 +104,7 @@ impl Making {
         // Nobody to be told is no failure.
         let _ = match self.waiting.take() {
             Some(waiting) => waiting.send(Err(error)).map_err(|_| ()),
-            None => self.out.blocks.blocking_send(Err(error)).map_err(|_| ()),
+            None => self.out.send(Err(error)),
         };
     }
 }
@@ -102,7 +119,7 @@ impl Download {
         let (sender, blocks) = mpsc::channel(QUEUE);
         let (waiting, begun) = oneshot::channel();
         threads::spawn(move || {
-            let out = Out { buffer: Vec::new(), bytes: 0, counting: false, blocks: sender };
+            let out = Out { buffer: Vec::new(), bytes: 0, counting: false, blocks: Some(sender) };
             let mut making = Making { out, waiting: Some(waiting) };
             if let Err(error) = make(&mut making).and_then(|()| making.out.flush()) {
                 making.fail(error);

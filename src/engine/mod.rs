@@ -13,7 +13,7 @@ mod restore;
 mod scratch;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -68,6 +68,8 @@ pub struct Engine {
     counted: Arc<Counted>,
     /// The metadata of each backup as it was last seen.
     listed: Arc<Mutex<BTreeMap<BackupId, (Seen, BackupInfo)>>>,
+    /// The backups whose files are being measured.
+    measuring: Arc<Mutex<BTreeSet<BackupId>>>,
 }
 
 impl Engine {
@@ -97,8 +99,8 @@ impl Engine {
         let (clock, counted) = (Arc::new(Utc::now), Arc::default());
         let (lock_timeout, max_row) = (LOCK_TIMEOUT, DEFAULT_MAX_ROW);
         let profile = Profile::builtin().clone();
-        let listed = Arc::default();
-        Self { store, database, clock, lock_timeout, max_row, profile, counted, listed }
+        let (listed, measuring) = (Arc::default(), Arc::default());
+        Self { store, database, clock, lock_timeout, max_row, profile, counted, listed, measuring }
     }
 
     /// The same engine, which makes backups with this profile instead of the built-in one.
@@ -187,7 +189,7 @@ mod tests {
         spawnable(engine.delete(id, run));
         spawnable(engine.stats());
         spawnable(engine.list());
-        spawnable(engine.details(id));
+        spawnable(engine.details(id, Duration::MAX));
         spawnable(engine.reach_database());
         spawnable(engine.try_writing());
         spawnable(engine.changes(id));

@@ -68,10 +68,11 @@ impl From<StoreFacts> for Parameters {
 }
 
 /// Why a backup was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupKind {
     /// Somebody, or a schedule, asked for it.
+    #[default]
     Full,
     /// A restore kept what it was about to replace.
     PreRestore,
@@ -220,6 +221,9 @@ pub struct State {
     /// The last verification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// Bytes of each dataset's file, by the name of the dataset, once they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sizes: Option<BTreeMap<String, u64>>,
     /// What a later program wrote; kept as it is.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,

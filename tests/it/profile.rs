@@ -144,7 +144,7 @@ async fn rows_of_another_profile_are_compared_and_followed() {
     assert_eq!(history.versions.len(), 2, "it moved from part to part");
     let unknown = cycle.engine.history("vrf", "x").await.expect_err("no table of this profile");
     assert!(words(&unknown).contains("they are site, rack, device, cable, power_feed"));
-    let details = cycle.engine.details(&second).await.expect("details");
+    let details = cycle.engine.details(&second, std::time::Duration::MAX).await.expect("details");
     let missing = &details.info.missing_tables;
     assert_eq!(missing.iter().map(|it| it.table.as_str()).collect::<Vec<_>>(), ["power_feed"]);
 }

@@ -4,6 +4,7 @@ mod absence;
 mod access;
 mod audit;
 mod deployed;
+mod first_start;
 mod heartbeat;
 mod hostile;
 mod idle;

@@ -19,9 +19,10 @@ export function placeOf(source: Source): string {
   return `${source.database} at ${source.server ?? 'a server that is not recorded'}`;
 }
 
-export type Mark = 'corrupt' | 'verified' | 'restore-tested' | 'pinned';
+export type Mark = 'safety' | 'corrupt' | 'verified' | 'restore-tested' | 'pinned';
 
 export const MARK_NAMES: Record<Mark, string> = {
+  safety: 'Safety backup',
   corrupt: 'Damaged',
   verified: 'Verified',
   'restore-tested': 'Restore-tested',
@@ -34,6 +35,7 @@ export function isVerified(backup: Backup): boolean {
 
 export function marksOf(backup: Backup): Mark[] {
   const marks: Mark[] = [];
+  if (backup.backup_type === 'pre-restore') marks.push('safety');
   if (backup.status === 'corrupt') marks.push('corrupt');
   if (isVerified(backup)) marks.push('verified');
   if (backup.restore_tested) marks.push('restore-tested');
@@ -51,8 +53,13 @@ export function rowsIn(backup: Backup): number {
   return Object.values(backup.datasets).reduce((sum, dataset) => sum + dataset.rows, 0);
 }
 
+/** The latest of these that is no safety backup: that holds what somebody wanted to get away from. */
+export function latestOf<B extends Backup>(newestFirst: B[]): B | undefined {
+  return newestFirst.find((backup) => backup.backup_type !== 'pre-restore') ?? newestFirst[0];
+}
+
 /** The backup that a safety backup was taken before the restore of. */
 export function restoredFrom(backup: Backup): string | null {
-  const named = /^Before restore of (\d{8}_\d{6})$/.exec(backup.description);
+  const named = /^Before restore of (\d{8}_\d{6})(?:$|: )/.exec(backup.description);
   return backup.backup_type === 'pre-restore' ? (named?.[1] ?? null) : null;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Restored } from '@/services/types';
 import { backup, job, prefix, profile } from '@/testing/samples';
-import { labelOf, marksOf, restoredFrom, triggerOf } from './backup';
+import { labelOf, latestOf, marksOf, restoredFrom, triggerOf } from './backup';
 import { differences, readable, summary } from './cells';
 import { ALL_CHANGES, matchingChanges } from './changes';
 import { command, restoreCommand } from './command';
@@ -66,6 +66,10 @@ describe('backups', () => {
   it('that were taken before a restore name what was restored', () => {
     const safety = backup('20250920_143022', { backup_type: 'pre-restore', description: 'Before restore of 20250919_000000' });
     expect(restoredFrom(safety)).toBe('20250919_000000');
+    expect(restoredFrom({ ...safety, description: 'Before restore of 20250919_000000: Known good' })).toBe('20250919_000000');
+    const [older, only] = [backup('20250919_000000'), [safety]];
+    expect(latestOf([safety, older])).toBe(older);
+    expect(latestOf(only)).toBe(safety);
   });
 });
 

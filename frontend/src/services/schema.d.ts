@@ -343,7 +343,8 @@ export interface paths {
         /**
          * Make a backup
          * @description Reads one consistent snapshot of all tables while the application goes on. The new backup is
-         *     complete: no other is needed to restore it. Its author is the caller, or `system` where no tokens
+         *     complete: no other is needed to restore it. The answer waits for the cleanup that follows by the
+         *     retention rules of the service, for at most 30 s, and names what it deleted. Its author is the caller, or `system` where no tokens
          *     are asked for; nobody can name another.
          */
         post: operations["create_backup"];
@@ -585,6 +586,8 @@ export interface components {
         BackupCost: {
             /** @description The backup. */
             backup_id: components["schemas"]["BackupId"];
+            /** @description Why it was made. */
+            backup_type: components["schemas"]["BackupKind"];
             /**
              * Format: int64
              * @description Bytes of its rows.
@@ -611,6 +614,8 @@ export interface components {
             backup_id: components["schemas"]["BackupId"];
             /** @description Its metadata. */
             backup_info: components["schemas"]["BackupInfo"];
+            /** @description The older backups that were deleted after it, by the retention rules of the service. */
+            deleted?: components["schemas"]["BackupId"][];
             /** @description When this was answered. */
             timestamp: string;
         };
@@ -837,16 +842,9 @@ export interface components {
         DetailedInfo: components["schemas"]["BackupInfo"] & {
             /** @description The dataset files. */
             files_info: components["schemas"]["FileInfo"][];
-        };
-        /** @description The documented details. */
-        Details: {
-            /** @description Always `success`. */
-            status: string;
-            /** @description The metadata and the files. */
-            backup_info: components["schemas"]["DetailedInfo"];
             /**
              * Format: int64
-             * @description Bytes of the rows of all files.
+             * @description Bytes of all files.
              */
             total_size: number;
             /**
@@ -854,6 +852,13 @@ export interface components {
              * @description Full days since it was made.
              */
             age_days: number;
+        };
+        /** @description The documented details. */
+        Details: {
+            /** @description Always `success`. */
+            status: string;
+            /** @description The metadata and the files. */
+            backup_info: components["schemas"]["DetailedInfo"];
         };
         /** @description What differs. */
         DiffReport: {
@@ -934,11 +939,13 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Bytes of its rows.
+             * @description Bytes of the file as it is downloaded, if they were measured; else of its rows.
              */
             size: number;
             /** @description When it was made. */
             modified: string;
+            /** @description Whether `size` is that of the rows, as the file was not measured yet; left out if it was. */
+            estimated?: boolean;
         };
         /** @description What a sweep freed. */
         Freed: {
@@ -1100,6 +1107,8 @@ export interface components {
             backup_id: components["schemas"]["BackupId"];
             /** @description What people call it. */
             description: string;
+            /** @description Why it was made. */
+            backup_type: components["schemas"]["BackupKind"];
             /** @description Whether it is known to be damaged. */
             status: components["schemas"]["Status"];
             /** @description Why it stays; empty if it goes. */
@@ -1516,6 +1525,11 @@ export interface components {
             /** @description When backups are due. */
             schedules: components["schemas"]["Upcoming"][];
             retention: components["schemas"]["RetentionStatus"] | null;
+            /**
+             * @description Backups that the rules would delete, if they are not in force until somebody confirms that with
+             *     `--apply-retention`.
+             */
+            retention_withheld: components["schemas"]["BackupId"][];
             last_run: components["schemas"]["LastRun"] | null;
             verification: components["schemas"]["VerificationStatus"] | null;
             /** @description Whom the service notifies. */

@@ -43,7 +43,7 @@ export function job(id: string, more: Partial<Job> = {}): Job {
 export function schedule(nextAt: string | null): Schedule {
   return {
     status: 'success', time_zone: 'UTC', schedules: nextAt ? [{ expression: '0 * * * *', next_at: nextAt }] : [],
-    retention: null, last_run: null, verification: null, notices: [],
+    retention: null, retention_withheld: [], last_run: null, verification: null, notices: [],
   } as Schedule;
 }
 

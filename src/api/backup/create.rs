@@ -1,18 +1,22 @@
 //! `POST /api/backup`
 
+use std::sync::Arc;
+
+use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::access::{Caller, Operator};
-use crate::api::answer::carry_out;
+use crate::api::answer::{carry_out, result_of};
 use crate::api::body::BackupCreated;
 use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Prefer, words};
 use crate::api::responses::OfJob;
 use crate::engine::BackupRequest;
-use crate::service::jobs::{Jobs, Work};
+use crate::service::automation::Retention;
+use crate::service::jobs::{JobResult, Jobs, Work};
 
 /// What to call it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -30,7 +34,8 @@ pub struct Parameters {
 /// Make a backup
 ///
 /// Reads one consistent snapshot of all tables while the application goes on. The new backup is
-/// complete: no other is needed to restore it. Its author is the caller, or `system` where no tokens
+/// complete: no other is needed to restore it. The answer waits for the cleanup that follows by the
+/// retention rules of the service, for at most 30 s, and names what it deleted. Its author is the caller, or `system` where no tokens
 /// are asked for; nobody can name another.
 #[utoipa::path(
     post, path = "/api/backup", tag = "backups", operation_id = "create_backup", params(Parameters, Prefer),
@@ -39,6 +44,7 @@ pub struct Parameters {
 pub async fn create(
     caller: Caller<Operator>,
     State(jobs): State<Jobs>,
+    State(retention): State<Arc<Retention>>,
     Lenient(parameters): Lenient<Parameters>,
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
@@ -47,5 +53,14 @@ pub async fn create(
         created_by: caller.author(),
         allow_missing_tables: parameters.allow_missing_tables,
     };
-    carry_out(&jobs, caller.order(Work::Backup(request)), prefer).await
+    let order = caller.order(Work::Backup(request));
+    if prefer.respond_async {
+        return carry_out(&jobs, order, prefer).await;
+    }
+    let job = jobs.submit(order)?;
+    let JobResult::Backup(made) = result_of(&jobs, job.job_id).await? else {
+        unreachable!("a backup job makes a backup")
+    };
+    let made = BackupCreated::from(*made);
+    Ok(Json(made.with_deleted(retention.deleted_after(job.job_id).await)).into_response())
 }

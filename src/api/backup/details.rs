@@ -1,5 +1,7 @@
 //! `GET /api/backup/{backup_id}`
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 
@@ -10,6 +12,9 @@ use crate::api::extract::Path;
 use crate::api::responses::OfBackup;
 use crate::engine::Engine;
 use crate::model::BackupId;
+
+/// How long an answer waits for the sizes of the files to be measured.
+const MEASURING: Duration = Duration::from_secs(2);
 
 /// Everything about one backup
 #[utoipa::path(
@@ -22,5 +27,5 @@ pub async fn details(
     State(engine): State<Engine>,
     Path(id): Path<BackupId>,
 ) -> Result<Json<Details>, ApiError> {
-    Ok(Json(engine.details(&id).await?.into()))
+    Ok(Json(engine.details(&id, MEASURING).await?.into()))
 }

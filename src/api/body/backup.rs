@@ -24,6 +24,9 @@ pub struct BackupCreated {
     pub backup_id: BackupId,
     /// Its metadata.
     pub backup_info: BackupInfo,
+    /// The older backups that were deleted after it, by the retention rules of the service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deleted: Vec<BackupId>,
     /// When this was answered.
     pub timestamp: String,
 }
@@ -76,10 +79,6 @@ pub struct Details {
     pub status: &'static str,
     /// The metadata and the files.
     pub backup_info: DetailedInfo,
-    /// Bytes of the rows of all files.
-    pub total_size: u64,
-    /// Full days since it was made.
-    pub age_days: i64,
 }
 
 /// The metadata with what the details add.
@@ -90,6 +89,10 @@ pub struct DetailedInfo {
     pub info: BackupInfo,
     /// The dataset files.
     pub files_info: Vec<FileInfo>,
+    /// Bytes of all files.
+    pub total_size: u64,
+    /// Full days since it was made.
+    pub age_days: i64,
 }
 
 /// The backup as it is called now.
@@ -107,7 +110,20 @@ impl From<engine::BackupCreated> for BackupCreated {
     fn from(created: engine::BackupCreated) -> Self {
         let engine::BackupCreated { backup_id, backup_info, at } = created;
         let message = format!("Backup {backup_id} created");
-        Self { status: SUCCESS, message, backup_id, backup_info, timestamp: timestamp(at) }
+        let (deleted, timestamp) = (Vec::new(), timestamp(at));
+        Self { status: SUCCESS, message, backup_id, backup_info, deleted, timestamp }
+    }
+}
+
+impl BackupCreated {
+    /// The same, after which these backups were deleted.
+    #[must_use]
+    pub fn with_deleted(mut self, deleted: Vec<BackupId>) -> Self {
+        if !deleted.is_empty() {
+            let ids: Vec<_> = deleted.iter().map(BackupId::as_str).collect();
+            self.message += &format!("; deleted {}, which no retention rule keeps", ids.join(", "));
+        }
+        Self { deleted, ..self }
     }
 }
 
@@ -145,9 +161,9 @@ impl From<engine::Listed> for Listed {
 impl From<engine::Details> for Details {
     fn from(details: engine::Details) -> Self {
         let engine::Details { info, files: files_info, age_days } = details;
-        let total_size = info.size;
-        let backup_info = DetailedInfo { info, files_info };
-        Self { status: SUCCESS, backup_info, total_size, age_days }
+        let total_size = files_info.iter().map(|file| file.size).sum();
+        let backup_info = DetailedInfo { info, files_info, total_size, age_days };
+        Self { status: SUCCESS, backup_info }
     }
 }
 
@@ -209,9 +225,12 @@ describe! {
     struct FileInfo = engine::FileInfo {
         /// Its name.
         name: String,
-        /// Bytes of its rows.
+        /// Bytes of the file as it is downloaded, if they were measured; else of its rows.
         size: u64,
         /// When it was made.
         modified: String,
+        /// Whether `size` is that of the rows, as the file was not measured yet; left out if it was.
+        #[schema(required = false)]
+        estimated: bool,
     }
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, Freed, Judged};
-use crate::model::{BackupId, Reason, Status};
+use crate::model::{BackupId, BackupKind, Reason, Status};
 
 /// The documented answer to a deletion.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,6 +94,8 @@ describe! {
         backup_id: BackupId,
         /// What people call it.
         description: String,
+        /// Why it was made.
+        backup_type: BackupKind,
         /// Whether it is known to be damaged.
         status: Status,
         /// Why it stays; empty if it goes.

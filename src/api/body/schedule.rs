@@ -23,6 +23,9 @@ pub struct ScheduleStatus {
     pub schedules: Vec<Upcoming>,
     /// What is kept after each backup; everything if there is none.
     pub retention: Option<RetentionStatus>,
+    /// Backups that the rules would delete, if they are not in force until somebody confirms that with
+    /// `--apply-retention`.
+    pub retention_withheld: Vec<BackupId>,
     /// The latest scheduled backup.
     pub last_run: Option<LastRun>,
     /// The verification round, if there is one.
@@ -61,6 +64,7 @@ impl From<automation::ScheduleStatus> for ScheduleStatus {
             time_zone: schedule.time_zone,
             schedules: schedule.schedules,
             retention: schedule.retention.map(RetentionStatus::from),
+            retention_withheld: schedule.withheld,
             last_run: schedule.last_run,
             verification: schedule.verification,
             notices: schedule.notices.into_iter().map(NoticeTarget::from).collect(),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, BackupCost};
-use crate::model::BackupId;
+use crate::model::{BackupId, BackupKind};
 use crate::service::observe::sizes;
 use crate::service::observe::sizes::Size;
 use crate::service::{self, DiskSpace};
@@ -112,6 +112,8 @@ describe! {
     struct BackupCost = engine::BackupCost {
         /// The backup.
         backup_id: BackupId,
+        /// Why it was made.
+        backup_type: BackupKind,
         /// Bytes of its rows.
         size: u64,
         /// Stored bytes that it added when it was made.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -10,13 +11,16 @@ use crate::api::limits::REQUEST_ID;
 
 /// Lets the pages that were named read answers and send what the API takes; nothing if there are none.
 pub fn cors(origins: &Origins) -> Option<CorsLayer> {
-    let origin = |text: &String| HeaderValue::from_str(text).expect("an origin is plain text");
-    let origins: Vec<_> = origins.foreign().iter().map(origin).collect();
     if origins.is_empty() {
         return None;
     }
+    let origins = origins.clone();
+    let allowed = move |origin: &HeaderValue, request: &Parts| {
+        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        origin.to_str().is_ok_and(|origin| origins.allow(origin, host.unwrap_or_default()))
+    };
     let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(AllowOrigin::predicate(allowed))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,

@@ -7,6 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 
+use super::Origins;
+
 /// Names of this machine that no foreign name server can give away.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -16,6 +18,8 @@ pub struct Hosts {
     names: BTreeSet<String>,
     /// It listens on all addresses of the machine: each of them is its own.
     any_address: bool,
+    /// It answers to any name.
+    any_name: bool,
 }
 
 /// A request was sent to a name that is not the service's own.
@@ -24,7 +28,7 @@ pub enum UnknownHost {
     /// The header `Host` has this name.
     #[error(
         "the header Host names {0:?}, which is none of the service's names; if it is one, start \
-         `serve` with --allowed-host {0}"
+         `serve` with --allowed-host {0} (or --allowed-host '*' for any name)"
     )]
     Name(String),
     /// There is no single name.
@@ -33,13 +37,22 @@ pub enum UnknownHost {
 }
 
 impl Hosts {
-    /// The loopback names, the address listened on, and these.
+    /// The loopback names, the address listened on, and these; `*` is any name.
     #[must_use]
     pub fn new(listen: SocketAddr, allowed: &[String]) -> Self {
         let mut names: BTreeSet<_> = LOOPBACK.map(str::to_owned).into();
         names.insert(listen.ip().to_string());
         names.extend(allowed.iter().map(|name| bare(name)));
-        Self { names, any_address: listen.ip().is_unspecified() }
+        let any_name = names.contains("*");
+        Self { names, any_address: listen.ip().is_unspecified(), any_name }
+    }
+
+    /// The same names, and those of the hosts with these pages.
+    #[must_use]
+    pub fn with_pages(mut self, origins: &Origins) -> Self {
+        self.names.extend(origins.hosts().map(bare));
+        self.any_name |= origins.are_of_any_host();
+        self
     }
 
     /// Checks that a request with this target and these headers is meant for the service. Browsers
@@ -62,7 +75,10 @@ impl Hosts {
     fn know(&self, host: &str) -> Result<(), UnknownHost> {
         let authority = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
         let name = bare(authority.ok_or(UnknownHost::Malformed)?.host());
-        if self.names.contains(&name) || (self.any_address && name.parse::<IpAddr>().is_ok()) {
+        if self.any_name
+            || self.names.contains(&name)
+            || (self.any_address && name.parse::<IpAddr>().is_ok())
+        {
             return Ok(());
         }
         Err(UnknownHost::Name(name.chars().take(255).collect()))
@@ -109,6 +125,19 @@ mod tests {
         let hosts = on("0.0.0.0:8000");
         assert!(allowed(&hosts, "192.0.2.8:8000") && allowed(&hosts, "[2001:db8::1]:8000"));
         assert!(!allowed(&hosts, "evil.example"));
+    }
+
+    #[test]
+    fn the_hosts_of_pages_that_may_use_the_api_are_known_and_any_name_is_if_told_so() {
+        let pages = |of: &str| {
+            let origins = Origins::new(&[of.to_owned()]).expect("an origin");
+            on("127.0.0.1:8000").with_pages(&origins)
+        };
+        let named = pages("http://ipam.example:8080");
+        assert!(allowed(&named, "ipam.example:8000") && !allowed(&named, "evil.example"));
+        assert!(allowed(&pages("http://*:8080"), "any.example:8000"));
+        let any = Hosts::new(([127, 0, 0, 1], 8000).into(), &["*".to_owned()]);
+        assert!(allowed(&any, "any.example") && !allowed(&any, "a@any.example"));
     }
 
     #[test]

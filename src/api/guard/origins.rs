@@ -6,12 +6,24 @@ use axum::http::{HeaderValue, Method, Request, Uri, header};
 /// The pages of others that may use the API.
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
-    allowed: Vec<String>,
+    allowed: Vec<Allowed>,
+}
+
+/// A page of others that may use the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Allowed {
+    /// The page of this origin.
+    Origin { origin: String, host: String },
+    /// The page on this port of whatever host the request names: `http://*:8080`.
+    Port { scheme: &'static str, port: u16 },
 }
 
 /// The text is no origin.
 #[derive(Debug, thiserror::Error)]
-#[error("invalid origin {0:?}; one looks like https://noc.example or http://localhost:3000")]
+#[error(
+    "invalid origin {0:?}; one looks like https://noc.example, http://localhost:3000, or http://*:8080 for \
+     port 8080 of the host name that a request was sent to"
+)]
 pub struct MalformedOrigin(String);
 
 /// A request came from a page of another origin.
@@ -46,19 +58,39 @@ impl Origins {
     pub fn new(allowed: &[String]) -> Result<Self, MalformedOrigin> {
         let checked = |text: &String| {
             let malformed = || MalformedOrigin(text.chars().take(80).collect());
-            let (scheme, rest) = text.split_once("://").ok_or_else(malformed)?;
-            let fit = matches!(scheme, "http" | "https")
-                && !rest.contains(['/', '@', '*', '?', '#'])
-                && rest.parse::<Authority>().is_ok();
-            if fit { Ok(text.to_ascii_lowercase()) } else { Err(malformed()) }
+            Allowed::parse(&text.to_ascii_lowercase()).ok_or_else(malformed)
         };
         Ok(Self { allowed: allowed.iter().map(checked).collect::<Result<_, _>>()? })
     }
 
-    /// The pages of others.
+    /// Returns whether no page of others may use the API.
     #[must_use]
-    pub fn foreign(&self) -> &[String] {
-        &self.allowed
+    pub fn is_empty(&self) -> bool {
+        self.allowed.is_empty()
+    }
+
+    /// The names of the hosts with these pages. Whoever trusts a page trusts its host's name, also where
+    /// a request is sent to it.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.allowed.iter().filter_map(|allowed| match allowed {
+            Allowed::Origin { host, .. } => Some(host.as_str()),
+            Allowed::Port { .. } => None,
+        })
+    }
+
+    /// Returns whether the page may come from any host.
+    #[must_use]
+    pub fn are_of_any_host(&self) -> bool {
+        self.allowed.iter().any(|allowed| matches!(allowed, Allowed::Port { .. }))
+    }
+
+    /// Returns whether the page of this origin may use the API by a request that names this host.
+    pub(super) fn allow(&self, origin: &str, host: &str) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        self.allowed.iter().any(|allowed| match allowed {
+            Allowed::Origin { origin: known, .. } => *known == origin,
+            Allowed::Port { scheme, port } => is_on_port(&origin, host, scheme, *port),
+        })
     }
 
     /// Checks that a request may do what it wants to, coming from where it says. Programs that are no
@@ -93,11 +125,36 @@ impl Origins {
         };
         let host = headers.get(header::HOST).map(text).unwrap_or_default();
         let origin = text(origin);
-        if self.allowed.contains(&origin.to_ascii_lowercase()) || is_own(&origin, &host) {
+        if self.allow(&origin, &host) || is_own(&origin, &host) {
             return Ok(());
         }
         Err(ForeignOrigin::Origin { origin, host })
     }
+}
+
+impl Allowed {
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let scheme = ["http", "https"].into_iter().find(|known| *known == scheme)?;
+        if let Some(port) = rest.strip_prefix("*:") {
+            return Some(Self::Port { scheme, port: port.parse().ok()? });
+        }
+        let authority = rest.parse::<Authority>().ok()?;
+        let fit = !rest.contains(['/', '@', '*', '?', '#']);
+        let host = authority.host().to_owned();
+        fit.then(|| Self::Origin { origin: text.to_owned(), host })
+    }
+}
+
+/// Returns whether this is the origin of a page on that port of the host that a request names.
+fn is_on_port(origin: &str, host: &str, scheme: &str, port: u16) -> bool {
+    let (Ok(origin), Ok(host)) = (origin.parse::<Uri>(), host.parse::<Authority>()) else {
+        return false;
+    };
+    let usual = if scheme == "https" { 443 } else { 80 };
+    origin.scheme_str() == Some(scheme)
+        && origin.port_u16().unwrap_or(usual) == port
+        && origin.host().is_some_and(|name| name.eq_ignore_ascii_case(host.host()))
 }
 
 /// Whether this is the origin of a page that came from this host. A proxy in front may have changed
@@ -189,6 +246,24 @@ mod tests {
     }
 
     #[test]
+    fn a_page_on_a_named_port_of_the_same_host_may_write_by_whatever_name() {
+        let origins = Origins::new(&["http://*:8080".to_owned()]).expect("an origin");
+        for (host, origin, may) in [
+            ("ipam.example:8000", "http://ipam.example:8080", true),
+            ("192.0.2.7:8000", "http://192.0.2.7:8080", true),
+            ("[2001:db8::1]:8000", "http://[2001:db8::1]:8080", true),
+            ("IPAM.example", "http://ipam.EXAMPLE:8080", true),
+            ("ipam.example:8000", "http://ipam.example:8081", false),
+            ("ipam.example:8000", "https://ipam.example:8080", false),
+            ("ipam.example:8000", "http://evil.example:8080", false),
+            ("ipam.example:8000", "null", false),
+        ] {
+            let headers = [("host", host), ("origin", origin)];
+            assert_eq!(allowed(&origins, &headers), may, "{origin} at {host}");
+        }
+    }
+
+    #[test]
     fn what_a_proxy_forwards_is_not_believed() {
         let forwarded = [
             ("host", "backup.example"),
@@ -201,7 +276,18 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_is_refused() {
-        for wrong in ["*", "noc.example", "https://noc.example/", "https://*.example", "null", ""] {
+        for wrong in [
+            "*",
+            "noc.example",
+            "https://noc.example/",
+            "https://*.example",
+            "null",
+            "",
+            "http://*",
+            "http://*:",
+            "http://*:0x",
+            "ftp://*:80",
+        ] {
             assert!(Origins::new(&[wrong.to_owned()]).is_err(), "{wrong:?}");
         }
     }

@@ -30,7 +30,7 @@ pub fn tar_name(id: &BackupId) -> String {
 }
 
 /// A backup whose rows can be written. Its methods block.
-struct Rows {
+pub(super) struct Rows {
     manifest: Manifest,
     reader: Reader,
     progress: ProgressSender,
@@ -97,7 +97,7 @@ impl Engine {
         .await
     }
 
-    async fn exportable(
+    pub(super) async fn exportable(
         &self,
         manifest: Manifest,
         datasets: &[Dataset],
@@ -156,7 +156,7 @@ impl Rows {
     }
 
     /// The values that rows of these datasets refer to and tell beside their columns.
-    fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
+    pub(super) fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
         let profile = self.manifest.profile();
         let parts = datasets.iter().flat_map(|dataset| profile.parts_of_dataset(dataset));
         let mut values = ReferredValues::new();
@@ -187,7 +187,7 @@ impl Rows {
     }
 
     /// Writes a dataset's file.
-    fn write(
+    pub(super) fn write(
         &self,
         dataset: &Dataset,
         referred: &ReferredValues,

@@ -13,8 +13,10 @@ mod json_in;
 mod json_out;
 mod legacy;
 mod rebuild;
+mod sizes;
 mod unpack;
 
 pub use describe::check_archive_metadata;
 pub use export::tar_name;
 pub use import::Imported;
+pub(in crate::engine) use sizes::FileSizes;

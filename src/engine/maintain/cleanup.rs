@@ -43,6 +43,9 @@ pub struct Judged {
     pub backup_id: BackupId,
     /// What people call it.
     pub description: String,
+    /// Why it was made.
+    #[serde(default)]
+    pub backup_type: BackupKind,
     /// Whether it is known to be damaged.
     #[serde(default)]
     pub status: Status,
@@ -153,14 +156,16 @@ impl Engine {
             candidates.push(candidate(manifest, state.as_ref()));
             let status = state.as_ref().map_or(Status::Completed, State::status);
             let given_later = state.and_then(|state| state.description);
-            about.push((given_later.unwrap_or_else(|| manifest.description.clone()), status));
+            let description = given_later.unwrap_or_else(|| manifest.description.clone());
+            about.push((description, manifest.backup_type, status));
         }
         self.look_at_newest_good(&manifests, &mut candidates).await?;
         let decisions = policy.decide(&candidates, self.now());
         refuse_to_leave_none(policy, &decisions)?;
         let judged = decisions.into_iter().zip(about).enumerate();
-        let judged = judged.map(|(place, (Decision { id, reasons }, (description, status)))| {
-            Judged { backup_id: id, description, status, kept_because: reasons, place }
+        let judged = judged.map(|(place, (decision, (description, backup_type, status)))| {
+            let Decision { id: backup_id, reasons: kept_because } = decision;
+            Judged { backup_id, description, backup_type, status, kept_because, place }
         });
         Ok(judged.partition(|judged| !judged.kept_because.is_empty()))
     }

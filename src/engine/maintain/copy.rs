@@ -86,6 +86,7 @@ fn carried(state: &State, over: &State) -> State {
         restore_tested: state.restore_tested || over.restore_tested,
         last_restore: state.last_restore.clone().max(over.last_restore.clone()),
         verification: over.verification.clone(),
+        file_sizes: over.file_sizes.clone().or_else(|| state.file_sizes.clone()),
         other: over.other.clone(),
     }
 }

@@ -1,11 +1,13 @@
 //! Backups as people and programs see them: the documented metadata, the list, the details.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::archive::FileSizes;
 use crate::engine::{Engine, EngineError};
 use crate::model::{
     BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
@@ -81,10 +83,13 @@ pub struct BackupList {
 #[derive(Debug, Clone, Serialize)]
 pub struct FileInfo {
     pub name: String,
-    /// Bytes of its rows.
+    /// Bytes of the file, if they were measured; else of its rows.
     pub size: u64,
     /// When it was made.
     pub modified: String,
+    /// Whether `size` is that of the rows, as the file was not measured yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 /// Everything about one backup.
@@ -141,11 +146,16 @@ impl BackupInfo {
         parsed.map_or_else(|_| self.backup_id.second(), |time| time.to_utc())
     }
 
-    fn files(&self) -> Vec<FileInfo> {
-        let info = |(dataset, name): (&Dataset, &String)| FileInfo {
-            name: name.clone(),
-            size: self.datasets.get(dataset).map_or(0, |summary| summary.bytes),
-            modified: self.timestamp.clone(),
+    fn files(&self, sizes: Option<&FileSizes>) -> Vec<FileInfo> {
+        let info = |(dataset, name): (&Dataset, &String)| {
+            let measured = sizes.and_then(|sizes| sizes.get(dataset.name())).copied();
+            let rows = self.datasets.get(dataset).map_or(0, |summary| summary.bytes);
+            FileInfo {
+                name: name.clone(),
+                size: measured.unwrap_or(rows),
+                modified: self.timestamp.clone(),
+                estimated: measured.is_none(),
+            }
         };
         self.files.iter().map(info).collect()
     }
@@ -199,15 +209,17 @@ impl Engine {
         Ok(info)
     }
 
-    /// Everything about one backup.
+    /// Everything about one backup. The sizes of its files are measured if that takes no longer than
+    /// `patience`.
     ///
     /// # Errors
     /// If there is none with this id, or its manifest is damaged.
-    pub async fn details(&self, id: &BackupId) -> Result<Details, EngineError> {
+    pub async fn details(&self, id: &BackupId, patience: Duration) -> Result<Details, EngineError> {
         let (manifest, state) = self.described(id).await?;
+        let sizes = self.file_sizes(&manifest, &state, patience).await;
         let info = BackupInfo::new(&manifest, &state);
         let age_days = age_days(&manifest, self.now());
-        Ok(Details { files: info.files(), info, age_days })
+        Ok(Details { files: info.files(sizes.as_ref()), info, age_days })
     }
 
     pub(in crate::engine) async fn described(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::engine::{Engine, EngineError};
-use crate::model::BackupId;
+use crate::model::{BackupId, BackupKind};
 
 /// The store in numbers.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct StoreStatistics {
 #[derive(Debug, Clone, Serialize)]
 pub struct BackupCost {
     pub backup_id: BackupId,
+    /// Why it was made.
+    pub backup_type: BackupKind,
     /// Bytes of its rows.
     pub size: u64,
     /// Stored bytes that it added when it was made.
@@ -75,6 +77,7 @@ impl Engine {
         };
         let cost = |manifest: &crate::model::Manifest| BackupCost {
             backup_id: manifest.backup_id.clone(),
+            backup_type: manifest.backup_type,
             size: manifest.size,
             added_size: manifest.added_size,
             exclusive_size: exclusive.get(&manifest.backup_id).copied().unwrap_or(0),

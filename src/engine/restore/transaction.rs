@@ -26,6 +26,9 @@ use crate::model::{
 use crate::postgres::{Apply, Session, Site, Staged};
 use crate::store::Written;
 
+/// Characters that the description of a safety backup has at most.
+const LONGEST_DESCRIPTION: usize = 200;
+
 /// Fewer new rows than this are written before indexes could be made anew.
 const MANY: u64 = 1_000;
 
@@ -271,11 +274,24 @@ impl Engine {
             written = written.and(more);
         }
         let label = Labelled {
-            description: Some(format!("Before restore of {}", manifest.backup_id)),
+            description: Some(self.before_restore_of(manifest).await),
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
         };
         Ok(Some(self.publish(locks.objects(), &safety, &written, &label).await?.backup_id))
+    }
+
+    /// The description of a safety backup: names the backup that is restored, as people call it.
+    async fn before_restore_of(&self, manifest: &Manifest) -> String {
+        let id = &manifest.backup_id;
+        // What was said of it later cannot be known where its state is damaged.
+        let later = self.store.state(id).await.ok().and_then(|state| state.description);
+        let name = later.as_ref().unwrap_or(&manifest.description);
+        let whole = format!("Before restore of {id}: {name}");
+        match whole.char_indices().nth(LONGEST_DESCRIPTION) {
+            Some((end, _)) => format!("{}…", &whole[..end]),
+            None => whole,
+        }
     }
 
     /// The live tables, if all that can be told before they are locked is in order, and a remark on

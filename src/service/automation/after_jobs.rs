@@ -6,23 +6,21 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{CleanupReport, Clock, Engine, Kind};
-use crate::model::Policy;
+use crate::engine::{CleanupReport, Clock, Kind};
 use crate::service::audit::{Audit, Entry, Outcome};
 use crate::service::automation::announcer::Announcer;
 use crate::service::automation::copies::Copies;
 use crate::service::automation::memory::Memory;
-use crate::service::automation::orders::order;
-use crate::service::jobs::{Job, JobKind, JobResult, JobState, Jobs, Trigger, Work};
+use crate::service::automation::retention::Retention;
+use crate::service::jobs::{Job, JobKind, JobResult, JobState, Jobs, Trigger};
 use crate::service::notify::{Event, Notice};
 use crate::service::observe::measures::Measures;
 use crate::service::observe::metrics::{Metrics, seconds};
 
 /// Follows up on each job that is over.
 pub struct AfterJobs {
-    pub(super) engine: Engine,
     pub(super) jobs: Jobs,
-    pub(super) retention: Option<Policy>,
+    pub(super) retention: Arc<Retention>,
     pub(super) memory: Arc<Memory>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Audit,
@@ -70,6 +68,7 @@ impl AfterJobs {
             let detail = failure.or(deleted);
             self.audit.record(Entry { detail, ..self.entry(job) }).await;
         }
+        self.retention.follow(job).await;
         match job.kind {
             JobKind::Preview | JobKind::Diff | JobKind::Copy => {}
             JobKind::Verify => self.announcer.overviews.forget().await,
@@ -84,29 +83,8 @@ impl AfterJobs {
         if job.kind == JobKind::Cleanup {
             self.count_cleanup(job).await;
         }
-        self.clean_up_after(job).await;
         for notice in self.notices(job).await {
             self.announcer.tell(notice).await;
-        }
-    }
-
-    /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
-    async fn clean_up_after(&self, job: &Job) {
-        let asked_for = job.kind == JobKind::Backup && job.trigger == Trigger::Request;
-        if !asked_for || job.state != JobState::Succeeded {
-            return;
-        }
-        let Some(policy) = &self.retention else { return };
-        // A cleanup keeps others waiting, so there is none unless something goes.
-        if matches!(self.engine.would_clean_up(policy).await, Ok(false)) {
-            return;
-        }
-        if let Err(error) = order(&self.jobs, Work::Cleanup(policy.clone())) {
-            // The next backup is followed by one again.
-            tracing::info!(
-                "could not start the cleanup after the backup of job {}: {error}",
-                job.job_id
-            );
         }
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{BackupRequest, Clock};
-use crate::model::Policy;
 use crate::service::ServiceError;
 use crate::service::automation::announcer::Announcer;
 use crate::service::automation::memory::Memory;
 use crate::service::automation::orders::{GLANCE, SCHEDULE, order, wait};
 use crate::service::automation::protection::span;
+use crate::service::automation::retention::Retention;
 use crate::service::automation::situation::LATE;
 use crate::service::jobs::{Job, JobResult, JobState, Jobs, Work};
 use crate::service::notify::{Event, Heartbeat, Notice, Ping};
@@ -23,7 +23,7 @@ const BLINK: Duration = Duration::from_millis(20);
 /// Makes the scheduled backups.
 pub struct Backups {
     pub(super) timetable: Timetable,
-    pub(super) retention: Option<Policy>,
+    pub(super) retention: Arc<Retention>,
     pub(super) jobs: Jobs,
     pub(super) memory: Arc<Memory>,
     pub(super) announcer: Announcer,
@@ -74,7 +74,7 @@ impl Backups {
             _ => Ping::Fail(run.detail.clone().unwrap_or_else(|| "it was cancelled".into())),
         });
         // Nothing is deleted where nothing was added: the backups that are there may be all there will be.
-        if let (JobState::Succeeded, Some(policy)) = (run.outcome, &self.retention) {
+        if let (JobState::Succeeded, Some(policy)) = (run.outcome, self.retention.in_force()) {
             let Some(cleaned) = self.carry_out(Work::Cleanup(policy.clone())).await else {
                 return true;
             };

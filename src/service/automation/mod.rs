@@ -16,6 +16,7 @@ mod memory;
 mod orders;
 mod plan;
 mod protection;
+mod retention;
 mod schedule_view;
 mod situation;
 mod verification;
@@ -34,6 +35,7 @@ pub use self::health_monitor::HealthMonitor;
 pub use self::orders::SCHEDULE;
 pub use self::plan::Plan;
 pub use self::protection::{Cause, Level, Protection};
+pub use self::retention::Retention;
 pub use self::schedule_view::{ScheduleStatus, ScheduleView};
 pub use self::verification::{Verification, VerificationStatus};
 pub use self::watch::Watch;
@@ -76,6 +78,8 @@ pub struct Automation {
     pub health: Arc<HealthMonitor>,
     /// Knows how the schedule stands.
     pub schedule: ScheduleView,
+    /// Deletes what no rule keeps, after each backup.
+    pub retention: Arc<Retention>,
     /// Sends notices.
     pub notifier: Notifier,
     copies: Option<Arc<Copies>>,
@@ -94,9 +98,13 @@ impl Automation {
     /// If the state folder cannot be used.
     pub async fn start(tools: Tools, plan: Plan) -> Result<Self, ServiceError> {
         let Tools { engine, jobs, state, metrics, audit, overviews, measures } = tools;
-        let Plan { timetable, retention, clock, .. } = plan;
+        let Plan { timetable, clock, .. } = plan;
         let unusable = |source| ServiceError::State { path: state.path().to_owned(), source };
         let memory = Arc::new(Memory::load(&state));
+        let takes = (engine.clone(), jobs.clone());
+        let retention =
+            Retention::start(plan.retention, plan.confirm_retention, takes, &memory).await;
+        let retention = Arc::new(retention);
         let notifier = notifier(plan.notify, &state, &metrics).map_err(unusable)?;
         let heartbeat = plan.heartbeat.map(Heartbeat::start).transpose();
         let heartbeat = heartbeat.map_err(|error| unusable(std::io::Error::other(error)))?;
@@ -128,7 +136,7 @@ impl Automation {
         };
         let health = HealthMonitor {
             trials: Trials::of(&engine),
-            engine: engine.clone(),
+            engine,
             overviews,
             situation: situation.clone(),
             timetable: timetable.clone(),
@@ -160,9 +168,8 @@ impl Automation {
         measures.measure().await;
         take_up(&memory, &metrics, clock()).await;
         let after_jobs = AfterJobs {
-            engine,
             jobs: jobs.clone(),
-            retention,
+            retention: retention.clone(),
             memory,
             metrics,
             audit,
@@ -177,6 +184,7 @@ impl Automation {
             watch: Arc::new(watch),
             health: Arc::new(health),
             schedule,
+            retention,
             notifier,
             copies,
             has_schedule,

@@ -20,6 +20,8 @@ pub struct Plan {
     pub timetable: Timetable,
     /// What to keep after each backup; everything without it.
     pub retention: Option<Policy>,
+    /// Whether the rules wait for somebody to confirm them if they would delete something at the first start.
+    pub confirm_retention: bool,
     /// Within which time every backup is to be proven again; never without it.
     pub verify_within: Option<Age>,
     /// How long a job goes on without any progress.
@@ -40,6 +42,7 @@ impl Default for Plan {
         Self {
             timetable: Timetable::default(),
             retention: None,
+            confirm_retention: false,
             verify_within: None,
             stall_timeout: STALL_TIMEOUT,
             notify: Vec::new(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::Clock;
-use crate::model::Policy;
+use crate::model::{BackupId, Policy};
 use crate::service::automation::memory::Memory;
+use crate::service::automation::retention::Retention;
 use crate::service::automation::verification::{Verification, VerificationStatus};
 use crate::service::notify::{Notifier, TargetStatus};
 use crate::service::schedule::{LastRun, Timetable, Upcoming};
@@ -18,6 +19,8 @@ pub struct ScheduleStatus {
     pub schedules: Vec<Upcoming>,
     /// What is kept after each backup; everything if there is none.
     pub retention: Option<Policy>,
+    /// What the retention rules would delete, if they are not in force until somebody confirms that.
+    pub withheld: Vec<BackupId>,
     /// The latest scheduled backup.
     pub last_run: Option<LastRun>,
     /// The verification round, if there is one.
@@ -30,7 +33,7 @@ pub struct ScheduleStatus {
 #[derive(Clone)]
 pub struct ScheduleView {
     pub(super) timetable: Timetable,
-    pub(super) retention: Option<Policy>,
+    pub(super) retention: Arc<Retention>,
     pub(super) memory: Arc<Memory>,
     pub(super) verification: Option<Arc<Verification>>,
     pub(super) notifier: Notifier,
@@ -48,7 +51,8 @@ impl ScheduleView {
         ScheduleStatus {
             time_zone: self.timetable.zone(),
             schedules: self.timetable.upcoming((self.clock)()),
-            retention: self.retention.clone(),
+            retention: self.retention.policy().cloned(),
+            withheld: self.retention.withheld().to_vec(),
             last_run,
             verification,
             notices: self.notifier.status(),

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::engine::{BackupList, Engine, EngineError};
-use crate::model::{BackupId, Status};
+use crate::engine::{BackupInfo, BackupList, Engine, EngineError};
+use crate::model::{BackupId, BackupKind, Status};
 use crate::service::schedule::Proof;
 
 /// The newest backup.
@@ -20,9 +20,9 @@ pub struct Newest {
 /// All backups at a glance.
 #[derive(Debug, Clone, Default)]
 pub struct Overview {
-    /// The newest backup that can be read.
+    /// The newest backup that can be read, safety backups apart.
     pub newest: Option<Newest>,
-    /// The newest backup that is not known to be damaged, and when it was made.
+    /// The newest backup that is not known to be damaged, and when it was made; safety backups apart.
     pub newest_good: Option<(BackupId, DateTime<Utc>)>,
     /// How well each is proven.
     pub proofs: Vec<Proof>,
@@ -40,12 +40,16 @@ impl Overview {
     }
 
     fn new(list: &BackupList) -> Self {
-        let good =
-            |info: &&_| matches!(info, crate::engine::BackupInfo { status: Status::Completed, .. });
+        let good = |info: &&BackupInfo| info.status == Status::Completed;
         let infos = || list.backups.iter().map(|listed| &listed.info);
-        let newest_good = infos().find(good).map(|info| (info.backup_id.clone(), info.made()));
+        // A safety backup holds what somebody wanted to get away from: it is the newest only where
+        // there is no other.
+        let deliberate = |info: &&BackupInfo| info.backup_type != BackupKind::PreRestore;
+        let only_safety = !infos().any(|info| deliberate(&info));
+        let counted = || infos().filter(|info| only_safety || deliberate(info));
+        let newest_good = counted().find(good).map(|info| (info.backup_id.clone(), info.made()));
         let damaged = infos().filter(|info| info.status == Status::Corrupt).count();
-        let newest = infos().next().map(|info| Newest {
+        let newest = counted().next().map(|info| Newest {
             made: info.made(),
             damaged: info.status == Status::Corrupt,
             verified: info.verification.is_some(),

@@ -38,6 +38,9 @@ pub struct Record {
     /// How many cleanups failed one after the other.
     #[serde(default)]
     pub cleanups_failed: u32,
+    /// Whether the retention rules may delete what they do not keep.
+    #[serde(default)]
+    pub retention_confirmed: bool,
     /// What was amiss at the last look, and told.
     #[serde(default)]
     pub troubles: BTreeSet<Event>,

@@ -55,10 +55,45 @@ async fn the_list_and_the_details_are_the_documented_bodies() {
     }
 
     let details = app.get(&format!("/api/backup/{first}")).await.ok();
-    assert_eq!(keys(&details), ["status", "backup_info", "total_size", "age_days"]);
-    let files = details["backup_info"]["files_info"].as_array().expect("four files");
+    assert_eq!(keys(&details), ["status", "backup_info"]);
+    let info = &details["backup_info"];
+    for key in METADATA.into_iter().chain(["files_info", "total_size", "age_days"]) {
+        assert!(info.get(key).is_some(), "{key}");
+    }
+    let files = info["files_info"].as_array().expect("four files");
     assert_eq!((files.len(), keys(&files[0])), (4, vec!["name", "size", "modified"]));
-    assert_eq!(details["total_size"], listed["size"]);
+}
+
+#[tokio::test]
+async fn the_sizes_of_the_files_are_those_of_the_downloads() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    for _ in ["measured", "remembered"] {
+        let details = app.get(&format!("/api/backup/{id}")).await.ok();
+        let mut total = 0;
+        for file in details["backup_info"]["files_info"].as_array().expect("four files") {
+            let name = file["name"].as_str().expect("a name");
+            let files = details["backup_info"]["files"].as_object().expect("by dataset");
+            let dataset = files.iter().find(|(_, file)| *file == name).expect("of a dataset").0;
+            let download = app.get(&format!("/api/backup/{id}/files/{dataset}")).await;
+            assert_eq!(file["size"], download.bytes.len(), "{name}");
+            total += download.bytes.len();
+        }
+        assert_eq!(details["backup_info"]["total_size"], total);
+    }
+}
+
+#[tokio::test]
+async fn documented_calls_take_unknown_parameters_and_a_slash_at_the_end() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.post("/api/backup/?_=1700000000&user=carol").await.ok();
+    let id = id["backup_id"].as_str().expect("an id");
+    app.get("/api/backups/?page=1").await.ok();
+    app.get(&format!("/api/backup/{id}/?verbose=yes")).await.ok();
+    app.post(&format!("/api/restore/{id}/?_=1")).await.ok();
+    app.delete(&format!("/api/backup/{id}/?_=1")).await.ok();
 }
 
 #[tokio::test]

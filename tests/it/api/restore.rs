@@ -30,6 +30,34 @@ async fn a_restore_answers_with_the_documented_body_and_can_be_undone() {
 }
 
 #[tokio::test]
+async fn a_safety_backup_names_the_backup_that_was_restored_as_people_call_it() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let made = app.post("/api/backup?description=Known%20good").await.ok();
+    let id = made["backup_id"].as_str().expect("an id");
+    let described = async |safety: &str| {
+        let details = app.get(&format!("/api/backup/{safety}")).await.ok();
+        details["backup_info"]["description"].as_str().expect("text").to_owned()
+    };
+    let restored = async |id: &str| {
+        let body = app.post(&format!("/api/restore/{id}")).await.ok();
+        body["restore_results"]["safety_backup"].as_str().expect("an id").to_owned()
+    };
+    let first = restored(id).await;
+    assert_eq!(described(&first).await, format!("Before restore of {id}: Known good"));
+    let renamed = format!(r#"{{"description": "{}"}}"#, "Renamed ".repeat(60).trim());
+    let patch = axum::http::Request::patch(format!("/api/backup/{id}"));
+    let patch = patch.header("content-type", "application/json").body(renamed.into());
+    app.call(patch.expect("a request")).await.ok();
+    let second = described(&restored(id).await).await;
+    assert!(second.starts_with(&format!("Before restore of {id}: Renamed Renamed")), "{second}");
+    assert_eq!(second.chars().count(), 201, "{second}");
+    // An undo names what it undoes.
+    let undo = described(&restored(&first).await).await;
+    assert_eq!(undo, format!("Before restore of {first}: Before restore of {id}: Known good"));
+}
+
+#[tokio::test]
 async fn a_preview_says_what_a_restore_would_change_and_changes_nothing() {
     let database = sample_database().await;
     let app = App::on(&database).await;

@@ -18,7 +18,13 @@ async fn a_backup_is_counted_against_the_one_before_it() {
     let second = cycle.backup().await;
 
     let found = cycle.engine.changes(&first).await.expect("counted");
-    let rows = cycle.engine.details(&first).await.expect("details").info.datasets;
+    let rows = cycle
+        .engine
+        .details(&first, std::time::Duration::MAX)
+        .await
+        .expect("details")
+        .info
+        .datasets;
     assert_eq!(found.before, None);
     assert!(found.datasets.iter().all(|(name, counts)| counts.added == rows[name].rows));
 

@@ -138,7 +138,7 @@ async fn a_store_that_cuts_its_trees_otherwise_takes_the_archive_all_the_same() 
     assert_eq!(imported["backup_id"], id.as_str());
     assert_ne!(
         root(&ours["backup_info"]),
-        cycle.engine.details(&id).await.expect("details").info.datasets["prefixes"]
+        cycle.engine.details(&id, std::time::Duration::MAX).await.expect("details").info.datasets["prefixes"]
             .root
             .to_string()
     );

@@ -24,7 +24,8 @@ fn keys(object: &Value) -> Vec<&str> {
 async fn each_file_says_what_it_is_and_counts_its_rows() {
     let cycle = Cycle::new(sample_database().await).await;
     let id = cycle.backup().await;
-    let timestamp = cycle.engine.details(&id).await.expect("details").info.timestamp;
+    let timestamp =
+        cycle.engine.details(&id, std::time::Duration::MAX).await.expect("details").info.timestamp;
     let shapes: [(&str, &str, &[&str], &[&str]); 4] = [
         ("vrfs", "vrfs", &["count"], &["vrfs"]),
         ("prefixes", "manual_prefixes", &["count"], &["prefixes"]),

@@ -10,7 +10,7 @@ use crate::support::cycle::Cycle;
 /// What a backup of this site says that it lacks.
 async fn lacking(cycle: &Cycle) -> Vec<String> {
     let id = cycle.backup().await;
-    let details = cycle.engine.details(&id).await.expect("it is there");
+    let details = cycle.engine.details(&id, std::time::Duration::MAX).await.expect("it is there");
     let lacking = details.info.missing_tables;
     let listed = cycle.engine.list().await.expect("listed").backups[0].info.missing_tables.clone();
     assert_eq!(listed, lacking);

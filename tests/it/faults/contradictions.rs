@@ -94,7 +94,7 @@ async fn is_refused(forged: &Forged, rows: &[usize]) -> bool {
     let history = engine.history("vrf", "prod-vrf").await.expect("others are read");
     engine.list().await.expect("others are listed");
     engine.stats().await.expect("others are counted");
-    let _ = engine.details(&id(FIRST)).await;
+    let _ = engine.details(&id(FIRST), std::time::Duration::MAX).await;
     if refused {
         assert!(!of(FIRST));
         assert!(exported.is_err() && diff.is_err());

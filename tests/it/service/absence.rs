@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::Duration as Span;
+use ipam_rewind::engine::{RestoreOptions, Run};
 use ipam_rewind::model::{Age, Policy};
 use ipam_rewind::service::automation::{Cause, Condition, Level, Plan};
 use ipam_rewind::service::jobs::{JobState, Order, Trigger, Work};
@@ -23,6 +24,22 @@ async fn verdict(service: &Service) -> (Level, Cause) {
 
 async fn shut_down(service: Service) {
     service.shut_down(Duration::from_mins(1)).await;
+}
+
+#[tokio::test]
+async fn a_safety_backup_is_not_the_latest_one() {
+    let clockwork = Clockwork::new(sample_database().await);
+    let id = clockwork.backup().await;
+    clockwork.turn(Span::hours(1));
+    let (options, run) = (RestoreOptions::default(), Run::new());
+    clockwork.engine().await.restore(&id, &options, &run).await.expect("restored");
+    let service = clockwork.service(Plan::default()).await;
+    let health = service.automation.health.health().await;
+    assert_eq!(health.checks.last_backup.backup_id.as_ref(), Some(&id));
+    assert!(health.protection.sentence.contains("1 hour ago"), "{}", health.protection.sentence);
+    let overview = service.overviews.look().await.expect("read");
+    assert_eq!(overview.proofs.len(), 2, "it is proven like others");
+    shut_down(service).await;
 }
 
 #[tokio::test]

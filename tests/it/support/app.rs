@@ -45,6 +45,12 @@ impl App {
         Self { router: router(service.clone(), settings), service, folder }
     }
 
+    /// A service that is there already, whose folders are elsewhere.
+    pub fn over(service: Service) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { router: router(service.clone(), Settings::default()), service, folder }
+    }
+
     pub async fn call(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("it always answers");
         let (parts, body) = response.into_parts();

@@ -22,5 +22,9 @@ describe('the note on the schedule', () => {
     await refresh();
     await flushPromises();
     expect(note.text()).toMatch(/^Schedule 0 .* · copied to the other store/);
+    vi.spyOn(api, 'schedule').mockResolvedValue({ ...schedule(null), retention_withheld: ['20250919_000000'] });
+    await refresh();
+    await flushPromises();
+    expect(note.text()).toContain('would delete 1 backup and wait for serve --apply-retention');
   });
 });

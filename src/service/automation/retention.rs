@@ -1,0 +1,143 @@
+//! The retention rules of the service, which follow each backup.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::engine::{Engine, Run};
+use crate::model::{BackupId, Policy};
+use crate::service::automation::memory::Memory;
+use crate::service::automation::orders::order;
+use crate::service::jobs::{Job, JobId, JobKind, JobResult, JobState, Jobs, Trigger, Work};
+
+/// How long the answer to a backup waits for the cleanup that follows.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Backups whose cleanups are remembered.
+const REMEMBERED: usize = 64;
+
+/// Applies the rules after each backup.
+pub struct Retention {
+    policy: Option<Policy>,
+    /// What the rules would have deleted at the first start; they wait for somebody to confirm that.
+    withheld: Vec<BackupId>,
+    engine: Engine,
+    jobs: Jobs,
+    /// The latest backups that somebody asked for, each with the cleanup that follows it.
+    cleanups: watch::Sender<VecDeque<(JobId, Option<JobId>)>>,
+}
+
+impl Retention {
+    /// Takes up the rules. If they must be confirmed, and never were in force in this state folder, they
+    /// are in force only where they would delete nothing now.
+    pub async fn start(
+        policy: Option<Policy>,
+        must_be_confirmed: bool,
+        (engine, jobs): (Engine, Jobs),
+        memory: &Memory,
+    ) -> Self {
+        let mut withheld = Vec::new();
+        let known = memory.record().retention_confirmed;
+        if let Some(policy) = policy.as_ref().filter(|_| !known) {
+            if must_be_confirmed {
+                withheld = would_delete(&engine, policy).await;
+            }
+            if withheld.is_empty() {
+                memory.note(|record| record.retention_confirmed = true).await;
+            }
+        }
+        Self { policy, withheld, engine, jobs, cleanups: watch::Sender::default() }
+    }
+
+    /// The rules, in force or not.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
+    /// What the rules would delete, if they wait for somebody to confirm that.
+    #[must_use]
+    pub fn withheld(&self) -> &[BackupId] {
+        &self.withheld
+    }
+
+    /// The rules that are in force.
+    pub(super) fn in_force(&self) -> Option<&Policy> {
+        self.policy.as_ref().filter(|_| self.withheld.is_empty())
+    }
+
+    /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
+    pub(super) async fn follow(&self, job: &Job) {
+        if job.kind != JobKind::Backup || job.trigger != Trigger::Request {
+            return;
+        }
+        let cleanup = if job.state == JobState::Succeeded { self.begin(job).await } else { None };
+        self.cleanups.send_modify(|known| {
+            known.push_back((job.job_id, cleanup));
+            if known.len() > REMEMBERED {
+                known.pop_front();
+            }
+        });
+    }
+
+    async fn begin(&self, job: &Job) -> Option<JobId> {
+        let policy = self.in_force()?;
+        // A cleanup keeps others waiting, so there is none unless something goes.
+        if matches!(self.engine.would_clean_up(policy).await, Ok(false)) {
+            return None;
+        }
+        match order(&self.jobs, Work::Cleanup(policy.clone())) {
+            Ok(cleanup) => Some(cleanup.job_id),
+            Err(error) => {
+                // The next backup is followed by one again.
+                let backup = job.job_id;
+                tracing::info!("no cleanup could start after the backup of job {backup}: {error}");
+                None
+            }
+        }
+    }
+
+    /// The backups that the cleanup after this backup deleted. Waits for it, but not for ever: where it
+    /// takes long, it is a job like others.
+    pub async fn deleted_after(&self, backup: JobId) -> Vec<BackupId> {
+        timeout(PATIENCE, self.cleanup_of(backup)).await.ok().flatten().unwrap_or_default()
+    }
+
+    async fn cleanup_of(&self, backup: JobId) -> Option<Vec<BackupId>> {
+        let cleanup = {
+            let mut cleanups = self.cleanups.subscribe();
+            let is_of = |(job, _): &&(JobId, Option<JobId>)| *job == backup;
+            let known = cleanups.wait_for(|known| known.iter().any(|one| is_of(&one))).await;
+            known.ok()?.iter().find(is_of)?.1?
+        };
+        match self.jobs.ended(cleanup).await.ok()?.result? {
+            JobResult::Cleanup(report) => {
+                Some(report.deleted.into_iter().map(|judged| judged.backup_id).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What the rules would delete now. Where that cannot be told, nothing: then they delete nothing either.
+async fn would_delete(engine: &Engine, policy: &Policy) -> Vec<BackupId> {
+    let report = match engine.cleanup(policy, true, &Run::new()).await {
+        Ok(report) => report,
+        Err(error) => {
+            tracing::warn!("what the retention rules would delete cannot be told: {error}");
+            return Vec::new();
+        }
+    };
+    let ids: Vec<_> = report.deleted.into_iter().map(|judged| judged.backup_id).collect();
+    if !ids.is_empty() {
+        let list = ids.iter().map(BackupId::as_str).collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            "the retention rules are not applied yet: they would delete {} of the backups in the store \
+             ({list}). Start `serve` with --apply-retention to apply them, with other --keep options, or \
+             with --keep-all to keep everything",
+            ids.len()
+        );
+    }
+    ids
+}
