@@ -1,20 +1,23 @@
 //! Who is let in: the tokens, and what is known of a caller.
 
+mod error;
 mod throttle;
 mod token;
+mod token_file;
 mod tokens;
 
 use std::sync::Mutex;
 
 use chrono::{DateTime, Duration, Utc};
 
+pub use error::TokenError;
 pub use throttle::Throttle;
 pub use token::{Secret, Token};
-pub use tokens::{TokenError, Tokens};
+pub use tokens::Tokens;
 
 use crate::model::Hash;
 use crate::service::Role;
-use crate::service::access::tokens::Version;
+use crate::service::access::token_file::Version;
 use crate::threads::locked;
 
 /// Somebody who is known, and what they may do.
