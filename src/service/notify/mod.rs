@@ -1,6 +1,7 @@
 //! Tells other services what went wrong, and what went well again: as JSON, in a chat, on a phone, by
 //! mail. Never in the way of the work: each target has a queue of its own, which outlasts a restart.
 
+mod address;
 mod attempt;
 mod format;
 mod heartbeat;
@@ -19,12 +20,13 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use tokio::task::JoinSet;
 
+pub use self::address::MalformedTarget;
 pub use self::attempt::SIGNATURE;
 pub use self::heartbeat::{Heartbeat, Monitor, Ping};
 pub use self::notice::{Event, Notice, Severity};
 pub use self::outbox::Delivery;
 pub use self::queue::Condition as TargetCondition;
-pub use self::target::{MalformedTarget, Target, Wanted};
+pub use self::target::{Target, Wanted};
 
 use self::outbox::Outbox;
 
