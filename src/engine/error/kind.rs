@@ -12,7 +12,7 @@ use crate::store::StoreError;
 pub enum Kind {
     /// Anything else.
     Failed,
-    /// What was asked is malformed.
+    /// The request is malformed.
     MalformedRequest,
     /// There is no such backup.
     NoSuchBackup,
@@ -65,7 +65,7 @@ impl Kind {
         }
     }
 
-    /// Whether it concerns the caller alone: the service and the database work as they should.
+    /// Returns whether it concerns the caller alone: the service and the database work as they should.
     #[must_use]
     pub fn concerns_the_caller_alone(self) -> bool {
         match self {

@@ -26,7 +26,7 @@ pub enum EngineError {
     /// Neither the backup nor the database has the row that others are to belong to.
     #[error("there is no {label} {value:?}, neither in the backup nor in the database")]
     NotInScope {
-        /// What people call such a row.
+        /// The name that people use for such a row.
         label: String,
         /// Its key.
         value: String,
@@ -37,7 +37,7 @@ pub enum EngineError {
     /// The text is no backed-up table.
     #[error("no table is named {table:?}; they are {known}")]
     UnknownTable {
-        /// What was given.
+        /// The text that was given.
         table: String,
         /// The tables.
         known: String,
@@ -46,7 +46,7 @@ pub enum EngineError {
     #[error("not a key of {table}: {key:?} (its key is {columns})")]
     MalformedKey {
         table: String,
-        /// What was given.
+        /// The text that was given.
         key: String,
         /// The key's columns with their types.
         columns: String,
@@ -57,9 +57,9 @@ pub enum EngineError {
          was changed, so try again once it does (--stall-timeout sets how long to wait)"
     )]
     Stalled {
-        /// What was being done.
+        /// The phase of the run.
         phase: Phase,
-        /// How long nothing has moved.
+        /// Time without progress.
         seconds: u64,
     },
     /// No database URL was given.
@@ -81,20 +81,20 @@ pub enum EngineError {
     /// The rows of one side do not fit into the tables of the other.
     #[error("the tables of {to} are not those of {from}: {}", .differences.join("; "))]
     Misfit {
-        /// Whose rows they are.
+        /// The side that the rows are of.
         from: String,
-        /// Whose tables they do not fit.
+        /// The side with the tables that they do not fit.
         to: String,
         /// One sentence for each difference.
         differences: Vec<String>,
-        /// Whether they are columns alone that a row need not have a value for.
+        /// They are columns alone that a row need not have a value for.
         allowable: bool,
     },
     /// The backup is not one of this database.
     #[error("backup {id} is not of this database: {why}")]
     OtherDatabase {
         id: BackupId,
-        /// What tells the two apart.
+        /// The difference between the two.
         why: String,
     },
     /// The database lacks tables that the backup before has.
@@ -111,7 +111,7 @@ pub enum EngineError {
     Snapshot {
         /// The part that was read.
         part: String,
-        /// What is wrong with its rows.
+        /// The fault of its rows.
         why: String,
     },
     /// A row is larger than a snapshot takes.
@@ -161,7 +161,7 @@ pub enum EngineError {
     /// A file or a stream failed.
     #[error("cannot {doing}")]
     Io {
-        /// What was being done.
+        /// The activity that failed.
         doing: String,
         /// Why it failed.
         source: std::io::Error,
@@ -179,7 +179,7 @@ impl EngineError {
         Self::UnknownTable { table: table.chars().take(80).collect(), known }
     }
 
-    /// Whether no database was named, or in a way that makes no sense.
+    /// Returns whether no database was named, or in a way that makes no sense.
     #[must_use]
     pub fn is_about_the_address(&self) -> bool {
         let malformed = |error: &DatabaseError| matches!(error.trouble, Trouble::Address(_));

@@ -1,4 +1,4 @@
-//! Who is let in: the tokens, and what is known of a caller.
+//! Access: the tokens, and the identity of a caller.
 
 mod error;
 mod throttle;
@@ -25,7 +25,7 @@ use crate::threads::locked;
 pub struct Identity {
     /// The token's name, or `local` where the service knows no tokens.
     pub name: String,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
     /// The hash of the token that they showed: another token of the same name is another identity.
     token: Option<Hash>,
@@ -38,7 +38,7 @@ impl Identity {
         Self { name: "local".into(), role: Role::Admin, token: None }
     }
 
-    /// Whether this is everybody, on a service without tokens.
+    /// Returns whether this is everybody, on a service without tokens.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.token.is_none()
@@ -69,7 +69,7 @@ pub enum NotLetIn {
     Unreadable,
 }
 
-/// How the service tells callers apart.
+/// Access control by tokens.
 #[derive(Debug)]
 pub struct Gate {
     tokens: Tokens,
@@ -90,7 +90,7 @@ impl Gate {
         Ok(Self { tokens, open_with, failures })
     }
 
-    /// Whether everybody is let in. Once a token was made this never becomes true again, so that
+    /// Returns whether everybody is let in. Once a token was made this never becomes true again, so that
     /// revoking the last one does not open the door, even if nobody called in between.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Gate {
         Ok(open_with.is_some())
     }
 
-    /// Whether somebody who was let in earlier would still be.
+    /// Returns whether somebody who was let in earlier would still be.
     #[must_use]
     pub fn still_knows(&self, identity: &Identity, now: DateTime<Utc>) -> bool {
         if identity.is_local() {
@@ -115,7 +115,7 @@ impl Gate {
         self.tokens.all().is_ok_and(|all| all.iter().any(same))
     }
 
-    /// Who calls with this token. A token that is known is always let in; failures alone are
+    /// Returns the caller with this token. A token that is known is always let in; failures alone are
     /// limited, so nobody can lock others out by guessing.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl TokenFile {
         Ok(cached.tokens.clone())
     }
 
-    /// Whether no token was ever made here. Once one was, the lock file stays, whatever becomes of
+    /// Returns whether no token was ever made here. Once one was, the lock file stays, whatever becomes of
     /// the tokens.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ fn check_name(name: &str) -> Result<(), TokenError> {
     Err(TokenError::Name(name.chars().take(80).collect()))
 }
 
-/// Whether two hashes are the same, in a time that does not tell where they differ.
+/// Returns whether two hashes are the same, in a time that does not tell where they differ.
 fn same(a: &Hash, b: &Hash) -> bool {
     let difference =
         a.0.iter().zip(&b.0).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
@@ -75,7 +75,8 @@ impl Tokens {
         self.file.version()
     }
 
-    /// Whose token this text is. Every text takes the same way, whatever is wrong with it.
+    /// Returns the holder of the token with this text. Every text takes the same way, whatever is wrong with
+    /// it.
     ///
     /// # Errors
     /// As [`Self::all`].
@@ -261,7 +262,7 @@ mod tests {
         assert!(matches!(tokens.revoke("b"), Err(TokenError::Unknown(_))));
     }
 
-    /// Who is let in by this file with the secret, or why nobody is.
+    /// Returns who is let in by this file with the secret, or why nobody is.
     fn admitted(text: &[u8], secret: &Secret, days: i64) -> Result<Option<Identity>, TokenError> {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join(FILE), text).expect("written");

@@ -53,7 +53,7 @@ pub struct TargetStatus {
     pub condition: TargetCondition,
 }
 
-/// What a target answered to a test.
+/// Answer of a target to a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// The word for its format.
@@ -117,7 +117,7 @@ impl Notifier {
         join_all(self.0.outboxes.iter().map(|outbox| outbox.save())).await;
     }
 
-    /// How each target is.
+    /// Returns the condition of each target.
     #[must_use]
     pub fn status(&self) -> Vec<TargetStatus> {
         let status = |outbox: &Arc<Outbox>| TargetStatus {

@@ -15,16 +15,16 @@ pub type Body = fn(&Notice) -> Vec<u8>;
 /// Which events a target is told of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wanted {
-    /// What went wrong, and its end.
+    /// Failures, and their end.
     #[default]
     Failure,
-    /// What went well.
+    /// Successes.
     Success,
     /// Everything.
     All,
 }
 
-/// Where notices go.
+/// Target of notices.
 #[derive(Clone)]
 pub struct Target {
     pub(super) channel: Channel,
@@ -47,7 +47,7 @@ pub enum Channel {
     Mail(Box<Account>),
 }
 
-/// How to log in to ntfy.
+/// Credentials for ntfy.
 #[derive(Clone)]
 pub enum Authorization {
     Token(String),
@@ -65,7 +65,7 @@ pub struct Account {
     pub to: Vec<Mailbox>,
 }
 
-/// How the connection to a mail server is encrypted.
+/// Encryption of the connection to a mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// From the beginning (`smtps`).
@@ -84,7 +84,7 @@ impl fmt::Debug for Target {
 }
 
 impl Wanted {
-    /// Whether such an event is told. A test always is.
+    /// Returns whether such an event is told. A test always is.
     #[must_use]
     pub fn includes(self, event: Event) -> bool {
         match event {

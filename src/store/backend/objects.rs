@@ -20,9 +20,9 @@ pub struct Objects {
     inner: Arc<dyn ObjectStore>,
     /// The folder, if that is what the store is.
     pub folder: Option<PathBuf>,
-    /// Whether a removal waits until the folder's entry is gone from the disk, too.
+    /// A removal waits until the folder's entry is gone from the disk, too.
     durable: bool,
-    /// What the object store was found to do, shared by all clones.
+    /// Abilities of the object store, shared by all clones.
     known: Arc<Mutex<Known>>,
 }
 
@@ -45,7 +45,7 @@ impl Default for Known {
     }
 }
 
-/// What lies below a folder, as far as it can be seen.
+/// Objects below a folder, as far as they can be seen.
 #[derive(Debug, Default)]
 pub struct Found {
     pub objects: Vec<ObjectMeta>,
@@ -111,7 +111,7 @@ impl Objects {
         }
     }
 
-    /// Whether an error is about one file of a folder that cannot be read: then it is treated like a
+    /// Returns whether an error is about one file of a folder that cannot be read: then it is treated like a
     /// damaged one, and the others go on being used. Over a network every request may fail.
     pub fn is_unreadable(&self, error: &StoreError) -> bool {
         self.folder.is_some() && error.is_about_one_file()

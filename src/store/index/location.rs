@@ -10,15 +10,15 @@ use crate::store::format::pack::NONCE;
 pub struct ChunkLocation {
     /// The pack, by its place in [`Index::packs`](super::lookup::Index::packs).
     pub pack: u32,
-    /// Where the frame's header starts.
+    /// Start of the frame's header.
     pub offset: u32,
     /// The chunk's own length.
     pub raw_len: u32,
     /// The payload's length.
     pub stored_len: u32,
-    /// How it is stored.
+    /// Codec of the payload.
     pub codec: Codec,
-    /// How many bases stand behind it.
+    /// Number of bases behind it.
     pub depth: u8,
     /// The base chunk; there if the codec is [`Codec::Based`].
     pub base: Option<ChunkId>,
@@ -32,7 +32,7 @@ impl ChunkLocation {
         start..start + self.frame_len()
     }
 
-    /// Whether it may be the chunk that makes its pack's name unique, which nothing needs.
+    /// Returns whether it may be the chunk that makes its pack's name unique, which nothing needs.
     #[must_use]
     pub fn is_like_nonce(&self) -> bool {
         self.codec == Codec::Raw && self.raw_len as usize == NONCE
@@ -54,27 +54,27 @@ pub struct PackInfo {
     pub size: u64,
     /// A sweep found that nothing reaches it; new backups must not rely on it.
     pub marked: bool,
-    /// Who says what is in it.
+    /// Source of its table.
     pub source: Source,
     /// A check found something wrong with it.
     pub noted: bool,
 }
 
 impl PackInfo {
-    /// Whether all its frames are known.
+    /// Returns whether all its frames are known.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.source != Source::Frames
     }
 
-    /// Whether the pack itself says what is in it.
+    /// Returns whether the pack itself says what is in it.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.source != Source::IndexObject
     }
 }
 
-/// Who says what is in a pack.
+/// Source of the table of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// An index object, which may be wrong.
@@ -84,7 +84,7 @@ pub enum Source {
     Frames,
 }
 
-/// What was read of one pack, and from where.
+/// Table of one pack, and its source.
 #[derive(Debug)]
 pub(in crate::store) struct PackRead {
     pub entries: PackEntries,

@@ -17,7 +17,7 @@ use crate::store::index::location::{ChunkLocation, PackInfo, PackRead, Source};
 #[derive(Debug, Default)]
 pub struct Index {
     packs: Vec<PackInfo>,
-    /// What is in each pack.
+    /// Table of each pack.
     entries: Vec<Arc<[Entry]>>,
     /// The copy of each chunk that is read first.
     chosen: HashTable<EntryPosition>,
@@ -128,7 +128,7 @@ impl Index {
         places.map(|place| (&self.at(*place).id, self.spot(*place)))
     }
 
-    /// Where the chunk is to be read.
+    /// Returns where the chunk is to be read.
     #[must_use]
     pub fn get(&self, id: &ChunkId) -> Option<ChunkLocation> {
         self.find(id).map(|place| self.spot(place))
@@ -147,13 +147,13 @@ impl Index {
         self.find(id).into_iter().chain(further).map(|place| self.spot(place))
     }
 
-    /// Whether all that is known comes from the packs themselves.
+    /// Returns whether all that is known comes from the packs themselves.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.packs.iter().all(PackInfo::is_proven)
     }
 
-    /// What the table of the pack says of the frame here.
+    /// Returns the entry of the frame here in the table of its pack.
     pub(in crate::store) fn entry_at(&self, spot: &ChunkLocation) -> Option<&Entry> {
         let entries = &self.entries[spot.pack as usize];
         let place = entries.binary_search_by_key(&spot.offset, |entry| entry.offset).ok();
@@ -161,7 +161,7 @@ impl Index {
         found.or_else(|| entries.iter().find(|entry| entry.offset == spot.offset))
     }
 
-    /// What the footer of its pack says of the chosen copy of a chunk.
+    /// Returns the entry of the chosen copy of a chunk.
     #[must_use]
     pub fn entry(&self, id: &ChunkId) -> Option<&Entry> {
         self.find(id).map(|place| self.at(place))
@@ -210,7 +210,7 @@ impl Index {
         &self.packs[spot.pack as usize]
     }
 
-    /// What all whole packs hold, and who says so.
+    /// Returns the tables of all whole packs, and their sources.
     pub fn whole_packs(&self) -> impl Iterator<Item = (PackEntries, Source)> {
         let packs = self.packs.iter().zip(&self.entries).filter(|(pack, _)| pack.is_whole());
         packs.map(|(pack, entries)| {

@@ -78,7 +78,7 @@ fn decode(
     frame.decode(base.as_deref()).map(Decoded::Raw)
 }
 
-/// How far a check is.
+/// Progress of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Stored bytes that were read.

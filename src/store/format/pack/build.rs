@@ -21,7 +21,7 @@ pub struct Pack {
     pub id: PackId,
     /// The file.
     pub bytes: Bytes,
-    /// What is in it.
+    /// Its table.
     pub entries: Vec<Entry>,
 }
 
@@ -64,7 +64,7 @@ impl PackBuilder {
         self.bytes.len()
     }
 
-    /// Whether it has no chunk.
+    /// Returns whether it has no chunk.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

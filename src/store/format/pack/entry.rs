@@ -4,19 +4,19 @@ use crate::model::ChunkId;
 use crate::store::format::frame::{Codec, Fault, HEADER, MAX_DEPTH, take};
 use crate::store::format::pack::START;
 
-/// Where in a pack a chunk lies, and how it is stored.
+/// Place of a chunk in a pack, and its form there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     pub id: ChunkId,
-    /// Where the frame's header starts.
+    /// Start of the frame's header.
     pub offset: u32,
     /// The chunk's own length.
     pub raw_len: u32,
     /// The payload's length.
     pub stored_len: u32,
-    /// How it is stored.
+    /// Codec of the payload.
     pub codec: Codec,
-    /// How many bases stand behind it.
+    /// Number of bases behind it.
     pub depth: u8,
     /// The base chunk; there if the codec is [`Codec::Based`].
     pub base: Option<ChunkId>,
@@ -29,7 +29,7 @@ impl Entry {
         HEADER as u64 + u64::from(self.stored_len)
     }
 
-    /// Where the frame ends.
+    /// Returns where the frame ends.
     #[must_use]
     pub fn end(&self) -> u64 {
         u64::from(self.offset) + self.frame_len()

@@ -4,7 +4,7 @@ use crate::model::Hash;
 use crate::store::format::frame::Fault;
 use crate::store::format::pack::{END, ENTRY, Entry, START, TAIL};
 
-/// What the end of a pack tells.
+/// Content of the end of a pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Footer {
     /// All entries.
@@ -40,7 +40,7 @@ pub fn parse_footer(tail: &[u8], size: u64) -> Result<Footer, Fault> {
     Ok(Footer::Whole(entries))
 }
 
-/// Whether these last bytes of a pack are those after a table of just these entries.
+/// Returns whether these last bytes of a pack are those after a table of just these entries.
 #[must_use]
 pub fn is_tail_of(tail: &[u8], entries: &[Entry]) -> bool {
     let mut table = Vec::with_capacity(entries.len() * ENTRY + 4);

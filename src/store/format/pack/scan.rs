@@ -40,7 +40,7 @@ fn frame_at(pack: &[u8], at: usize) -> Option<Entry> {
     Some(Entry { id, offset, raw_len, stored_len, codec, depth, base })
 }
 
-/// Where the next frame starts that proves itself; `effort` bounds the bytes that are tried for it.
+/// Returns where the next frame starts that proves itself; `effort` bounds the bytes that are tried for it.
 fn find_again(pack: &[u8], from: usize, effort: &mut usize) -> Option<usize> {
     for at in from..pack.len().saturating_sub(HEADER) {
         let Ok((frame, _)) = Frame::parse(&pack[at..]) else { continue };

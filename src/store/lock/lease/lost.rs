@@ -7,7 +7,7 @@ use crate::store::lock::Holder;
 pub struct Lost {
     /// The lock's name.
     pub lock: &'static str,
-    /// Who found that it had run out, if that is known.
+    /// The holder who found that it had run out, if that is known.
     pub by: Option<Box<Holder>>,
 }
 
