@@ -1,7 +1,7 @@
 //! `token`
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::context::Context;
 use super::error::CliError;
@@ -16,14 +16,8 @@ use crate::service::access::Tokens;
 ///
 /// A running service applies changes at once. Only hashes are stored: a token is printed once, when
 /// it is created.
-#[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub enum Action {
     /// Create a token and print it
     Create {
         /// Name of the holder, for the audit log and the author of backups
@@ -52,23 +46,23 @@ enum Action {
     },
 }
 
-impl Arguments {
+impl Action {
     /// Runs the command.
     pub fn run(self, context: &Context) -> Result<(), CliError> {
         let now = Utc::now();
-        match self.action {
-            Action::Create { name, role, expires, state } => {
+        match self {
+            Self::Create { name, role, expires, state } => {
                 let tokens = Tokens::made_in(&state.folder(context.store()))?;
                 let (token, secret) = tokens.create(&name, role, expires, now)?;
                 let created = TokenCreated::new(&token, &secret, now);
                 context.print::<TokenCreated, _>(&created, |created| created.token.clone());
                 context.say("Keep it in a safe place: it cannot be shown again.");
             }
-            Action::List { state } => {
+            Self::List { state } => {
                 let tokens = Tokens::in_folder(&state.folder(context.store())).all()?;
                 context.print::<TokenList, _>(&TokenList::new(&tokens, now), text);
             }
-            Action::Revoke { name, state } => {
+            Self::Revoke { name, state } => {
                 Tokens::in_folder(&state.folder(context.store())).revoke(&name)?;
                 let revoked = TokenRevoked::new(&name);
                 context.print::<TokenRevoked, _>(&revoked, |done| done.message.clone());
