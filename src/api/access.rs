@@ -67,7 +67,7 @@ impl<R> Caller<R> {
 
     /// The name that goes into backups: none for somebody at this machine.
     pub fn author(&self) -> Option<String> {
-        (!self.identity.is_local()).then(|| self.identity.name.clone())
+        self.identity.author().map(str::to_owned)
     }
 
     /// An order of this caller.

@@ -59,7 +59,12 @@ impl CliError {
             Self::Engine(error) => error.kind(),
             Self::NobodyToAsk
             | Self::Options(_)
-            | Self::Token(TokenError::Name(_) | TokenError::ExpiresAtOnce)
+            | Self::Token(
+                TokenError::Name(_)
+                | TokenError::Author(_)
+                | TokenError::FirstTaken(_)
+                | TokenError::ExpiresAtOnce,
+            )
             | Self::DatabaseUrlFile { .. } => Kind::MalformedRequest,
             Self::DamageFound => Kind::Damaged,
             Self::Interrupted => Kind::Interrupted,

@@ -129,11 +129,13 @@ enum Verb {
     Delete(delete::Arguments),
     Cleanup(cleanup::Arguments),
     Stats(stats::Arguments),
-    Store(store::Arguments),
+    #[command(subcommand)]
+    Store(store::Action),
     Health(health::Arguments),
     Notify(notify::Arguments),
     Serve(Box<serve::Arguments>),
-    Token(token::Arguments),
+    #[command(subcommand)]
+    Token(token::Action),
     Demo(demo::Arguments),
 }
 
@@ -191,11 +193,11 @@ impl Verb {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Cleanup(arguments) => arguments.run(context).await,
             Self::Stats(arguments) => arguments.run(context).await,
-            Self::Store(arguments) => arguments.run(context).await,
+            Self::Store(action) => action.run(context).await,
             Self::Health(arguments) => arguments.run(context).await,
             Self::Notify(arguments) => arguments.run(context).await,
             Self::Serve(arguments) => arguments.run(context).await,
-            Self::Token(arguments) => arguments.run(context),
+            Self::Token(action) => action.run(context),
             Self::Demo(arguments) => arguments.run(context).await,
         }
     }

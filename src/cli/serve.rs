@@ -99,6 +99,9 @@ impl Arguments {
         let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
         let tokens = Tokens::in_folder(&folder);
+        // Before a first token is made for a service that does not come up.
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         if let Some(file) = &self.access.first_token
             && tokens.create_first(file, Utc::now())?
         {
@@ -115,8 +118,6 @@ impl Arguments {
                  `ipam-rewind token create NAME --role admin`"
             );
         }
-        let listener = TcpListener::bind(self.listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr().context("cannot tell the address")?;
         let interruption = Interruption::expected().context("cannot listen for signals")?;
         if let Err(error) = state.note_address(address) {

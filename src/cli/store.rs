@@ -1,6 +1,6 @@
 //! `store`
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::context::Context;
 use super::error::CliError;
@@ -10,24 +10,18 @@ use crate::engine::check_store;
 use crate::store::Checked;
 
 /// Examine the place of a store
-#[derive(Debug, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    action: Action,
-}
-
 #[derive(Debug, Subcommand)]
-enum Action {
+pub enum Action {
     /// Print what the bucket or folder can do, and what that guarantees
     ///
     /// Works before there is a store, too. Writes a small object and removes it.
     Check {},
 }
 
-impl Arguments {
+impl Action {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
-        let Action::Check {} = self.action;
+        let Self::Check {} = self;
         let checked = check_store(context.store()).await?;
         context.print::<StoreCheck, _>(&checked, text);
         Ok(())

@@ -130,7 +130,7 @@ impl Engine {
         Self { lock_timeout, ..self }
     }
 
-    /// How long a statement waits for a lock.
+    /// Time for which a statement waits for a lock.
     #[must_use]
     pub fn lock_timeout(&self) -> Duration {
         self.lock_timeout
@@ -158,7 +158,7 @@ impl Engine {
         (self.clock)()
     }
 
-    /// Whether a database was named.
+    /// Returns whether a database was named.
     #[must_use]
     pub fn has_database(&self) -> bool {
         self.database.is_some()

@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::postgres::{DatabaseError, Session, Terminator};
 use crate::threads::locked;
 
-/// What a run is doing.
+/// Phase of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -45,7 +45,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether it moves all the time, or a session of its works in the database. A commit cannot be
+    /// Returns whether it moves all the time, or a session of its works in the database. A commit cannot be
     /// given up, and a sweep only waits for the store, which has timeouts of its own.
     fn is_watched(self) -> bool {
         !matches!(self, Self::Committing | Self::Sweeping | Self::Done)
@@ -72,10 +72,10 @@ impl std::fmt::Display for Phase {
     }
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
-    /// What it is doing.
+    /// Its phase.
     pub phase: Phase,
     /// Rows done in this phase.
     pub rows: u64,
@@ -107,7 +107,7 @@ impl Run {
         self.progress.subscribe()
     }
 
-    /// Whether it is too late to end it: the commit is under way.
+    /// Returns whether it is too late to end it: the commit is under way.
     #[must_use]
     pub fn is_committing(&self) -> bool {
         self.progress.borrow().phase == Phase::Committing

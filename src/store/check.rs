@@ -1,4 +1,4 @@
-//! What a bucket or a folder can do, asked now, and what that guarantees.
+//! Abilities of a bucket or a folder, asked now, and their guarantees.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,14 +12,14 @@ use crate::store::backend::probe;
 use crate::store::open;
 use crate::store::{Location, Store, StoreError, layout, parameters};
 
-/// What was found at a place.
+/// Findings at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// The place.
     pub place: String,
     /// The server and the bucket; none for a folder.
     pub server: Option<String>,
-    /// Whether there is a store already.
+    /// There is a store already.
     pub is_store: bool,
     /// One by one.
     pub findings: Vec<Finding>,
@@ -30,16 +30,16 @@ pub struct Checked {
 pub struct Finding {
     /// Its name, for programs.
     pub ability: &'static str,
-    /// Whether it is there.
+    /// It is there.
     pub ok: bool,
-    /// How it is, in words.
+    /// Its condition in words.
     pub detail: String,
-    /// What holds because of it or without it.
+    /// The guarantee that holds with it or without it.
     pub guarantee: &'static str,
 }
 
 impl Checked {
-    /// Whether everything is there.
+    /// Returns whether everything is there.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.findings.iter().all(|finding| finding.ok)
@@ -157,7 +157,7 @@ async fn folder(objects: &Objects, folder: &FilePath) -> Result<Vec<Finding>, St
     ])
 }
 
-/// Whether a file that is locked cannot be locked again.
+/// Returns whether a file that is locked cannot be locked again.
 fn lock_twice(path: &FilePath) -> io::Result<bool> {
     let (one, two) = (File::open(path)?, File::open(path)?);
     one.lock()?;

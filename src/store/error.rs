@@ -24,7 +24,7 @@ const OF_ONE_FILE: [Errno; 10] = [
     Errno::ENXIO,
 ];
 
-/// What can go wrong between a chunk and the object store that keeps it.
+/// Failures between a chunk and the object store that keeps it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The text names neither a folder nor `s3://bucket/prefix`.
@@ -55,7 +55,7 @@ pub enum StoreError {
     #[error("the manifest of backup {id} is damaged: {what}")]
     ManifestDamaged {
         id: BackupId,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
     /// The state's bytes cannot be understood. It is not silently taken for an empty one, since
@@ -63,7 +63,7 @@ pub enum StoreError {
     #[error("the state of backup {id} is damaged: {what}")]
     StateDamaged {
         id: BackupId,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
     /// Another backup was published under this id first.
@@ -77,7 +77,7 @@ pub enum StoreError {
     ChunkDamaged {
         id: ChunkId,
         pack: PackId,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
     /// The chunk is what was written, but breaks the format of trees.
@@ -88,7 +88,7 @@ pub enum StoreError {
     Busy {
         /// The lock's name.
         lock: &'static str,
-        /// Who holds it, if that can be told.
+        /// The holder, if that can be told.
         holder: Option<Box<Holder>>,
     },
     /// A lock can neither be made nor opened.
@@ -105,7 +105,7 @@ pub enum StoreError {
     /// A pack that the new backup relies on was removed, or is about to be.
     #[error("pack {0} was swept while the backup ran")]
     SweptMeanwhile(PackId),
-    /// Whether a backup was published cannot be told: the object store does not answer.
+    /// It is unknown whether a backup was published: the object store does not answer.
     #[error(
         "backup {id} was sent to be published, but the store does not say whether it is there; `list` \
          shows it if it is, and it is whole then"
@@ -124,7 +124,7 @@ pub enum StoreError {
     /// The object store failed.
     #[error("{doing}")]
     Object {
-        /// What was being done, with the object's name.
+        /// The activity that failed, with the object's name.
         doing: String,
         /// Why it failed.
         source: object_store::Error,
@@ -132,7 +132,7 @@ pub enum StoreError {
     /// A request to an object store was given up, for a reason that no further attempt mends.
     #[error("{doing}")]
     GivenUp {
-        /// What was being done, with the object's name.
+        /// The activity that failed, with the object's name.
         doing: String,
         /// Why it was given up.
         source: Fault,
@@ -142,7 +142,7 @@ pub enum StoreError {
         "{what} cannot be deleted: the object store does not let these credentials remove objects"
     )]
     NotRemovable {
-        /// What was to go.
+        /// The object that was to be removed.
         what: String,
         /// The store's answer.
         source: Box<StoreError>,
@@ -150,7 +150,7 @@ pub enum StoreError {
     /// The file system failed.
     #[error("{doing}")]
     Io {
-        /// What was being done.
+        /// The activity that failed.
         doing: String,
         /// Why it failed.
         source: std::io::Error,
@@ -184,7 +184,7 @@ impl StoreError {
         found
     }
 
-    /// Whether it is about one file that cannot be read, so that others may still be.
+    /// Returns whether it is about one file that cannot be read, so that others may still be.
     pub(in crate::store) fn is_about_one_file(&self) -> bool {
         if !matches!(self, Self::Object { .. } | Self::Io { .. }) {
             return false;
@@ -196,7 +196,7 @@ impl StoreError {
         }
     }
 
-    /// Whether nobody may write to the store from here.
+    /// Returns whether nobody may write to the store from here.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         let read_only = |error: &std::io::Error| error.kind() == ErrorKind::ReadOnlyFilesystem;
@@ -215,7 +215,7 @@ impl StoreError {
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
-    /// Whether it says that a chunk is missing or wrong, and not that the object store fails.
+    /// Returns whether it says that a chunk is missing or wrong, and not that the object store fails.
     pub fn is_about_a_chunk(&self) -> bool {
         matches!(
             self,
@@ -226,12 +226,12 @@ impl StoreError {
         )
     }
 
-    /// Whether it says that an object is not there.
+    /// Returns whether it says that an object is not there.
     pub(in crate::store) fn is_not_found(&self) -> bool {
         matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })
     }
 
-    /// Whether a request that failed like this may have taken effect: there was no answer, or none that
+    /// Returns whether a request that failed like this may have taken effect: there was no answer, or none that
     /// can be relied on.
     pub(in crate::store) fn may_have_worked(&self) -> bool {
         matches!(
@@ -245,7 +245,7 @@ impl StoreError {
         )
     }
 
-    /// Whether the object store knows no such request.
+    /// Returns whether the object store knows no such request.
     pub(in crate::store) fn is_not_implemented(&self) -> bool {
         use object_store::Error::{NotImplemented, NotSupported};
         matches!(
@@ -255,8 +255,8 @@ impl StoreError {
         )
     }
 
-    /// Whether the object store refuses the request, whoever may be asked again: it is not permitted, or
-    /// the server does no such thing.
+    /// Returns whether the object store refuses the request, whoever may be asked again: it is not permitted,
+    /// or the server does no such thing.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         use object_store::Error::PermissionDenied;
@@ -264,7 +264,7 @@ impl StoreError {
             || matches!(self, Self::Object { source: PermissionDenied { .. }, .. })
     }
 
-    /// Whether it says that an object that was to be created is there already.
+    /// Returns whether it says that an object that was to be created is there already.
     pub(in crate::store) fn is_taken(&self) -> bool {
         matches!(
             self,

@@ -8,7 +8,7 @@ use crate::model::{BackupId, Hash, PackId};
 pub const STORE: &str = "store.json";
 /// Every id that the store ever had, in the order of creation.
 pub const IDS: &str = "ids.json";
-/// What the servers that hold the store were found to do.
+/// Abilities of the servers that hold the store.
 pub const ABILITIES: &str = "abilities.json";
 /// Chunks that were found damaged, and where.
 pub const DAMAGED: &str = "damaged.json";

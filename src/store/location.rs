@@ -24,7 +24,7 @@ pub enum Location {
         bucket: String,
         /// The prefix of all keys; may be empty.
         prefix: String,
-        /// How to talk to the server.
+        /// Settings of the connection to the server.
         options: S3Options,
     },
     /// This process's memory: gone with the last [`crate::store::Store`] that was opened on it.

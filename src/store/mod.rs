@@ -37,7 +37,8 @@ pub use chunks::read::Reader;
 pub use chunks::write::Writer;
 pub use error::StoreError;
 pub use gc::sweep::Swept;
-pub use index::lookup::{ChunkLocation, Index, PackInfo};
+pub use index::location::{ChunkLocation, PackInfo};
+pub use index::lookup::Index;
 pub use location::Location;
 pub use lock::{Held, Holder, Lock, LockKind, Lost, Mode, released};
 pub use stats::Totals;
@@ -48,7 +49,7 @@ use crate::threads::locked;
 use backend::objects::Objects;
 use index::load::{Known, Listing, Trust};
 
-/// How long a write to a bucket tells that it can be written.
+/// Time for which a write to a bucket shows that it can be written.
 const TRIAL_EVERY: Duration = Duration::from_mins(10);
 
 /// An open store. Cloning is cheap, and clones share what is cached.
@@ -59,7 +60,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     objects: Objects,
     locks: LockKind,
-    /// How the place is called in messages.
+    /// Name of the place in messages.
     place: String,
     parameters: Parameters,
     known: Mutex<Option<Known>>,
@@ -77,13 +78,13 @@ struct Inner {
 }
 
 impl Store {
-    /// What the store was made with.
+    /// Returns the parameters that the store was made with.
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
         &self.0.parameters
     }
 
-    /// Where it is, without secrets.
+    /// Returns its place, without secrets.
     #[must_use]
     pub fn place(&self) -> &str {
         &self.0.place
@@ -109,7 +110,7 @@ impl Store {
         if self.objects().folder.is_some() { self.objects().remove(&path).await } else { Ok(()) }
     }
 
-    /// Whether a request that was sent may take effect long afterwards, when its sender has lost its
+    /// Returns whether a request that was sent may take effect long afterwards, when its sender has lost its
     /// lock: what goes over a network may be held up on its way.
     fn has_late_requests(&self) -> bool {
         matches!(self.0.locks, LockKind::Lease(_))
@@ -119,7 +120,7 @@ impl Store {
         &self.0.objects
     }
 
-    /// How long a sweep lets an unreached pack live where nothing else is said: not at all where
+    /// Returns the default time for which a sweep keeps an unreached pack: not at all where
     /// the operating system keeps the locks, an hour where leases do.
     #[must_use]
     pub fn default_grace(&self) -> Duration {
@@ -144,7 +145,7 @@ impl Store {
         lock::hold(self.objects(), &self.0.locks, lock, mode, what, patience).await
     }
 
-    /// What lies where, as of now. Costs a listing, and more only if something has changed.
+    /// Returns the index as of now. Costs a listing, and more only if something has changed.
     ///
     /// # Errors
     /// [`StoreError::PacksMissing`] if there are backups but no packs.

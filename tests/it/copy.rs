@@ -60,7 +60,7 @@ fn packs(store: &Path) -> BTreeMap<String, u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn copy_has_the_same_backups_and_is_a_store_to_restore_from_and_to_copy_back() {
     let database = sample_database().await;
-    let (program, folder) = (Program::on(&database), tempfile::tempdir().expect("a folder"));
+    let (program, folder) = (Program::on(&database), crate::support::folder());
     let to = folder.path().join("copy");
     let to = text(&to);
     let first = program.backup();
@@ -111,7 +111,7 @@ async fn copy_has_the_same_backups_and_is_a_store_to_restore_from_and_to_copy_ba
 async fn copy_into_a_bucket_and_back_is_the_same() {
     let database = sample_database().await;
     let (program, server) = (Program::on(&database), S3Server::start().await);
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let run = |arguments: &[&str]| {
         let mut command = program.command(arguments);
         command.envs(server.environment());
@@ -209,7 +209,7 @@ async fn copy_killed_at_any_moment_leaves_whole_backups_and_goes_on() {
         let tags = format!("UPDATE prefix SET tags = '{{\"round\": \"{round}\"}}'");
         database.sql(&tags).await;
     }
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let whole = folder.path().join("whole");
     let begun = Instant::now();
     program.ok(&["copy", "--to", text(&whole), "--all"]);

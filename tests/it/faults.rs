@@ -1,6 +1,7 @@
 //! Killed, interrupted, cut off, out of space, two at once, damaged: whatever happens to a run, the
 //! database is as it was, the list has whole backups only, and the next run works.
 
+mod bucket;
 mod contradictions;
 mod damage;
 mod dialects;
@@ -15,6 +16,7 @@ mod refused;
 pub mod relay;
 pub mod running;
 mod silent;
+mod silent_store;
 mod suspended;
 mod together;
 mod unreadable;

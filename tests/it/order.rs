@@ -105,7 +105,7 @@ async fn claims_are_unique(one: Store, other: Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_writers_never_get_the_same_id_in_a_folder_or_in_memory() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     claims_are_unique(
         samples::in_folder(folder.path()).await,
         samples::in_folder(folder.path()).await,
@@ -193,7 +193,7 @@ async fn pin_races(one: Store, other: Store) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backup_pinned_while_it_is_cleaned_away_stays_or_the_pin_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     pin_races(samples::in_folder(folder.path()).await, samples::in_folder(folder.path()).await)
         .await;
 }
@@ -259,7 +259,7 @@ async fn archive_imported_again_leaves_the_state_of_what_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn store_of_earlier_programs_keeps_its_order_when_the_clock_is_set_back() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = samples::in_folder(folder.path()).await;
     for n in [10, 20] {
         samples::back_up(&store, &samples::id(n), &samples::rows(2, "rows")).await.expect("made");

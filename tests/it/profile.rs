@@ -327,7 +327,7 @@ async fn lost_profile_is_told_and_the_built_in_one_is_not_missed() {
 #[tokio::test]
 async fn api_serves_another_profile() {
     let cycle = cycle().await;
-    let state = tempfile::tempdir().expect("a folder");
+    let state = crate::support::folder();
     let state_folder = StateFolder::open(state.path()).expect("a state folder");
     let service = Service::start(cycle.engine.clone(), state_folder).await.expect("it starts");
     let router = router(service.clone(), Settings::default());

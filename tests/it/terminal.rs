@@ -128,7 +128,7 @@ async fn an_export_replaces_only_what_is_a_regular_file() {
     let database = database().await;
     let program = Program::on(&database);
     let id = program.backup();
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let path = |name: &str| folder.path().join(name);
     let export = |to: &Path| {
         program.run(&["export", &id, "--dataset", "vrfs", "--output", to.to_str().expect("text")])

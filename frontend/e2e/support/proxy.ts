@@ -58,10 +58,29 @@ export async function nginx(name: string, service: string, more: [string, string
   ]);
   const password = execFileSync('openssl', ['passwd', '-apr1', 'secret']).toString().trim();
   writeFileSync(join(folder, 'htpasswd'), `alice:${password}\n`);
+  return serveWith(server.replaceAll('/etc/nginx/ipam-rewind.htpasswd', join(folder, 'htpasswd')), folder, port);
+}
+
+function serveWith(server: string, folder: string, port: number): Promise<Proxy> {
   const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((what) => `${what}_temp_path ${folder}/${what};`);
   writeFileSync(join(folder, 'nginx.conf'), `user root; daemon off; master_process off; pid ${folder}/pid; error_log stderr; events {}
-    http { access_log off; ${places.join(' ')} ${server.replaceAll('/etc/nginx/ipam-rewind.htpasswd', join(folder, 'htpasswd'))} }`);
+    http { access_log off; ${places.join(' ')} ${server} }`);
   return run('/usr/sbin/nginx', ['-p', folder, '-c', 'nginx.conf', '-e', 'stderr'], folder, port);
+}
+
+/** nginx in front of the service and an application, with the block of docs/integrate.md for two ports. */
+export async function between(service: string, application: string, token: string): Promise<Proxy> {
+  const folder = mkdtempSync('/tmp/nginx-');
+  const port = await freePort();
+  const secret = join(folder, 'token.conf');
+  writeFileSync(secret, `proxy_set_header Authorization "Bearer ${token}";\n`);
+  const server = replace(block('integrate.md', 'nginx ports'), [
+    ['listen 8000', `listen 127.0.0.1:${port}`],
+    ['http://ipam-rewind:8000', service],
+    ['http://ipam-app:8000', application],
+    ['/etc/nginx/ipam-rewind-token.conf', secret],
+  ]);
+  return serveWith(server, folder, port);
 }
 
 /** Caddy with a block of docs/caddy.md. */

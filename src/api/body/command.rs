@@ -27,6 +27,8 @@ pub struct ListedToken {
     pub name: String,
     /// What its holder may do.
     pub role: Role,
+    /// The author of backups that are made with it.
+    pub author: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it expires.
@@ -75,6 +77,7 @@ impl ListedToken {
         Self {
             name: token.name.clone(),
             role: token.role,
+            author: token.author.clone().unwrap_or_else(|| token.name.clone()),
             created_at: token.created_at,
             expires_at: token.expires_at,
             expired: token.is_expired(now),

@@ -10,7 +10,7 @@ use crate::postgres::{Session, Site};
 use crate::store::{Reader, Store};
 use crate::tree::split::Splitter;
 
-/// How many rows this backup has: about what there is to read now.
+/// Number of rows of this backup: about as many as there are to read now.
 pub fn rows(newest: Option<&Manifest>) -> Option<u64> {
     newest.map(|newest| newest.parts.iter().map(|part| part.rows).sum())
 }
@@ -67,8 +67,8 @@ impl Engine {
         Ok((second, first.schema(&site).await?))
     }
 
-    /// What the database has of the tables, by the role's own search path. The conditions of the profile
-    /// are SQL that the session runs, so one that comes from elsewhere is refused.
+    /// Looks up what the database has of the tables, by the role's own search path. The conditions of the
+    /// profile are SQL that the session runs, so one that comes from elsewhere is refused.
     pub(in crate::engine) async fn look(
         &self,
         session: &mut Session,

@@ -10,10 +10,10 @@ use crate::model::{
 };
 use crate::store::{Lock, Mode, StoreError, Swept};
 
-/// How long a sweep waits for backups that are under way. Theirs is the right of way.
+/// Time for which a sweep waits for running backups, which have precedence.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a sweep freed.
+/// Space that a sweep freed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Freed {
     /// Bytes that the store has shrunk by.
@@ -27,26 +27,26 @@ pub struct Freed {
     pub notes: Vec<String>,
 }
 
-/// What a deletion did, or would do.
+/// Result of a deletion, or its preview.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Deleted {
     pub backup_id: BackupId,
-    /// Whether it was only a preview.
+    /// Nothing was done: it is a preview.
     pub dry_run: bool,
-    /// What the deletion freed; in a preview, about what it would free.
+    /// Space that the deletion freed; in a preview, about what it would free.
     pub freed: Freed,
 }
 
-/// What a cleanup decided about one backup.
+/// Decision of a cleanup about one backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judged {
     pub backup_id: BackupId,
-    /// What people call it.
+    /// Its description.
     pub description: String,
     /// Why it was made.
     #[serde(default)]
     pub backup_type: BackupKind,
-    /// Whether it is known to be damaged.
+    /// Its validity, as far as is known.
     #[serde(default)]
     pub status: Status,
     /// Why it stays; empty if it goes.
@@ -55,16 +55,16 @@ pub struct Judged {
     pub place: usize,
 }
 
-/// What a cleanup did, or would do.
+/// Result of a cleanup, or its preview.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CleanupReport {
-    /// Whether it was only a preview.
+    /// Nothing was done: it is a preview.
     pub dry_run: bool,
     /// Backups that go, newest first.
     pub deleted: Vec<Judged>,
     /// Backups that stay, newest first.
     pub kept: Vec<Judged>,
-    /// What it freed; in a preview, about what it would free.
+    /// Space that it freed; in a preview, about what it would free.
     pub freed: Freed,
 }
 
@@ -84,7 +84,7 @@ impl Engine {
         Ok(Deleted { backup_id: id.clone(), dry_run: false, freed })
     }
 
-    /// What deleting this backup would free, found out without deleting anything.
+    /// Returns what deleting this backup would free, without deleting anything.
     ///
     /// # Errors
     /// If there is none with this id, or the store cannot be read.
@@ -137,7 +137,7 @@ impl Engine {
         Ok(CleanupReport { dry_run, deleted, kept, freed })
     }
 
-    /// Whether a cleanup by this policy would delete anything.
+    /// Returns whether a cleanup by this policy would delete anything.
     ///
     /// # Errors
     /// As [`Self::cleanup`].
@@ -145,7 +145,7 @@ impl Engine {
         Ok(!self.judge(policy).await?.1.is_empty())
     }
 
-    /// Who stays and who goes. A backup whose manifest cannot be read stays: it is damaged, not old.
+    /// Decides which backups stay. One whose manifest cannot be read stays: it is damaged, not old.
     async fn judge(&self, policy: &Policy) -> Result<(Vec<Judged>, Vec<Judged>), EngineError> {
         let (mut manifests, _) = self.store.manifests(|manifest| manifest).await?;
         manifests.reverse();
@@ -191,8 +191,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What a sweep would free, were only these kept. Where damage keeps that from being told, it would
-    /// keep the sweep from freeing anything, too.
+    /// Returns what a sweep would free if only these were kept. Where damage keeps that from being told, it
+    /// would keep the sweep from freeing anything, too.
     async fn would_free(&self, kept: &[&BackupId]) -> Freed {
         let count = async {
             let mut manifests = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether the two things that the engine works on can be worked on.
+//! Trials of the database and the store.
 
 use crate::engine::{Engine, EngineError};
 use crate::postgres::Session;

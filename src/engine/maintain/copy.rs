@@ -12,21 +12,21 @@ use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, BackupKind, Manifest, State};
 use crate::store::{Held, Lock, Mode, Reader, Store, StoreError};
 
-/// How long a copy waits for a sweep to end.
+/// Time for which a copy waits for a sweep to end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What is to be copied, and where to.
+/// Request for a copy: the backups, and the other store.
 #[derive(Debug, Clone, Default)]
 pub struct CopyRequest {
     /// The place of the other store, which is made if it is not there.
     pub to: String,
     /// These backups; without any, all.
     pub ids: Vec<BackupId>,
-    /// Whether safety backups are left out where no ids are given.
+    /// Safety backups are left out where no ids are given.
     pub without_safety: bool,
 }
 
-/// What a copy did.
+/// Result of a copy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CopyReport {
     /// The other store.
@@ -62,19 +62,19 @@ struct Copying<'a> {
     run: &'a Run,
 }
 
-/// Whether two backups are one and the same, in whatever stores.
+/// Returns whether two backups are one and the same, in whatever stores.
 fn is_same(one: &Manifest, other: &Manifest) -> bool {
     let roots = |manifest: &Manifest| manifest.trees().map(|part| part.root).collect::<Vec<_>>();
     one.identity() == other.identity() && roots(one) == roots(other)
 }
 
-/// Whether it is a safety backup that nobody asked for.
+/// Returns whether it is a safety backup that nobody asked for.
 fn is_left_out(manifest: &Manifest, request: &CopyRequest) -> bool {
     let is_safety = manifest.backup_type == BackupKind::PreRestore;
     request.without_safety && request.ids.is_empty() && is_safety
 }
 
-/// What is said of a backup, on top of what is known of its copy. Whether it is whole is known of each
+/// Returns the state of a backup laid over that of its copy. Whether it is whole is known of each
 /// store by itself.
 fn carried(state: &State, over: &State) -> State {
     let mut labels = over.labels.clone();
@@ -131,7 +131,7 @@ impl Engine {
     }
 }
 
-/// Whether both are in one folder, or have one name.
+/// Returns whether both are in one folder, or have one name.
 fn is_same_place(one: &Store, other: &Store) -> bool {
     let real = |store: &Store| store.folder().and_then(|folder| folder.canonicalize().ok());
     match (real(one), real(other)) {

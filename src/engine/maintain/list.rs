@@ -29,17 +29,17 @@ pub struct BackupInfo {
     pub created_at: String,
     /// Its number, unique in the store and kept for ever; none if an earlier program made it.
     pub number: Option<u64>,
-    /// What people call it.
+    /// Its description.
     pub description: String,
     /// `system`, or who asked.
     pub created_by: String,
     /// Why it was made.
     pub backup_type: BackupKind,
-    /// Whether it is whole, as far as is known.
+    /// Its validity, as far as is known.
     pub status: Status,
-    /// Whether it was restored with success.
+    /// It was restored with success.
     pub restore_tested: bool,
-    /// When it was last restored.
+    /// Time of its last restore.
     pub last_restore: Option<String>,
     /// The names of its dataset files.
     pub files: PerDataset<String>,
@@ -49,13 +49,13 @@ pub struct BackupInfo {
     pub size: u64,
     /// Bytes that this backup added to the store.
     pub added_size: u64,
-    /// Whether every cleanup keeps it.
+    /// Every cleanup keeps it.
     pub pinned: bool,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
     /// The last verification.
     pub verification: Option<Verification>,
-    /// What identifies the snapshot.
+    /// Identity of the snapshot.
     pub snapshot: SnapshotInfo,
     /// The tables that belong to a backup and are not in this one.
     pub missing_tables: Vec<MissingTable>,
@@ -85,7 +85,7 @@ pub struct FileInfo {
     pub name: String,
     /// Bytes of the file, if they were measured; else of its rows.
     pub size: u64,
-    /// When it was made.
+    /// Time when it was made.
     pub modified: String,
     /// Whether `size` is that of the rows, as the file was not measured yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -1,4 +1,4 @@
-//! What keeps a store in order: lists, verification, cleanup, annotations, statistics.
+//! Use cases that keep a store in order: lists, verification, cleanup, annotations, statistics.
 
 pub mod annotate;
 pub mod cleanup;

@@ -10,7 +10,7 @@ use crate::model::{BackupId, BackupKind};
 /// The store in numbers.
 #[derive(Debug, Clone)]
 pub struct StoreStatistics {
-    /// Where the store is.
+    /// Place of the store.
     pub place: String,
     pub backups: usize,
     /// Bytes of the rows of all backups: what they would take as plain copies.
@@ -30,13 +30,13 @@ pub struct StoreStatistics {
     pub total_ratio: f64,
     /// Each backup, newest first.
     pub costs: Vec<BackupCost>,
-    /// What is not counted, with the reason: backups whose manifest cannot be read (what others share
+    /// Backups that are not counted, with the reason: backups whose manifest cannot be read (what others share
     /// with them seems to be needed by the others alone), and where the tree of one is damaged, what
     /// deleting each would free: while it is there, no space is freed.
     pub unreadable: Vec<String>,
 }
 
-/// What one backup costs.
+/// Cost of one backup.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackupCost {
     pub backup_id: BackupId,

@@ -1,4 +1,4 @@
-//! What the place of a store can do.
+//! Examination of the place of a store.
 
 use crate::engine::EngineError;
 use crate::store::{Checked, Store};

@@ -32,18 +32,18 @@ const LONGEST_DESCRIPTION: usize = 200;
 /// Fewer new rows than this are written before indexes could be made anew.
 const MANY: u64 = 1_000;
 
-/// What a restore did.
+/// Result of a restore.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// By dataset.
     pub datasets: PerDataset<RestoreResults>,
-    /// What was done to rows of tables that are not backed up.
+    /// Effects on rows of tables that are not backed up.
     pub other_rows: Vec<OtherRows>,
     /// The backup of what was replaced; restoring it is the undo.
     pub safety_backup: Option<BackupId>,
-    /// Whether what was read back equals the backup. Nothing is committed otherwise.
+    /// The rows that were read back equal the backup. Nothing is committed otherwise.
     pub proven: bool,
-    /// Whether only a part was asked for. Then the proof is that what was selected equals the backup, and
+    /// Only a part was asked for. Then the proof is that what was selected equals the backup, and
     /// that nothing else changed.
     pub partial: bool,
     /// The database whose rows were replaced.
@@ -57,15 +57,15 @@ pub struct Report {
 pub struct Restored {
     /// The backup that was restored.
     pub backup_id: BackupId,
-    /// What was done.
+    /// The changes.
     pub restore_results: Report,
-    /// When it was done.
+    /// Time when it was done.
     pub at: DateTime<Utc>,
-    /// What did not work although the restore did, and what does not follow the rows by itself.
+    /// Failures beside the restore, and objects that do not follow the rows by themselves.
     pub notes: Vec<String>,
 }
 
-/// How long the database may take for what follows the commit.
+/// Time that the database may take for the work after the commit.
 const AFTERWARDS: Duration = Duration::from_mins(5);
 
 /// The tables of which at least a tenth changed: as many as autovacuum takes for many.
@@ -90,7 +90,7 @@ fn nearly_empty<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p 
     filled.map(|(table, _)| table).collect()
 }
 
-/// What is better for being done, but not needed: the restore is committed.
+/// Does useful work that is not needed: the restore is committed.
 async fn tidy_up(session: &mut Session, site: &Site, live: &Schema, changed: &BTreeSet<&str>) {
     if let Err(error) = session.drop_temporary_indexes(site).await {
         tracing::warn!(

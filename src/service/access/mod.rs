@@ -1,7 +1,9 @@
-//! Who is let in: the tokens, and what is known of a caller.
+//! Access: the tokens, and the identity of a caller.
 
 mod callers;
+mod error;
 mod token;
+mod token_file;
 mod tokens;
 
 use std::num::NonZeroU32;
@@ -13,12 +15,13 @@ use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 pub use callers::{ACCESS_LOOK, Callers, Refusals};
+pub use error::TokenError;
 pub use token::{Secret, Token};
-pub use tokens::{TokenError, Tokens};
+pub use tokens::{NewToken, Tokens};
 
 use crate::model::Hash;
 use crate::service::Role;
-use crate::service::access::tokens::Version;
+use crate::service::access::token_file::Version;
 use crate::threads::locked;
 
 /// Somebody who is known, and what they may do.
@@ -26,20 +29,22 @@ use crate::threads::locked;
 pub struct Identity {
     /// The token's name, or `local` where the service knows no tokens.
     pub name: String,
-    /// What they may do.
+    /// Their role.
     pub role: Role,
     /// The hash of the token that they showed: another token of the same name is another identity.
     token: Option<Hash>,
+    /// The author of backups that they make.
+    author: Option<String>,
 }
 
 impl Identity {
     /// Everybody, on a service without tokens.
     #[must_use]
     pub fn local() -> Self {
-        Self { name: "local".into(), role: Role::Admin, token: None }
+        Self { name: "local".into(), role: Role::Admin, token: None, author: None }
     }
 
-    /// Whether this is everybody, on a service without tokens.
+    /// Returns whether this is everybody, on a service without tokens.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.token.is_none()
@@ -47,7 +52,15 @@ impl Identity {
 
     /// The holder of this token.
     fn of(token: &Token) -> Self {
-        Self { name: token.name.clone(), role: token.role, token: Some(token.sha256) }
+        let (name, author) = (token.name.clone(), token.author.clone());
+        Self { name, role: token.role, token: Some(token.sha256), author }
+    }
+
+    /// The author of backups that they make; none for somebody at this machine.
+    #[must_use]
+    pub fn author(&self) -> Option<&str> {
+        let named = self.author.as_deref().unwrap_or(&self.name);
+        (!self.is_local()).then_some(named)
     }
 }
 
@@ -70,7 +83,7 @@ pub enum NotLetIn {
     Unreadable,
 }
 
-/// How the service tells callers apart.
+/// Access control by tokens.
 #[derive(Debug)]
 pub struct Gate {
     tokens: Tokens,
@@ -100,7 +113,7 @@ impl Gate {
         Ok(Self { tokens, open_with, failures })
     }
 
-    /// Whether everybody is let in. Once a token was made this never becomes true again, so that
+    /// Returns whether everybody is let in. Once a token was made this never becomes true again, so that
     /// revoking the last one does not open the door, even if nobody called in between.
     ///
     /// # Errors
@@ -115,7 +128,7 @@ impl Gate {
         Ok(open_with.is_some())
     }
 
-    /// Whether somebody who was let in earlier would still be.
+    /// Returns whether somebody who was let in earlier would still be.
     #[must_use]
     pub fn still_knows(&self, identity: &Identity, now: DateTime<Utc>) -> bool {
         if identity.is_local() {
@@ -125,7 +138,7 @@ impl Gate {
         self.tokens.all().is_ok_and(|all| all.iter().any(same))
     }
 
-    /// Who calls with this token. A token that is known is always let in; failures alone are
+    /// Returns the caller with this token. A token that is known is always let in; failures alone are
     /// limited, so nobody can lock others out by guessing.
     ///
     /// # Errors

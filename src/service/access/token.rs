@@ -16,6 +16,9 @@ pub struct Token {
     pub name: String,
     /// What its holder may do.
     pub role: Role,
+    /// The author of backups that are made with it; its name if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// SHA-256 of the token's text.
     pub sha256: Hash,
     /// When it was made.

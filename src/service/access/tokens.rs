@@ -1,108 +1,72 @@
 //! Bearer tokens: made, listed, revoked, recognized. Only their hashes are kept.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::model::{Age, Hash};
-use crate::service::access::{Identity, Secret, Token};
+use crate::service::access::error::RESERVED;
+use crate::service::access::token_file::{TokenFile, Version};
+use crate::service::access::{Identity, Secret, Token, TokenError};
 use crate::service::{Role, files};
-use crate::threads::locked;
-
-const FILE: &str = "tokens.json";
 
 /// The name of the first token, if the service makes it.
 const FIRST: &str = "first";
 
-/// Names that the program gives itself.
-const RESERVED: [&str; 3] = ["local", "schedule", "system"];
-
-/// Why the tokens are not what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// The name would not be safe to print everywhere, or is one of the program's own.
-    #[error("{0:?} cannot name a token: 1 to 64 letters, digits, '.', '_', '-' or '@', and not {reserved}", reserved = RESERVED.join(", "))]
-    Name(String),
-    /// There is one with this name.
-    #[error("there is a token named {0}; revoke it first")]
-    Taken(String),
-    /// The expiry is not in the future.
-    #[error("token expiry must be in the future")]
-    ExpiresAtOnce,
-    /// There is none with this name.
-    #[error("there is no token named {0}")]
-    Unknown(String),
-    /// It still lets its holder in.
-    #[error(
-        "token {name} is NOT revoked and still lets its holder in: {path} cannot be written; \
-         repeat this once it can, or stop the service"
-    )]
-    NotRevoked {
-        /// The token.
-        name: String,
-        /// The file.
-        path: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The first token has no place to be told.
-    #[error("the first token cannot be written to {path}")]
-    First {
-        /// The file.
-        path: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file cannot be used.
-    #[error("the tokens in {path} cannot be {doing}")]
-    File {
-        /// The file.
-        path: String,
-        /// Read or written.
-        doing: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-/// The tokens of one service. Its file is read anew when it has changed, so what another process
-/// does to it counts at once.
+/// The tokens of one service. A change of the file by another process counts at once.
 #[derive(Debug)]
 pub struct Tokens {
-    path: PathBuf,
-    cached: Mutex<Cached>,
+    file: TokenFile,
 }
 
-#[derive(Debug, Default)]
-struct Cached {
-    version: Version,
-    tokens: Arc<Vec<Token>>,
+/// A token that is to be made.
+#[derive(Debug, Clone)]
+pub struct NewToken<'a> {
+    pub name: &'a str,
+    pub role: Role,
+    /// The author of backups that are made with it; its name if there is none.
+    pub author: Option<&'a str>,
+    /// How long it is valid; for ever if nothing is said.
+    pub expires: Option<Age>,
 }
 
-/// Tells versions of the file apart, each of which is a new file; none while there is no file.
-pub(in crate::service) type Version = Option<(u64, i64, i64, u64)>;
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    tokens: Vec<Token>,
+fn is_plain(name: &str) -> bool {
+    let fit = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    (1..=64).contains(&name.len()) && name.chars().all(fit)
 }
 
 fn check_name(name: &str) -> Result<(), TokenError> {
-    let fit = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    let named = (1..=64).contains(&name.len()) && name.chars().all(fit);
-    if named && !RESERVED.contains(&name) {
+    if is_plain(name) && !RESERVED.contains(&name) {
         return Ok(());
     }
     Err(TokenError::Name(name.chars().take(80).collect()))
 }
 
-/// Whether two hashes are the same, in a time that does not tell where they differ.
+/// Whoever makes tokens may say that others speak for `system`.
+fn check_author(author: &str) -> Result<(), TokenError> {
+    if is_plain(author) && (author == "system" || !RESERVED.contains(&author)) {
+        return Ok(());
+    }
+    Err(TokenError::Author(author.chars().take(80).collect()))
+}
+
+/// Refuses a file for the first token that may hold something else. One of a start that was cut short has
+/// a token.
+fn check_first(file: &Path) -> Result<(), TokenError> {
+    let taken = || TokenError::FirstTaken(file.display().to_string());
+    match fs::symlink_metadata(file) {
+        Err(_) => Ok(()),
+        Ok(about) if !about.is_file() => Err(taken()),
+        Ok(_) => match fs::read(file) {
+            Ok(text) if text.is_empty() || text.starts_with(b"ipr_") => Ok(()),
+            _ => Err(taken()),
+        },
+    }
+}
+
+/// Returns whether two hashes are the same, in a time that does not tell where they differ.
 fn same(a: &Hash, b: &Hash) -> bool {
     let difference =
         a.0.iter().zip(&b.0).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
@@ -113,7 +77,7 @@ impl Tokens {
     /// The tokens in this state folder.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join(FILE), cached: Mutex::default() }
+        Self { file: TokenFile::in_folder(folder) }
     }
 
     /// As [`Self::in_folder`], but makes the folder if it is not there; only our own account may
@@ -123,57 +87,33 @@ impl Tokens {
     /// If it cannot be made.
     pub fn made_in(folder: &Path) -> Result<Self, TokenError> {
         let tokens = Self::in_folder(folder);
-        files::make_folder(folder).map_err(tokens.failed("written"))?;
+        files::make_folder(folder).map_err(tokens.file.failed("written"))?;
         Ok(tokens)
     }
 
-    /// All tokens, also those that have expired.
+    /// Returns all tokens, also those that have expired.
     ///
     /// # Errors
     /// If the file is there but cannot be read or understood: nobody is to be let in then.
     pub fn all(&self) -> Result<Arc<Vec<Token>>, TokenError> {
-        let mut cached = locked(&self.cached);
-        let version = self.version()?;
-        if version != cached.version {
-            let kept: Option<Kept> = files::read_json(&self.path).map_err(self.failed("read"))?;
-            *cached = Cached { version, tokens: Arc::new(kept.unwrap_or_default().tokens) };
-        }
-        Ok(cached.tokens.clone())
+        self.file.all()
     }
 
-    /// Whether no token was ever made here. Once one was, the lock file stays, whatever becomes of
-    /// the tokens.
+    /// Returns whether no token was ever made here.
     ///
     /// # Errors
     /// If that cannot be told, or the file with the tokens cannot be read or understood.
     pub fn never_made(&self) -> Result<bool, TokenError> {
-        let is_there = |path: &Path| path.try_exists().map_err(self.failed("read"));
-        Ok(self.all()?.is_empty() && !is_there(&self.path)? && !is_there(&self.lock_path())?)
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        self.path.with_extension("lock")
+        self.file.never_made()
     }
 
     /// The version of the file that is there now.
     pub(in crate::service) fn version(&self) -> Result<Version, TokenError> {
-        match fs::metadata(&self.path) {
-            Ok(meta) if meta.is_file() => {
-                Ok(Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len())))
-            }
-            // To read a FIFO would wait for its writer.
-            Ok(_) => Err(self.failed("read")(io::Error::other("it is no regular file"))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed("read")(error)),
-        }
+        self.file.version()
     }
 
-    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> TokenError {
-        let path = self.path.display().to_string();
-        move |source| TokenError::File { path: path.clone(), doing, source }
-    }
-
-    /// Whose token this text is. Every text takes the same way, whatever is wrong with it.
+    /// Returns the holder of the token with this text. Every text takes the same way, whatever is wrong with
+    /// it.
     ///
     /// # Errors
     /// As [`Self::all`].
@@ -205,54 +145,69 @@ impl Tokens {
         expires: Option<Age>,
         now: DateTime<Utc>,
     ) -> Result<(Token, Secret), TokenError> {
+        self.create_with(&NewToken { name, role, author: None, expires }, now)
+    }
+
+    /// As [`Self::create`], with an author.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; if the author is not fit.
+    pub fn create_with(
+        &self,
+        new: &NewToken<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Token, Secret), TokenError> {
         let secret = Secret::random();
-        Ok((self.add(name, role, expires, &secret, now)?, secret))
+        Ok((self.add(new, &secret, now)?, secret))
     }
 
     /// Makes a token named `first` for an admin, and writes its text to this file, which only its owner
     /// may read; does nothing if a token was ever made here.
     ///
     /// # Errors
-    /// If a file cannot be written.
+    /// If there is something else in the file's place; if a file cannot be written.
     pub fn create_first(&self, file: &Path, now: DateTime<Utc>) -> Result<bool, TokenError> {
         if !self.never_made()? {
             return Ok(false);
         }
+        check_first(file)?;
         let secret = Secret::random();
         // Before the token counts: none may be in force that nobody knows.
         let text = format!("{}\n", secret.reveal());
         let written = files::replace_private(file, text.as_bytes());
         written.map_err(|source| TokenError::First { path: file.display().to_string(), source })?;
-        self.add(FIRST, Role::Admin, None, &secret, now)?;
+        let first = NewToken { name: FIRST, role: Role::Admin, author: None, expires: None };
+        self.add(&first, &secret, now)?;
         Ok(true)
     }
 
     fn add(
         &self,
-        name: &str,
-        role: Role,
-        expires: Option<Age>,
+        new: &NewToken<'_>,
         secret: &Secret,
         now: DateTime<Utc>,
     ) -> Result<Token, TokenError> {
+        let NewToken { name, role, author, expires } = *new;
         check_name(name)?;
+        author.map_or(Ok(()), check_author)?;
         if expires.is_some_and(|age| age <= Age::days(0)) {
             return Err(TokenError::ExpiresAtOnce);
         }
         let token = Token {
             name: name.to_owned(),
             role,
+            author: author.map(str::to_owned),
             sha256: Hash::of(secret.reveal().as_bytes()),
             created_at: now,
             expires_at: expires.map(|age| now + age.duration()),
         };
-        let _alone = self.alone()?;
+        let _alone = self.file.alone()?;
         let mut tokens = self.all()?.to_vec();
         if tokens.iter().any(|token| token.name == name) {
             return Err(TokenError::Taken(name.to_owned()));
         }
         tokens.push(token.clone());
-        files::replace_json(&self.path, &Kept { tokens }).map_err(self.failed("written"))?;
+        self.file.replace(tokens)?;
         Ok(token)
     }
 
@@ -266,10 +221,10 @@ impl Tokens {
         if !self.all()?.iter().any(|token| token.name == name) {
             return Err(unknown());
         }
-        let path = self.path.display().to_string();
+        let path = self.file.place();
         let not_revoked =
             |source| TokenError::NotRevoked { name: name.to_owned(), path: path.clone(), source };
-        let _alone = self.alone().map_err(|error| match error {
+        let _alone = self.file.alone().map_err(|error| match error {
             TokenError::File { source, .. } => not_revoked(source),
             other => other,
         })?;
@@ -279,29 +234,15 @@ impl Tokens {
         if tokens.len() == before {
             return Err(unknown());
         }
-        let kept = Kept { tokens };
-        let replaced = files::replace_json(&self.path, &kept);
-        let done = replaced.or_else(|first| {
-            files::shrink_json(&self.path, &kept)
-                .inspect_err(|second| {
-                    tracing::debug!("could not overwrite it in place either: {second}");
-                })
-                .map_err(|_| first)
-        });
-        done.map_err(not_revoked)
-    }
-
-    /// Keeps other processes from changing the file as long as the result lives.
-    fn alone(&self) -> Result<File, TokenError> {
-        let lock = files::open_lock(&self.lock_path());
-        let locked = lock.and_then(|file| file.lock().map(|()| file));
-        locked.map_err(self.failed("written"))
+        self.file.shrink(tokens).map_err(not_revoked)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::access::token_file::{FILE, Kept};
+    use std::fs;
 
     fn now() -> DateTime<Utc> {
         "2025-09-20T14:30:22Z".parse().expect("a time")
@@ -373,7 +314,7 @@ mod tests {
         assert!(matches!(tokens.revoke("b"), Err(TokenError::Unknown(_))));
     }
 
-    /// Who is let in by this file with the secret, or why nobody is.
+    /// Returns who is let in by this file with the secret, or why nobody is.
     fn admitted(text: &[u8], secret: &Secret, days: i64) -> Result<Option<Identity>, TokenError> {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join(FILE), text).expect("written");

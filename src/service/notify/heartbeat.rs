@@ -16,7 +16,7 @@ use crate::threads::locked;
 
 /// Pings that may wait.
 const QUEUE: usize = 16;
-/// How often each is tried: a late one would only mislead.
+/// Attempts to send each ping: a late one would only mislead.
 const TRIES: u32 = 5;
 /// Each pause is so many times the one before.
 const LONGER: u32 = 4;
@@ -28,7 +28,7 @@ const BODY: usize = 10_000;
 #[error("invalid heartbeat URL; one looks like https://hc-ping.com/UUID")]
 pub struct MalformedUrl;
 
-/// Where a monitor takes pings.
+/// Address at which a monitor takes pings.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Monitor {
     url: Url,
@@ -68,7 +68,7 @@ impl Monitor {
     }
 }
 
-/// What is told to the monitor.
+/// Message to the monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ping {
     /// A backup begins.

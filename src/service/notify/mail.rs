@@ -14,7 +14,7 @@ use crate::service::notify::refusal::{ANSWER_WITHIN, Refusal, chain};
 use crate::service::notify::target::{Account, Security};
 use crate::tls;
 
-/// How long the whole conversation may take.
+/// Time limit of the whole conversation.
 const CONVERSATION: Duration = Duration::from_secs(40);
 const SUBJECT: usize = 200;
 const TEXT: usize = 64 << 10;

@@ -4,7 +4,7 @@ use crate::model::{visible, visible_lines};
 use crate::service::jobs::Job;
 use crate::service::notify::notice::{Event, Notice, Severity};
 
-/// What a chat, a phone or a mailbox shows.
+/// Text of a notice for a chat, a phone or a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// One line.

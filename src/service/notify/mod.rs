@@ -1,6 +1,7 @@
 //! Tells other services what went wrong, and what went well again: as JSON, in a chat, on a phone, by
 //! mail. Never in the way of the work: each target has a queue of its own, which outlasts a restart.
 
+mod address;
 mod attempt;
 mod format;
 mod heartbeat;
@@ -19,12 +20,13 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use tokio::task::JoinSet;
 
+pub use self::address::MalformedTarget;
 pub use self::attempt::SIGNATURE;
 pub use self::heartbeat::{Heartbeat, Monitor, Ping};
 pub use self::notice::{Event, Notice, Severity};
 pub use self::outbox::Delivery;
 pub use self::queue::Condition as TargetCondition;
-pub use self::target::{MalformedTarget, Target, Wanted};
+pub use self::target::{Target, Wanted};
 
 use self::outbox::Outbox;
 
@@ -51,7 +53,7 @@ pub struct TargetStatus {
     pub condition: TargetCondition,
 }
 
-/// What a target answered to a test.
+/// Answer of a target to a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {
     /// The word for its format.
@@ -115,7 +117,7 @@ impl Notifier {
         join_all(self.0.outboxes.iter().map(|outbox| outbox.save())).await;
     }
 
-    /// How each target is.
+    /// Returns the condition of each target.
     #[must_use]
     pub fn status(&self) -> Vec<TargetStatus> {
         let status = |outbox: &Arc<Outbox>| TargetStatus {

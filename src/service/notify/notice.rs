@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::model::BackupId;
 use crate::service::jobs::Job;
 
-/// What happened.
+/// Event that a notice tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
@@ -37,7 +37,7 @@ pub enum Event {
     Test,
 }
 
-/// How grave an event is.
+/// Severity of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -69,7 +69,7 @@ impl Event {
         }
     }
 
-    /// How grave it is.
+    /// Returns its severity.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
@@ -98,14 +98,14 @@ impl Severity {
     }
 }
 
-/// What is told.
+/// Notice of an event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Notice {
-    /// What happened.
+    /// The event that it tells of.
     pub event: Event,
     /// The same whenever this notice is tried again.
     pub delivery_id: Uuid,
-    /// When it happened.
+    /// Time of the event.
     pub at: DateTime<Utc>,
     /// The name of the machine.
     pub host: String,

@@ -15,7 +15,7 @@ use crate::service::notify::refusal::Refusal;
 use crate::service::notify::target::Target;
 use crate::threads::locked;
 
-/// What came of a notice.
+/// Outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// The other side took it.
@@ -72,7 +72,7 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// How the target is.
+    /// Returns the condition of the target.
     pub fn condition(&self) -> Condition {
         self.queue().condition()
     }

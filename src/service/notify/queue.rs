@@ -23,7 +23,7 @@ const GIVE_UP: u32 = 86_400;
 /// The longest time that a target may ask for.
 const LONGEST_ASKED: Duration = Duration::from_hours(24);
 
-/// What a target waits for, and how it went with it. Kept over restarts.
+/// Notices that wait for a target, and the outcome of earlier ones. Kept over restarts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Queue {
@@ -45,7 +45,7 @@ struct Waiting {
     not_before: Option<DateTime<Utc>>,
 }
 
-/// What is to be done next.
+/// Next step of a queue.
 #[derive(Debug)]
 pub enum Next {
     /// Send this notice.
@@ -56,7 +56,7 @@ pub enum Next {
     Nothing,
 }
 
-/// What became of a notice that was refused.
+/// Outcome of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It is tried again after this pause.
@@ -65,7 +65,7 @@ pub enum Fate {
     GivenUp,
 }
 
-/// How a target is.
+/// Condition of a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
     /// Notices that wait.
@@ -88,7 +88,7 @@ impl Queue {
         full
     }
 
-    /// What is to be done at this time.
+    /// Returns the next step at this time.
     pub fn next(&self, now: DateTime<Utc>) -> Next {
         let due = |waiting: &Waiting| self.not_before.max(waiting.not_before).unwrap_or(now);
         let Some(first) = self.waiting.iter().min_by_key(|waiting| due(waiting).max(now)) else {
@@ -149,7 +149,7 @@ impl Queue {
         }
     }
 
-    /// How it goes.
+    /// Returns its condition.
     pub fn condition(&self) -> Condition {
         Condition { waiting: self.waiting.len(), lost: self.lost, refusal: self.refusal.clone() }
     }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-/// How long the other side may take to answer.
+/// Time that the other side may take to answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a notice was not taken. Names no address.
@@ -11,13 +11,13 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub struct Refusal {
     /// In a few words that anybody may read.
     pub brief: String,
-    /// What the other side or the system said; for the log and for administrators.
+    /// Words of the other side or the system; for the log and for administrators.
     pub detail: String,
-    /// Whether somebody has to change something before it is taken.
+    /// Somebody has to change something before it is taken.
     pub lasting: bool,
-    /// Whether the other side refuses this notice, and may take others.
+    /// The other side refuses this notice, and may take others.
     pub only_this: bool,
-    /// How long the other side wants to be left alone.
+    /// Time that the other side asks to be left alone.
     pub retry_after: Option<Duration>,
 }
 

@@ -1,9 +1,9 @@
-//! What an object store can do beyond reading and writing. What is missing has a fallback with a guarantee
+//! Abilities of an object store beyond reading and writing. Each missing one has a fallback with a guarantee
 //! of its own.
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of a write under a condition that does not hold.
+/// Outcome of a write under a condition that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
@@ -15,23 +15,23 @@ pub enum Condition {
     Refused,
 }
 
-/// What an object store was found to do.
+/// Abilities that an object store was found to have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
     /// `If-None-Match: *` of a PUT.
     pub conditional_create: Condition,
     /// `If-Match` of a PUT.
     pub conditional_replace: Condition,
-    /// Whether the credentials that asked may remove objects.
+    /// Removal of objects, with the credentials that asked.
     pub remove: bool,
-    /// Whether a listing shows at once what was written.
+    /// Listings that show at once what was written.
     pub list_after_write: bool,
-    /// When this was found out, RFC 3339.
+    /// Time when this was found out, RFC 3339.
     pub checked_at: String,
 }
 
 impl Abilities {
-    /// What is lost where something is missing, and what holds instead, a sentence each.
+    /// Returns the loss for each missing ability, and the guarantee that holds instead, a sentence each.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
@@ -57,7 +57,7 @@ impl Abilities {
         missing
     }
 
-    /// Whether conditions on writes do what they are for.
+    /// Returns whether conditions on writes do what they are for.
     #[must_use]
     pub fn honours_conditions(&self) -> bool {
         let conditions = [self.conditional_create, self.conditional_replace];

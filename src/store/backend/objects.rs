@@ -20,25 +20,32 @@ pub struct Objects {
     inner: Arc<dyn ObjectStore>,
     /// The folder, if that is what the store is.
     pub folder: Option<PathBuf>,
-    /// Whether a removal waits until the folder's entry is gone from the disk, too.
+    /// A removal waits until the folder's entry is gone from the disk, too.
     durable: bool,
-    /// What the object store was found to do, shared by all clones.
+    /// Abilities of the object store, shared by all clones.
     known: Arc<Mutex<Known>>,
 }
 
-/// What is known of an object store.
-#[derive(Debug, Default)]
+/// Facts known of an object store; it does everything until something else is found.
+#[derive(Debug)]
 struct Known {
-    abilities: Option<Abilities>,
-    /// A write under a condition was refused.
-    refuses_conditions: bool,
-    /// Whether the latest removal was done or refused, by this process.
-    removes: Option<bool>,
-    /// When this process last wrote, unless a later write failed.
+    /// Writes under a condition do what they are for.
+    honours_conditions: bool,
+    /// Objects can be removed.
+    removes: bool,
+    /// This process has tried a removal, and `removes` is the outcome of the latest.
+    has_tried_removal: bool,
+    /// Time of this process's last write, unless a later write failed.
     wrote: Option<Instant>,
 }
 
-/// What lies below a folder, as far as it can be seen.
+impl Default for Known {
+    fn default() -> Self {
+        Self { honours_conditions: true, removes: true, has_tried_removal: false, wrote: None }
+    }
+}
+
+/// Objects below a folder, as far as they can be seen.
 #[derive(Debug, Default)]
 pub struct Found {
     pub objects: Vec<ObjectMeta>,
@@ -60,42 +67,41 @@ impl Objects {
         Self { inner, folder: Some(folder), durable: false, known: Arc::default() }
     }
 
-    /// What the object store was found to do, if it was asked.
-    pub fn abilities(&self) -> Option<Abilities> {
-        locked(&self.known).abilities.clone()
+    /// Takes over what the object store was found to do, unless this process saw otherwise.
+    pub fn learn(&self, abilities: &Abilities) {
+        let mut known = locked(&self.known);
+        known.honours_conditions &= abilities.honours_conditions();
+        if !known.has_tried_removal {
+            known.removes = abilities.remove;
+        }
     }
 
-    pub fn set_abilities(&self, abilities: Abilities) {
-        locked(&self.known).abilities = Some(abilities);
-    }
-
-    /// Whether writes under a condition do what they are for, as far as is known.
+    /// Returns whether writes under a condition do what they are for, as far as is known.
     pub fn honours_conditions(&self) -> bool {
-        let known = locked(&self.known);
-        let recorded = known.abilities.as_ref().is_none_or(Abilities::honours_conditions);
-        recorded && !known.refuses_conditions
+        locked(&self.known).honours_conditions
     }
 
-    /// Whether objects can be removed, as far as is known.
+    /// Returns whether objects can be removed, as far as is known.
     pub fn may_remove(&self) -> bool {
-        let known = locked(&self.known);
-        let recorded = known.abilities.as_ref().is_none_or(|abilities| abilities.remove);
-        known.removes.unwrap_or(recorded)
+        locked(&self.known).removes
     }
 
-    /// Whether this process wrote within this time, and no later write failed.
+    /// Returns whether this process wrote within this time, and no later write failed.
     pub fn wrote_within(&self, time: Duration) -> bool {
         locked(&self.known).wrote.is_some_and(|wrote| wrote.elapsed() < time)
     }
 
-    /// Whether objects can be removed; tried now unless this process knows.
+    /// Returns whether objects can be removed; tries it now unless this process has before.
     ///
     /// # Errors
     /// If the object store fails.
     pub async fn can_remove(&self) -> Result<bool, StoreError> {
-        let known = locked(&self.known).removes;
-        if let Some(known) = known.or(self.folder.is_some().then_some(true)) {
-            return Ok(known);
+        let (removes, is_known) = {
+            let known = locked(&self.known);
+            (known.removes, known.has_tried_removal)
+        };
+        if is_known || self.folder.is_some() {
+            return Ok(removes);
         }
         let path = Path::from(layout::TRIAL);
         self.put(&path, "may be removed\n".into()).await?;
@@ -105,7 +111,7 @@ impl Objects {
         }
     }
 
-    /// Whether an error is about one file of a folder that cannot be read: then it is treated like a
+    /// Returns whether an error is about one file of a folder that cannot be read: then it is treated like a
     /// damaged one, and the others go on being used. Over a network every request may fail.
     pub fn is_unreadable(&self, error: &StoreError) -> bool {
         self.folder.is_some() && error.is_about_one_file()
@@ -234,7 +240,7 @@ impl Objects {
     }
 
     fn note_refused_condition(&self) {
-        locked(&self.known).refuses_conditions = true;
+        locked(&self.known).honours_conditions = false;
     }
 
     /// Removes an object or, where the object store does not let it be removed, writes this in its place:
@@ -263,12 +269,17 @@ impl Objects {
         };
         if self.folder.is_none() {
             match &removed {
-                Ok(()) => locked(&self.known).removes = Some(true),
-                Err(error) if error.is_refused() => locked(&self.known).removes = Some(false),
+                Ok(()) => self.note_removal(true),
+                Err(error) if error.is_refused() => self.note_removal(false),
                 Err(_) => {}
             }
         }
         removed
+    }
+
+    fn note_removal(&self, removes: bool) {
+        let mut known = locked(&self.known);
+        (known.removes, known.has_tried_removal) = (removes, true);
     }
 
     /// Waits until the entries of these folders are durable, those that are gone included. Elsewhere

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::model::{rfc3339, seal, unseal};
 use crate::store::backend::abilities::{Abilities, Condition};
 use crate::store::backend::objects::Objects;
-use crate::store::{Store, StoreError, layout};
+use crate::store::{StoreError, layout};
 
 const TEXT: &str = "may be removed\n";
 
@@ -20,22 +20,14 @@ struct Record {
     servers: BTreeMap<String, Abilities>,
 }
 
-impl Store {
-    /// What this store's server was found to do; nothing if it was never asked, or is a folder.
-    #[must_use]
-    pub fn abilities(&self) -> Option<Abilities> {
-        self.objects().abilities()
-    }
-}
-
-/// Takes what is recorded of this server.
+/// Takes over what is recorded of this server.
 ///
 /// # Errors
 /// If the object store fails.
 pub async fn recall(objects: &Objects, server: &str) -> Result<Option<Abilities>, StoreError> {
     let known = record(objects).await?.servers.remove(server);
     if let Some(abilities) = &known {
-        objects.set_abilities(abilities.clone());
+        objects.learn(abilities);
     }
     Ok(known)
 }
@@ -46,7 +38,7 @@ pub async fn recall(objects: &Objects, server: &str) -> Result<Option<Abilities>
 /// If the object store fails.
 pub async fn find_out(objects: &Objects, server: &str) -> Result<Abilities, StoreError> {
     let found = ask(objects).await?;
-    objects.set_abilities(found.clone());
+    objects.learn(&found);
     let mut record = record(objects).await?;
     record.servers.insert(server.to_owned(), found.clone());
     objects.put(&layout::ABILITIES.into(), seal(&record).into()).await?;

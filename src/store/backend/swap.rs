@@ -15,15 +15,15 @@ use object_store::path::Path;
 use crate::store::lock::{Held, open_lock};
 use crate::store::{Store, StoreError, layout, lock};
 
-/// How long to wait for others that change a small object; each holds the lock for milliseconds.
+/// Wait for others that change a small object; each holds the lock for milliseconds.
 const WAIT: Duration = Duration::from_secs(10);
-/// How often to try again before giving up, where others keep changing the object.
+/// Attempts before giving up, where others keep changing the object.
 const TRIES: u32 = 200;
 
-/// What an object holds, or why it cannot be read: it is as good as damaged then.
+/// Content of an object, or why it cannot be read: it is as good as damaged then.
 pub type Read = Result<Bytes, String>;
 
-/// What becomes of an object.
+/// Change of an object.
 pub enum Swap {
     /// It stays as it is.
     Keep,

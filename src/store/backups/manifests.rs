@@ -41,7 +41,7 @@ pub fn parse_state(text: &[u8]) -> Result<State, String> {
 }
 
 impl Store {
-    /// What `keep` takes from the manifest of each backup, oldest first, and what is wrong with those
+    /// Returns what `keep` takes from the manifest of each backup, oldest first, and what is wrong with those
     /// that cannot be read: one such does not hide the others. Several are read at a time, and none is
     /// held longer than `keep` needs it, so any number of backups can be gone through.
     ///

@@ -1,4 +1,4 @@
-//! What makes chunks a backup: manifests and states, profiles, ids in the order of creation.
+//! Backups made of chunks: manifests and states, profiles, ids in the order of creation.
 
 pub mod ids;
 pub mod manifests;

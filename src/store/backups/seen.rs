@@ -12,19 +12,19 @@ use crate::store::{Store, StoreError, layout};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub id: BackupId,
-    /// What tells its manifest and its state from other versions; nothing in a folder, where a damaged file
+    /// Versions of its manifest and its state; nothing in a folder, where a damaged file
     /// may look like a whole one.
     version: Option<(String, Option<String>)>,
 }
 
 impl Seen {
-    /// Whether this is what was seen earlier: then it need not be read again.
+    /// Returns whether this is what was seen earlier: then it need not be read again.
     #[must_use]
     pub fn is_unchanged(&self, earlier: &Self) -> bool {
         self.version.is_some() && self == earlier
     }
 
-    /// Whether the listing shows that the backup has no state of its own.
+    /// Returns whether the listing shows that the backup has no state of its own.
     fn has_no_state(&self) -> bool {
         matches!(&self.version, Some((_, None)))
     }

@@ -8,10 +8,10 @@ use crate::model::{BackupId, Manifest, PackId, State};
 use crate::store::index::load::Listing;
 use crate::store::{Held, Store, StoreError, layout};
 
-/// How often a manifest is sent again, each time after a look whether it is there.
+/// Attempts to send a manifest again, each after a look whether it is there.
 const TRIES: usize = 2;
 
-/// What a writer did.
+/// Result of a writer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
     /// Chunks that were not there before.
@@ -27,7 +27,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// What two writers did.
+    /// Adds the result of another writer.
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
         self.new_chunks += more.new_chunks;

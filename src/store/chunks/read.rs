@@ -10,7 +10,8 @@ use crate::model::{ChunkId, PackId};
 use crate::store::chunks::cache::{ByteCache, cache};
 use crate::store::format::frame::{Codec, Fault, Frame, HEADER, MAX_DEPTH};
 use crate::store::format::pack::Entry;
-use crate::store::index::lookup::{ChunkLocation, Index, PackInfo};
+use crate::store::index::location::{ChunkLocation, PackInfo};
+use crate::store::index::lookup::Index;
 use crate::store::{Store, StoreError, layout};
 use crate::threads::locked;
 use crate::tree::ChunkSource;
@@ -38,7 +39,7 @@ pub struct Reader(Arc<Shared>);
 struct Shared {
     store: Store,
     index: Mutex<Arc<Index>>,
-    /// How often the index was read anew because something was missing.
+    /// Number of times that the index was read anew because something was missing.
     refreshed: AtomicU8,
     blocks: Mutex<ByteCache<(PackId, u64)>>,
     chunks: Mutex<ByteCache<ChunkId>>,
@@ -114,7 +115,7 @@ impl Reader {
         Ok(bytes)
     }
 
-    /// Whether another look at the packs may find what could not be read.
+    /// Returns whether another look at the packs may find what could not be read.
     fn may_be_elsewhere(&self, error: &StoreError) -> bool {
         let damaged = matches!(error, StoreError::ChunkDamaged { .. });
         is_stale(error) || (damaged && !self.index().is_proven())
@@ -180,7 +181,7 @@ impl Reader {
         Ok(base.filter(|_| spot.codec == Codec::Based).map(|base| ChunkId(*base)))
     }
 
-    /// Whether it is about one file that cannot be read.
+    /// Returns whether it is about one file that cannot be read.
     pub(in crate::store) fn is_unreadable(&self, error: &StoreError) -> bool {
         self.0.store.objects().is_unreadable(error)
     }
@@ -225,7 +226,7 @@ impl Reader {
         Ok((*entry, frame))
     }
 
-    /// Whether exactly this copy gives its chunk. An error says what keeps it from that.
+    /// Returns whether exactly this copy gives its chunk. An error says what keeps it from that.
     pub(in crate::store) fn check_copy(
         &self,
         index: &Index,
@@ -252,7 +253,7 @@ impl Reader {
     }
 }
 
-/// What there is of a range: a pack that shrank since it was listed gives less.
+/// Returns what there is of a range: a pack that shrank since it was listed gives less.
 fn part(bytes: &Bytes, range: Range<u64>) -> Bytes {
     let within = |at: u64| usize::try_from(at).map_or(bytes.len(), |at| at.min(bytes.len()));
     bytes.slice(within(range.start)..within(range.end))

@@ -32,7 +32,7 @@ pub struct Writer {
 
 struct Shared {
     store: Store,
-    /// What need not be written: first the store's own index, then those of stores beneath.
+    /// Indexes of chunks that need not be written: first the store's own, then those of stores beneath.
     known: Vec<Arc<Index>>,
     /// The chunks of this run with the number of bases behind each.
     seen: Mutex<HashMap<ChunkId, u8>>,
@@ -99,7 +99,7 @@ impl Shared {
         Some(spot.depth)
     }
 
-    /// Whether the chunk is still to be written; from now on it is ours.
+    /// Returns whether the chunk is still to be written; from now on it is ours.
     fn claim(&self, id: ChunkId) -> bool {
         // Until it is encoded nothing may be stored against it: hence the greatest depth.
         let mut seen = locked(&self.seen);
@@ -127,7 +127,7 @@ impl Shared {
 }
 
 impl Writer {
-    /// Whether the chunk is there already, so that it need not be put.
+    /// Returns whether the chunk is there already, so that it need not be put.
     #[must_use]
     pub fn knows(&self, id: &ChunkId) -> bool {
         self.shared.rely(id).is_some() || locked(&self.shared.seen).contains_key(id)

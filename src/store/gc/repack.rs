@@ -8,7 +8,7 @@ use crate::store::format::index_file;
 use crate::store::format::index_file::PackEntries;
 use crate::store::format::pack::{Pack, PackBuilder};
 use crate::store::gc::sweep::Sweep;
-use crate::store::index::lookup::ChunkLocation;
+use crate::store::index::location::ChunkLocation;
 use crate::store::{StoreError, layout};
 
 /// The living frames of one pack.

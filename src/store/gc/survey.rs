@@ -8,7 +8,8 @@ use crate::model::{ChunkId, Manifest};
 use crate::store::gc::reach;
 use crate::store::index::deletion_marks::Damaged;
 use crate::store::index::load::{Known, Trust};
-use crate::store::index::lookup::{ChunkLocation, Index};
+use crate::store::index::location::ChunkLocation;
+use crate::store::index::lookup::Index;
 use crate::store::{Reader, Store, StoreError};
 use crate::tree::walk;
 

@@ -18,7 +18,7 @@ use crate::store::index::deletion_marks::{Damaged, MarkedPacks};
 use crate::store::index::lookup::Index;
 use crate::store::{Held, Store, StoreError, layout};
 
-/// What a sweep did.
+/// Result of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Packs that are gone, the rewritten ones included.
@@ -31,7 +31,7 @@ pub struct Swept {
     pub bytes_pending: u64,
     /// Files and folders left by what was killed.
     pub orphans_removed: u64,
-    /// What could not be done, for example because the disk is full.
+    /// Failures, for example because the disk is full.
     pub problems: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ impl Swept {
     }
 }
 
-/// What the packs hold.
+/// Chunks of the packs, by need.
 struct Census {
     /// Nothing needs them.
     dead: Vec<PackId>,
@@ -117,7 +117,7 @@ impl Store {
     }
 }
 
-/// What a sweep says where nothing may be removed.
+/// Returns the result of a sweep where nothing may be removed.
 fn nothing_removed(index: &Index, census: &Census) -> Swept {
     let dead: HashSet<_> = census.dead.iter().collect();
     let bytes: u64 =

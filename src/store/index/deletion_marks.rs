@@ -20,7 +20,7 @@ pub struct Damaged {
 }
 
 impl Damaged {
-    /// Whether this copy is set aside.
+    /// Returns whether this copy is set aside.
     pub fn has(&self, pack: &PackId, chunk: &ChunkId) -> bool {
         self.packs.get(pack).is_some_and(|chunks| chunks.contains(chunk))
     }
@@ -70,7 +70,7 @@ pub async fn load<T: DeserializeOwned + Default>(
     ))
 }
 
-/// What is wrong with the notes, a sentence for each. A note that cannot be used is removed: it would
+/// Returns what is wrong with the notes, a sentence for each. A note that cannot be used is removed: it would
 /// say nothing.
 pub async fn repair(objects: &Objects) -> Result<Vec<String>, StoreError> {
     let damaged = fault::<Damaged>(objects, layout::DAMAGED).await?;

@@ -18,7 +18,8 @@ use crate::store::format::pack;
 use crate::store::format::pack::Footer;
 use crate::store::index::deletion_marks;
 use crate::store::index::deletion_marks::{Damaged, MarkedPacks};
-use crate::store::index::lookup::{Index, PackRead, Source};
+use crate::store::index::location::{PackRead, Source};
+use crate::store::index::lookup::Index;
 use crate::store::{StoreError, layout};
 
 /// Requests that run at once.

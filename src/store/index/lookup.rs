@@ -7,102 +7,17 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
 use crate::model::{ChunkId, PackId};
-use crate::store::format::frame::{Codec, HEADER, MAX_DEPTH};
+use crate::store::format::frame::MAX_DEPTH;
 use crate::store::format::index_file::PackEntries;
-use crate::store::format::pack::{Entry, NONCE};
+use crate::store::format::pack::Entry;
 use crate::store::index::deletion_marks::{Damaged, MarkedPacks};
-
-/// A chunk's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkLocation {
-    /// The pack, by its place in [`Index::packs`].
-    pub pack: u32,
-    /// Where the frame's header starts.
-    pub offset: u32,
-    /// The chunk's own length.
-    pub raw_len: u32,
-    /// The payload's length.
-    pub stored_len: u32,
-    /// How it is stored.
-    pub codec: Codec,
-    /// How many bases stand behind it.
-    pub depth: u8,
-    /// The base chunk; there if the codec is [`Codec::Based`].
-    pub base: Option<ChunkId>,
-}
-
-impl ChunkLocation {
-    /// The bytes of the pack that hold the frame.
-    #[must_use]
-    pub fn range(&self) -> std::ops::Range<u64> {
-        let start = u64::from(self.offset);
-        start..start + self.frame_len()
-    }
-
-    /// Whether it may be the chunk that makes its pack's name unique, which nothing needs.
-    #[must_use]
-    pub fn is_like_nonce(&self) -> bool {
-        self.codec == Codec::Raw && self.raw_len as usize == NONCE
-    }
-
-    /// Bytes of the whole frame.
-    #[must_use]
-    pub fn frame_len(&self) -> u64 {
-        HEADER as u64 + u64::from(self.stored_len)
-    }
-}
-
-/// A pack that is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PackInfo {
-    /// Its name.
-    pub id: PackId,
-    /// Bytes of its file.
-    pub size: u64,
-    /// A sweep found that nothing reaches it; new backups must not rely on it.
-    pub marked: bool,
-    /// Who says what is in it.
-    pub source: Source,
-    /// A check found something wrong with it.
-    pub noted: bool,
-}
-
-impl PackInfo {
-    /// Whether all its frames are known.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.source != Source::Frames
-    }
-
-    /// Whether the pack itself says what is in it.
-    #[must_use]
-    pub fn is_proven(&self) -> bool {
-        self.source != Source::IndexObject
-    }
-}
-
-/// Who says what is in a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// An index object, which may be wrong.
-    IndexObject,
-    Footer,
-    /// Its frames, since the footer is damaged. Some may not have been found.
-    Frames,
-}
-
-/// What was read of one pack, and from where.
-#[derive(Debug)]
-pub(in crate::store) struct PackRead {
-    pub entries: PackEntries,
-    pub source: Source,
-}
+use crate::store::index::location::{ChunkLocation, PackInfo, PackRead, Source};
 
 /// All chunks that can be read, and where. Later ones share the entries of packs that are still there.
 #[derive(Debug, Default)]
 pub struct Index {
     packs: Vec<PackInfo>,
-    /// What is in each pack.
+    /// Table of each pack.
     entries: Vec<Arc<[Entry]>>,
     /// The copy of each chunk that is read first.
     chosen: HashTable<EntryPosition>,
@@ -213,7 +128,7 @@ impl Index {
         places.map(|place| (&self.at(*place).id, self.spot(*place)))
     }
 
-    /// Where the chunk is to be read.
+    /// Returns where the chunk is to be read.
     #[must_use]
     pub fn get(&self, id: &ChunkId) -> Option<ChunkLocation> {
         self.find(id).map(|place| self.spot(place))
@@ -232,13 +147,13 @@ impl Index {
         self.find(id).into_iter().chain(further).map(|place| self.spot(place))
     }
 
-    /// Whether all that is known comes from the packs themselves.
+    /// Returns whether all that is known comes from the packs themselves.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.packs.iter().all(PackInfo::is_proven)
     }
 
-    /// What the table of the pack says of the frame here.
+    /// Returns the entry of the frame here in the table of its pack.
     pub(in crate::store) fn entry_at(&self, spot: &ChunkLocation) -> Option<&Entry> {
         let entries = &self.entries[spot.pack as usize];
         let place = entries.binary_search_by_key(&spot.offset, |entry| entry.offset).ok();
@@ -246,7 +161,7 @@ impl Index {
         found.or_else(|| entries.iter().find(|entry| entry.offset == spot.offset))
     }
 
-    /// What the footer of its pack says of the chosen copy of a chunk.
+    /// Returns the entry of the chosen copy of a chunk.
     #[must_use]
     pub fn entry(&self, id: &ChunkId) -> Option<&Entry> {
         self.find(id).map(|place| self.at(place))
@@ -295,7 +210,7 @@ impl Index {
         &self.packs[spot.pack as usize]
     }
 
-    /// What all whole packs hold, and who says so.
+    /// Returns the tables of all whole packs, and their sources.
     pub fn whole_packs(&self) -> impl Iterator<Item = (PackEntries, Source)> {
         let packs = self.packs.iter().zip(&self.entries).filter(|(pack, _)| pack.is_whole());
         packs.map(|(pack, entries)| {
@@ -337,6 +252,7 @@ fn number(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::format::frame::Codec;
 
     fn entry(name: &str, base: Option<(&str, u8)>) -> Entry {
         let codec = if base.is_some() { Codec::Based } else { Codec::Raw };

@@ -2,4 +2,5 @@
 
 pub mod deletion_marks;
 pub mod load;
+pub mod location;
 pub mod lookup;

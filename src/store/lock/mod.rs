@@ -1,4 +1,4 @@
-//! Who may do what at the same time. A folder has locks of the operating system, which a killed
+//! Locks that keep operations apart. A folder has locks of the operating system, which a killed
 //! process cannot leave behind; elsewhere leases stand in, which run out.
 
 mod folder;
@@ -17,7 +17,7 @@ use crate::model::rfc3339;
 use crate::store::backend::objects::Objects;
 use crate::store::{StoreError, layout};
 
-/// What is locked.
+/// Resource that is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
     /// Held alone by restore, cleanup and delete.
@@ -47,14 +47,14 @@ pub enum Mode {
     Exclusive,
 }
 
-/// Who holds a lock: for people to read.
+/// Holder of a lock: for people to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The machine.
     pub host: String,
     /// The process.
     pub pid: u32,
-    /// What it does, for example `restore of 20250920_143022`.
+    /// Its operation, for example `restore of 20250920_143022`.
     pub what: String,
     /// Since when, RFC 3339.
     pub since: String,
@@ -85,12 +85,12 @@ impl fmt::Display for Holder {
     }
 }
 
-/// How long a change of a small object waits beyond the time in which a lease runs out.
+/// Wait of a change of a small object beyond the time in which a lease runs out.
 const STATES_PATIENCE: Duration = Duration::from_secs(10);
 /// After so long it is said who is waited for.
 const SAY_AFTER: Duration = Duration::from_secs(5);
 
-/// How the locks of a store are kept.
+/// Kind of the locks of a store.
 #[derive(Debug, Clone)]
 pub enum LockKind {
     /// Locks of the operating system on files of the store's folder.

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use crate::model::ChunkId;
-use crate::store::index::lookup::ChunkLocation;
+use crate::store::index::location::ChunkLocation;
 use crate::store::verify::findings::{Findings, Leaf, leaf};
 use crate::store::verify::{Progress, ProgressCounter, decode, in_parallel};
 use crate::store::{Reader, StoreError};

@@ -22,7 +22,7 @@ use crate::store::format::frame::Fault;
 use crate::store::index::deletion_marks;
 use crate::store::index::deletion_marks::Damaged;
 use crate::store::index::load::{Listing, Trust};
-use crate::store::index::lookup::ChunkLocation;
+use crate::store::index::location::ChunkLocation;
 use crate::store::verify::findings::Findings;
 use crate::store::{Reader, Store, StoreError, layout};
 use crate::threads::locked;
@@ -78,7 +78,7 @@ fn decode(
     frame.decode(base.as_deref()).map(Decoded::Raw)
 }
 
-/// How far a check is.
+/// Progress of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Stored bytes that were read.

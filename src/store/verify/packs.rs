@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::model::{ChunkId, PackId};
 use crate::store::format::frame::Fault;
 use crate::store::format::pack::{Entry, Footer, parse_footer, scan};
-use crate::store::index::lookup::ChunkLocation;
+use crate::store::index::location::ChunkLocation;
 use crate::store::verify::findings::{BadPack, Findings, Leaf, is_damage, leaf, source};
 use crate::store::verify::{Decoded, Progress, ProgressCounter, decode, in_parallel};
 use crate::store::{PackInfo, Reader, StoreError};

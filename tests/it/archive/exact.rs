@@ -117,7 +117,7 @@ async fn a_store_that_cuts_its_trees_otherwise_takes_the_archive_all_the_same() 
     let cycle = Cycle::new(sample_database().await).await;
     let id = cycle.backup().await;
     let archive = archive(&cycle, &id).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let program = Program::at(None);
     let place = folder.path().join("archive.tar");
     std::fs::write(&place, &archive).expect("written");
@@ -176,7 +176,7 @@ async fn the_verbs_pass_archives_through_files_folders_and_pipes() {
     let database = sample_database().await;
     let program = Program::on(&database);
     let id = program.backup();
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
     let exported = program.json(&["export", &id, "--output", &path("a.tar")]);
     assert_eq!(exported["status"], "success");

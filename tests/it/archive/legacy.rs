@@ -90,7 +90,7 @@ async fn known(database: &TestDatabase) -> Vec<String> {
 #[tokio::test]
 async fn with_the_rows_in_the_database_nothing_is_lost() {
     let cycle = Cycle::new(sample_database().await).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     write_older(&cycle.database, folder.path()).await;
     let before = cycle.contents().await;
     let imported = cycle.engine.import_folder(folder.path(), &Run::new()).await;
@@ -110,7 +110,7 @@ async fn with_the_rows_in_the_database_nothing_is_lost() {
 #[tokio::test]
 async fn without_the_rows_what_was_known_comes_back_and_the_rest_is_made_up() {
     let cycle = Cycle::new(sample_database().await).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     write_older(&cycle.database, folder.path()).await;
     let before = known(&cycle.database).await;
     cycle
@@ -208,7 +208,7 @@ async fn what_does_not_fit_together_is_refused_and_leaves_no_backup() {
         ("backup_info.json", "2024-06-11T", "yesterday", "has no time"),
     ];
     for (file, from, to, why) in cases {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::support::folder();
         for entry in fs::read_dir(fixture()).expect("the fixture") {
             let entry = entry.expect("an entry");
             fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("copied");
@@ -228,7 +228,7 @@ async fn what_does_not_fit_together_is_refused_and_leaves_no_backup() {
 #[tokio::test]
 async fn no_path_that_the_metadata_names_is_opened() {
     let cycle = Cycle::new(database().await).await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     for entry in fs::read_dir(fixture()).expect("the fixture") {
         let entry = entry.expect("an entry");
         let name = entry.file_name().into_string().expect("a name");

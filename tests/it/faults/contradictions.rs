@@ -25,7 +25,7 @@ fn id(text: &str) -> BackupId {
 
 impl Forged {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::support::folder();
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/store/.");
         let mut copy = Command::new("cp");
         let copied = copy.arg("-r").arg(golden).arg(folder.path()).status();

@@ -1,76 +1,61 @@
 //! S3 servers that lack something. The whole cycle works on each: backup, a second backup, verify,
 //! restore, annotate, cleanup; and the lock of a process that was killed is taken over.
 
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures::{TryStreamExt, join};
 use ipam_rewind::store::{Lock, LockKind, Mode, S3Options, Store, connect_to_s3};
 use nix::sys::signal::Signal;
+use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::prefix::PrefixStore;
-use serde_json::Value;
-use tokio::net::TcpListener;
 
-use crate::support::program::{Ended, Program};
-use crate::support::s3::{Kind, S3Server, environment, keys};
-use crate::support::s3_dialect::{Dialect, Request, Says};
-use crate::support::serving::{Serving, ok};
-use crate::support::{TestDatabase, sample_database};
-
+use super::bucket::Bucket;
 use super::running::{Running, change, until};
+use crate::support::program::{Ended, Program};
+use crate::support::s3::{Kind, keys};
+use crate::support::s3_dialect::{Dialect, Request, Says};
 
-/// The program on a store behind a proxy that speaks a dialect.
-struct Site {
-    database: TestDatabase,
-    program: Program,
-    dialect: Dialect,
-    server: S3Server,
+/// Abilities that a server lacks, and the words of the warning about them.
+struct Lack {
+    abilities: &'static [&'static str],
+    warning: &'static str,
 }
 
-impl Site {
-    async fn speaking(kind: Kind, rule: impl Fn(&Request) -> Says + Send + Sync + 'static) -> Self {
-        let database = sample_database().await;
-        let program = Program::on(&database);
-        let server = S3Server::start_as(kind).await;
-        let dialect = Dialect::before(server.port(), rule).await;
-        Self { database, program, dialect, server }
+const CONDITIONS: Lack = Lack {
+    abilities: &["conditional_create", "conditional_replace"],
+    warning: "does not support conditional writes",
+};
+const REMOVALS: Lack =
+    Lack { abilities: &["remove"], warning: "does not let these credentials remove" };
+
+impl Bucket {
+    /// Two backups, a verification, a restore of the first and an annotation; then a lock is taken over.
+    /// The first backup alone warns of what the server lacks, and `store check` names it.
+    async fn works_without(&self, lacks: &[Lack]) {
+        let (first, warned) = self.backup().await;
+        for lack in [CONDITIONS, REMOVALS] {
+            let is_lacking = lacks.iter().any(|it| it.abilities == lack.abilities);
+            assert_eq!(warned.contains(lack.warning), is_lacking, "{warned}");
+        }
+        let before = self.database.dump().await;
+        change(&self.database).await;
+        let (second, warned) = self.backup().await;
+        assert!(!warned.contains("the object store does not"), "said once: {warned}");
+        self.verify().await;
+        self.ok(&["restore", &first, "--yes"]).await;
+        assert!(self.database.dump().await == before, "the rows are those of the first backup");
+        self.ok(&["annotate", &second, "--label", "a=b"]).await;
+        assert!(self.ids().await.len() >= 3, "both, and the safety backup");
+        let missing: Vec<_> = lacks.iter().flat_map(|lack| lack.abilities).copied().collect();
+        assert_eq!(self.missing().await, missing);
+        change(&self.database).await;
+        self.takeover().await;
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.program.command(arguments);
-        command.env("BACKUP_STORE", "s3://bucket/store").envs(environment(self.dialect.port()));
-        command
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ended {
-        Running::of(self.command(arguments)).ended().await
-    }
-
-    async fn ok(&self, arguments: &[&str]) -> Ended {
-        let ended = self.run(arguments).await;
-        assert_eq!(ended.code, 0, "{arguments:?}: {}{}", ended.out, ended.err);
-        ended
-    }
-
-    async fn json(&self, arguments: &[&str]) -> Value {
-        let out = self.ok(&[arguments, &["--json"]].concat()).await.out;
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error} in {out}"))
-    }
-
-    async fn backup(&self) -> String {
-        self.json(&["backup"]).await["backup_id"].as_str().expect("an id").to_owned()
-    }
-
-    async fn ids(&self) -> Vec<String> {
-        let list = self.json(&["list"]).await;
-        let backups = list["backups"].as_array().expect("a list").iter();
-        backups.map(|backup| backup["backup_id"].as_str().expect("an id").to_owned()).collect()
-    }
-
-    /// What `store check` finds: the names of what is missing.
-    async fn lacks(&self) -> Vec<String> {
+    /// The names of what is missing, as `store check` finds it.
+    async fn missing(&self) -> Vec<String> {
         let checked = self.json(&["store", "check"]).await;
         let abilities = checked["abilities"].as_array().expect("a list");
         let missing = abilities.iter().filter(|ability| ability["ok"] == false);
@@ -80,28 +65,18 @@ impl Site {
         missing
     }
 
-    /// Two backups, a verification, a restore of the first and an annotation.
-    async fn cycle(&self) {
-        let first = self.backup().await;
-        let before = self.database.dump().await;
-        change(&self.database).await;
-        let second = self.backup().await;
-        self.verify().await;
-        self.ok(&["restore", &first, "--yes"]).await;
-        assert!(self.database.dump().await == before, "the rows are those of the first backup");
-        self.ok(&["annotate", &second, "--label", "a=b"]).await;
-        assert!(self.ids().await.len() >= 3, "both, and the safety backup");
-    }
-
-    async fn verify(&self) {
-        let verified = self.ok(&["verify"]).await.out;
-        assert_eq!(verified.lines().last(), Some("No damage found."), "{verified}");
-    }
-
+    /// Keeps the newest backup and the safety backups.
     async fn cleanup(&self) {
+        let deliberate = self.ids().await.len() - self.safety_backups().await;
         let cleaned = self.ok(&["cleanup", "1"]).await.out;
-        assert!(cleaned.contains("1 deleted"), "{cleaned}");
+        assert!(cleaned.contains(&format!("{} deleted", deliberate - 1)), "{cleaned}");
         self.verify().await;
+    }
+
+    async fn safety_backups(&self) -> usize {
+        let list = self.json(&["list"]).await;
+        let backups = list["backups"].as_array().expect("a list").iter();
+        backups.filter(|backup| backup["backup_type"] == "pre-restore").count()
     }
 
     /// Another host, for which leases run out sooner.
@@ -134,15 +109,7 @@ impl Site {
         self.backup().await;
     }
 
-    /// Keeps the newest backup, and nothing of the locks.
-    async fn cleanup_all(&self) {
-        self.ok(&["cleanup", "1"]).await;
-        self.verify().await;
-    }
-
     async fn leases(&self) -> Vec<String> {
-        use futures::TryStreamExt;
-        use object_store::ObjectStore;
         let bucket = self.server.bucket();
         let below = |name: &str| object_store::path::Path::from(format!("store/locks/{name}"));
         let mut found = Vec::new();
@@ -168,52 +135,38 @@ fn refuse_removals(request: &Request) -> Says {
     if removes { Says::Error(403, "AccessDenied") } else { Says::Forward }
 }
 
+/// The whole cycle and a cleanup on a server of this kind that follows the rule.
+async fn cycle(
+    kind: Kind,
+    rule: impl Fn(&Request) -> Says + Send + Sync + 'static,
+    lacks: &[Lack],
+) -> Bucket {
+    let site = Bucket::behind(kind, rule).await;
+    site.works_without(lacks).await;
+    site.cleanup().await;
+    site
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn server_that_does_everything_lacks_nothing() {
-    let site = Site::speaking(Kind::Moto, anything).await;
-    site.cycle().await;
-    assert_eq!(site.lacks().await, [""; 0]);
-    change(&site.database).await;
-    site.takeover().await;
-    site.cleanup_all().await;
+    cycle(Kind::Moto, anything, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conditional_put_refused_with_501_does_not_stop_any_command() {
-    let site = Site::speaking(Kind::Moto, refuse_conditions).await;
-    let first = site.ok(&["backup"]).await;
-    assert!(first.err.contains("does not support conditional writes"), "{}", first.err);
-    let second = site.ok(&["backup"]).await;
-    assert!(!second.err.contains("conditional"), "said once: {}", second.err);
-    site.cleanup().await;
-    let site = Site::speaking(Kind::Moto, refuse_conditions).await;
-    site.cycle().await;
-    assert_eq!(site.lacks().await, ["conditional_create", "conditional_replace"]);
-    change(&site.database).await;
-    site.takeover().await;
-    site.cleanup_all().await;
+    cycle(Kind::Moto, refuse_conditions, &[CONDITIONS]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions_that_are_ignored_are_found_out_and_replaced_by_a_lease() {
-    for kind in [Kind::Moto, Kind::Rclone] {
-        // rclone ignores them by itself, and would see that signed headers are gone.
-        let rule = move |_: &Request| match kind {
-            Kind::Rclone => Says::Forward,
-            _ => Says::Without(&["if-none-match", "if-match"]),
-        };
-        let site = Site::speaking(kind, rule).await;
-        site.cycle().await;
-        assert_eq!(site.lacks().await, ["conditional_create", "conditional_replace"], "{kind:?}");
-        change(&site.database).await;
-        site.takeover().await;
-        site.cleanup_all().await;
-    }
+    let ignore = |_: &Request| Says::Without(&["if-none-match", "if-match"]);
+    // rclone ignores them by itself, and would see that signed headers are gone.
+    join!(cycle(Kind::Moto, ignore, &[CONDITIONS]), cycle(Kind::Rclone, anything, &[CONDITIONS]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backups_of_two_hosts_without_conditional_writes_are_both_there() {
-    let site = Site::speaking(Kind::Moto, refuse_conditions).await;
+    let site = Bucket::behind(Kind::Moto, refuse_conditions).await;
     site.backup().await;
     let both: Vec<_> = (0..3).map(|_| Running::of(site.command(&["backup"]))).collect();
     for one in both {
@@ -224,43 +177,43 @@ async fn backups_of_two_hosts_without_conditional_writes_are_both_there() {
     site.verify().await;
 }
 
+/// All works but what removes, which says what is missing.
+async fn works_without_removals(kind: Kind, status: u16, lacks: &[Lack]) {
+    let refuse = move |request: &Request| match refuse_removals(request) {
+        Says::Error(..) => Says::Error(status, "MethodNotAllowed"),
+        other => other,
+    };
+    let site = Bucket::behind(kind, refuse).await;
+    site.works_without(lacks).await;
+    let before = site.ids().await;
+    for arguments in [&["cleanup", "1"][..], &["delete", &before[0], "--yes"]] {
+        let refused = site.run(arguments).await;
+        assert_eq!(refused.code, 1, "{arguments:?}: {}", refused.out);
+        let says = "cannot be deleted: the object store does not let these credentials remove";
+        assert!(refused.err.contains(says), "{}", refused.err);
+        assert!(refused.err.contains("s3:DeleteObject"), "{}", refused.err);
+    }
+    assert_eq!(site.ids().await, before);
+    // Locks are free at once all the same.
+    site.backup().await;
+    site.verify().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_removals_backups_go_on_and_leases_of_others_are_ended() {
-    for (kind, status) in [(Kind::Moto, 403), (Kind::Rclone, 403), (Kind::Moto, 405)] {
-        let refuse = move |request: &Request| match refuse_removals(request) {
-            Says::Error(..) => Says::Error(status, "MethodNotAllowed"),
-            other => other,
-        };
-        let site = Site::speaking(kind, refuse).await;
-        let first = site.ok(&["backup"]).await;
-        assert!(first.err.contains("does not let these credentials remove"), "{}", first.err);
-        site.cycle().await;
-        assert!(site.lacks().await.contains(&"remove".to_owned()));
-        change(&site.database).await;
-        site.takeover().await;
-        let before = site.ids().await;
-        for arguments in [&["cleanup", "1"][..], &["delete", &before[0], "--yes"]] {
-            let refused = site.run(arguments).await;
-            assert_eq!(refused.code, 1, "{arguments:?}: {}", refused.out);
-            let says = "cannot be deleted: the object store does not let these credentials remove";
-            assert!(refused.err.contains(says), "{}", refused.err);
-            assert!(refused.err.contains("s3:DeleteObject"), "{}", refused.err);
-        }
-        assert_eq!(site.ids().await, before);
-        // Locks are free at once all the same.
-        site.backup().await;
-        site.verify().await;
-    }
+    join!(
+        works_without_removals(Kind::Moto, 403, &[REMOVALS]),
+        works_without_removals(Kind::Rclone, 403, &[CONDITIONS, REMOVALS]),
+        works_without_removals(Kind::Moto, 405, &[REMOVALS])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_without_removals_is_well() {
-    let site = Site::speaking(Kind::Moto, refuse_removals).await;
+    let site = Bucket::behind(Kind::Moto, refuse_removals).await;
     site.backup().await;
-    let mut command = site.command(&["serve", "--listen", "127.0.0.1:0", "--keep-all"]);
-    command.env("STATE_DIRECTORY", site.program.store().join("state"));
     site.dialect.take_seen();
-    let service = Serving::of(command);
+    let service = site.serve();
     let health = service.json("/api/health").await;
     assert_eq!((&health["status"], &health["checks"]["store"]["ok"]), (&"ok".into(), &true.into()));
     let seen = site.dialect.take_seen();
@@ -269,58 +222,29 @@ async fn service_without_removals_is_well() {
     assert_eq!(service.stop().await, 0);
 }
 
-/// The overview is good for a minute, so this takes longer.
-#[tokio::test(flavor = "multi_thread")]
-async fn service_whose_bucket_falls_silent_says_so_and_keeps_nobody_waiting() {
-    let is_silent = Arc::new(AtomicBool::new(false));
-    let silent = is_silent.clone();
-    let site = Site::speaking(Kind::Moto, move |_| {
-        if silent.load(Ordering::Relaxed) { Says::Nothing } else { Says::Forward }
-    })
-    .await;
-    site.backup().await;
-    let mut command = site.command(&["serve", "--listen", "127.0.0.1:0", "--keep-all"]);
-    command.env("STATE_DIRECTORY", site.program.store().join("state"));
-    let service = Serving::of(command);
-    assert_eq!(service.json("/api/health").await["status"], "ok");
-    is_silent.store(true, Ordering::Relaxed);
-    until("a service that is failing", async || {
-        let request = service.get("/api/health").header("Connection", "close");
-        let asked = ok(request.timeout(Duration::from_secs(20))).await;
-        asked["status"] == "failing" && asked["checks"]["store"]["detail"] == "it does not answer"
-    })
-    .await;
-    let metrics = service.get("/metrics").timeout(Duration::from_secs(20)).send().await;
-    assert!(metrics.expect("it answers").status().is_success());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_credentials_without_removals_left_is_removed_by_others() {
-    let site = Site::speaking(Kind::Moto, refuse_removals).await;
+    let site = Bucket::behind(Kind::Moto, refuse_removals).await;
     site.backup().await;
     let allowed = Dialect::before(site.server.port(), anything).await;
-    let site = Site { dialect: allowed, ..site };
+    let site = Bucket { dialect: allowed, ..site };
     site.backup().await;
     site.cleanup().await;
-    assert_eq!(site.lacks().await, [""; 0]);
+    assert_eq!(site.missing().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_without_bulk_delete_keeps_no_leases() {
-    for status in [501, 405] {
-        let refuse = move |request: &Request| {
+    let refused_with = |status| {
+        move |request: &Request| {
             let is_bulk = request.is_bulk_delete();
             if is_bulk { Says::Error(status, "NotImplemented") } else { Says::Forward }
-        };
-        let site = Site::speaking(Kind::Moto, refuse).await;
-        site.cycle().await;
-        assert_eq!(site.lacks().await, [""; 0]);
-        change(&site.database).await;
-        site.takeover().await;
-        site.cleanup_all().await;
-        let listed = site.leases().await;
-        assert_eq!(listed, [""; 0]);
-    }
+        }
+    };
+    let (one, other) =
+        join!(cycle(Kind::Moto, refused_with(501), &[]), cycle(Kind::Moto, refused_with(405), &[]));
+    assert_eq!(one.leases().await, [""; 0]);
+    assert_eq!(other.leases().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,12 +253,7 @@ async fn server_that_requires_content_md5_gets_it() {
         "PUT" if request.header("content-md5").is_none() => Says::Error(400, "MissingContentMD5"),
         _ => Says::Forward,
     };
-    let site = Site::speaking(Kind::Moto, require).await;
-    site.cycle().await;
-    assert_eq!(site.lacks().await, [""; 0]);
-    change(&site.database).await;
-    site.takeover().await;
-    site.cleanup_all().await;
+    cycle(Kind::Moto, require, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,17 +262,12 @@ async fn server_that_asks_to_slow_down_is_asked_again() {
         1 => Says::Error(503, "SlowDown"),
         _ => Says::Forward,
     };
-    let site = Site::speaking(Kind::Moto, busy).await;
-    site.cycle().await;
-    assert_eq!(site.lacks().await, [""; 0]);
-    change(&site.database).await;
-    site.takeover().await;
-    site.cleanup_all().await;
+    cycle(Kind::Moto, busy, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bucket_is_named_in_the_host_where_that_is_asked_for() {
-    let site = Site::speaking(Kind::Moto, anything).await;
+    let site = Bucket::behind(Kind::Moto, anything).await;
     let port = site.dialect.port();
     for (addressing, path) in [("virtual", "/store/"), ("path", "/bucket/store/")] {
         let place = format!(
@@ -374,54 +288,6 @@ async fn bucket_is_named_in_the_host_where_that_is_asked_for() {
     }
 }
 
-/// Accepts connections and says nothing.
-async fn silent() -> (u16, tokio::task::AbortHandle) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    let accepting = tokio::spawn(async move {
-        let mut connections = Vec::new();
-        loop {
-            connections.push(listener.accept().await.expect("a connection"));
-        }
-    });
-    (port, accepting.abort_handle())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn silent_server_is_named_within_seconds_and_given_up_soon() {
-    let (port, accepting) = silent().await;
-    let program = Program::at(None);
-    let begun = Instant::now();
-    let mut command = program.command(&["list"]);
-    command.env("BACKUP_STORE", "s3://bucket/store").envs(environment(port));
-    let ended = Running::of(command).ended().await;
-    let took = begun.elapsed();
-    accepting.abort();
-    assert_eq!(ended.code, 1, "{}", ended.err);
-    let address = format!("http://127.0.0.1:{port}");
-    let waiting = format!("waiting for the object store at {address} for 5 s");
-    assert!(ended.err.contains(&waiting), "{}", ended.err);
-    assert!(ended.err.contains(&format!("no answer from {address} within 20 s")), "{}", ended.err);
-    assert!(took < Duration::from_secs(30), "{took:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn server_that_falls_silent_is_named_and_given_up_as_the_parameters_say() {
-    let speak = |request: &Request| {
-        if request.path.contains("/packs/") { Says::Nothing } else { Says::Forward }
-    };
-    let site = Site::speaking(Kind::Moto, speak).await;
-    let begun = Instant::now();
-    let mut command = site.command(&["backup"]);
-    command.env("BACKUP_STORE", "s3://bucket/store?timeout=8&retry=1");
-    let ended = Running::of(command).ended().await;
-    let took = begun.elapsed();
-    assert_eq!(ended.code, 1, "{}", ended.err);
-    assert!(ended.err.contains("waiting for the object store at http://"), "{}", ended.err);
-    assert!(took < Duration::from_secs(30), "{took:?}");
-    assert_eq!(site.ids().await, [""; 0]);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_parameters_are_refused_by_name() {
     let program = Program::at(None);
@@ -439,31 +305,9 @@ async fn store_check_of_a_folder_and_of_a_bucket_without_a_store_says_so() {
     assert_eq!(std::fs::read_dir(program.store()).expect("a folder").count(), 0, "nothing is left");
     let text = program.ok(&["store", "check"]);
     assert!(text.contains("no store yet") && text.contains("ok  lock: flock works here"), "{text}");
-    let site = Site::speaking(Kind::Moto, refuse_conditions).await;
+    let site = Bucket::behind(Kind::Moto, refuse_conditions).await;
     let text = site.ok(&["store", "check"]).await.out;
     assert!(text.contains("s3://bucket/store: no store yet, at http://"), "{text}");
     assert!(text.contains("NOT conditional create: a PUT with If-None-Match is refused"), "{text}");
     assert!(text.contains("take turns with a lease"), "{text}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn silent_metadata_service_is_named_and_where_else_credentials_were_looked_for() {
-    let (port, accepting) = silent().await;
-    let program = Program::at(None);
-    let begun = Instant::now();
-    let mut command = program.command(&["list"]);
-    command.env("BACKUP_STORE", "s3://bucket/store");
-    let address = format!("http://127.0.0.1:{port}");
-    command.env("AWS_METADATA_ENDPOINT", &address);
-    let ended = Running::of(command).ended().await;
-    let took = begun.elapsed();
-    accepting.abort();
-    assert_eq!(ended.code, 1, "{}", ended.err);
-    assert!(ended.err.contains("waiting for S3 credentials from "), "{}", ended.err);
-    for sought in ["AWS_ACCESS_KEY_ID", "web identity", "container", "instance metadata", &address]
-    {
-        assert!(ended.err.contains(sought), "{sought}: {}", ended.err);
-    }
-    assert!(ended.err.contains("no credentials found in AWS_ACCESS_KEY_ID"), "{}", ended.err);
-    assert!(took < Duration::from_secs(20), "{took:?}");
 }

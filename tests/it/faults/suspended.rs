@@ -161,7 +161,7 @@ async fn suspended_restore_changes_nothing_and_the_next_one_works() {
 async fn suspended_import_is_not_published_and_the_next_one_is() {
     let site = Site::on(Kind::Rclone).await;
     let first = site.backup().await;
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let archive = folder.path().join("archive.tar");
     let archive = archive.to_str().expect("a path");
     site.ok(&["export", &first, "--output", archive]).await;

@@ -239,7 +239,7 @@ async fn whatever_stands_in_the_place_of_a_file_nothing_hangs_and_the_rest_goes_
     let mut tried = 0;
     for what in IRREGULAR {
         for place in 0..9 {
-            let folder = tempfile::tempdir().expect("a folder");
+            let folder = crate::support::folder();
             drop(small_store(folder.path()).await);
             let (kind, path) = kinds(folder.path(), id(1).as_str()).swap_remove(place);
             put(what, &path);

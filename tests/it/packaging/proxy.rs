@@ -119,7 +119,7 @@ async fn body(client: &Client, method: Method, url: String) -> Value {
 async fn the_documented_calls_go_to_the_service_and_all_others_to_the_application() {
     let database = sample_database().await;
     let program = Program::at(Some(role(&database, &["reads", "restores"]).await));
-    let made = program.ok(&["token", "create", "proxy", "--role", "admin"]);
+    let made = program.ok(&["token", "create", "proxy", "--role", "admin", "--proxy"]);
     let token = made.split_whitespace().find(|word| word.starts_with("ipr_")).expect("a token");
     let serving = Serving::start(
         &program,
@@ -137,6 +137,7 @@ async fn the_documented_calls_go_to_the_service_and_all_others_to_the_applicatio
     let created = body(&client, Method::POST, url("/api/backup?description=By%20the%20page")).await;
     let id = created["backup_id"].as_str().expect("an id");
     assert_eq!(created["backup_info"]["description"], "By the page");
+    assert_eq!(created["backup_info"]["created_by"], "system", "as without a proxy");
     let before = database.dump().await;
     database.sql("UPDATE prefix SET tags = '{}' WHERE source = 'manual'").await;
     let restored = body(&client, Method::POST, url(&format!("/api/restore/{id}"))).await;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::support::program::Program;
+use crate::support::sample_database;
 use crate::support::serving::{Serving, ok, refused};
 
 /// A program without a database, with a token of each role.
@@ -72,6 +73,36 @@ async fn a_token_is_worth_nothing_from_the_moment_it_is_revoked() {
     }
     assert_eq!(refused(list(admin)).await.0, 401, "the last one does not open the door");
     assert_eq!(refused(serving.get("/api/backups")).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_token_can_stand_for_another_author_and_one_of_a_proxy_for_the_system() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let create = |options: &[&str]| {
+        let made = program.json(&[&["token", "create"], options, &["--role", "operator"]].concat());
+        made["token"].as_str().expect("its text").to_owned()
+    };
+    let tokens = [
+        (create(&["proxy", "--proxy"]), "system"),
+        (create(&["gateway", "--author", "carol"]), "carol"),
+        (create(&["dave"]), "dave"),
+    ];
+    let serving = Serving::start(&program, &[]);
+    for (token, author) in tokens {
+        let made = ok(serving.post("/api/backup").bearer_auth(&token)).await;
+        assert_eq!(made["backup_info"]["created_by"], author);
+    }
+    let jobs = program.json(&["token", "list"]);
+    let authors: Vec<_> =
+        jobs["tokens"].as_array().expect("all").iter().map(|t| &t["author"]).collect();
+    assert_eq!(authors, ["system", "carol", "dave"]);
+    // The audit log tells who it was.
+    for (author, code) in [("schedule", 2), ("local", 2), ("a b", 2), ("", 2), ("system", 0)] {
+        let name = format!("n{code}{}", author.len());
+        let made = ["token", "create", &name, "--role", "viewer", "--author", author];
+        assert_eq!(program.run(&made).code, code, "{author:?}");
+    }
 }
 
 #[tokio::test]
@@ -246,7 +277,7 @@ fn tokens_are_listed_without_their_texts_and_names_are_taken_once() {
     );
     assert!(list["tokens"][0]["expires_at"].is_string());
     let keys: Vec<_> = list["tokens"][0].as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["name", "role", "created_at", "expires_at", "expired"]);
+    assert_eq!(keys, ["name", "role", "author", "created_at", "expires_at", "expired"]);
     let again = program.run(&["token", "create", "noc", "--role", "admin"]);
     assert!(again.code == 1 && again.err.contains("revoke it first"), "{}", again.err);
     assert_eq!(program.run(&["token", "create", "a b", "--role", "admin"]).code, 2);

@@ -82,6 +82,38 @@ async fn without_a_place_for_temporary_files_the_service_does_not_start_and_says
     until("the reason in the log", async || serving.log().contains("--scratch")).await;
 }
 
+#[test]
+fn the_first_token_replaces_nothing_and_none_is_made_for_a_service_that_does_not_come_up() {
+    let program = Program::at(None);
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let serve = |listen: &str, file: &str| {
+        program.run(&["serve", "--listen", listen, "--first-token", file])
+    };
+    std::fs::write(at("notes"), "keep me").expect("written");
+    std::os::unix::fs::symlink(at("notes"), at("link")).expect("linked");
+    nix::unistd::mkfifo(folder.path().join("fifo").as_path(), nix::sys::stat::Mode::S_IRWXU)
+        .expect("made");
+    for name in ["notes", "link", "fifo", "."] {
+        let refused = serve("0.0.0.0:0", &at(name));
+        assert_eq!(refused.code, 2, "{name}: {}", refused.err);
+        assert!(refused.err.contains("there is something else"), "{name}: {}", refused.err);
+    }
+    assert_eq!(std::fs::read_to_string(at("notes")).expect("there"), "keep me");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let refused = serve(&address, &at("token"));
+    assert!(refused.err.contains("cannot listen on"), "{}", refused.err);
+    assert!(!std::path::Path::new(&at("token")).exists(), "no token for nobody");
+    // What a start left that was cut short is replaced.
+    std::fs::write(at("token"), "ipr_old\n").expect("written");
+    let command = ["serve", "--listen", "0.0.0.0:0", "--first-token", &at("token")];
+    let serving = Serving::of(program.command(&command));
+    assert_ne!(std::fs::read_to_string(at("token")).expect("there"), "ipr_old\n");
+    drop(serving);
+}
+
 #[tokio::test]
 async fn the_first_token_is_in_a_file_for_its_owner_and_nowhere_else() {
     let program = Program::at(None);

@@ -45,7 +45,7 @@ async fn restoring_by_hand_brings_every_table_and_sequence_back() {
     let mess = database.dump().await;
     assert_ne!(mess["prefix"], before["prefix"]);
 
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = program.store().to_str().expect("a path");
     let environment = [("STORE", store), ("ID", id.as_str()), ("DATABASE", database.url.as_str())];
     let blocks = commands("Restoring by hand");
@@ -79,7 +79,7 @@ async fn restoring_by_hand_of_a_damaged_store_changes_nothing() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&packs[0], bytes).expect("written");
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = program.store().to_str().expect("a path");
     let environment = [("STORE", store), ("ID", id.as_str()), ("DATABASE", database.url.as_str())];
     let ended = run(&commands("Restoring by hand")[0], &environment, folder.path());

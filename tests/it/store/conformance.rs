@@ -135,14 +135,14 @@ async fn a_store_in_memory_conforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_in_a_folder_conforms() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     suite(&in_folder(folder.path()).await).await;
     assert!(!folder.path().join(id(1).as_str()).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scratch_store_conforms_and_leaves_nothing() {
-    let parent = tempfile::tempdir().expect("a folder");
+    let parent = crate::support::folder();
     let store = Store::scratch(parent.path()).await.expect("a store");
     suite(&store).await;
     drop(store);
@@ -151,7 +151,7 @@ async fn a_scratch_store_conforms_and_leaves_nothing() {
 
 #[tokio::test]
 async fn only_a_store_is_opened() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let location = Location::Folder(folder.path().to_owned());
     let opened = Store::open(&location).await;
     assert!(matches!(opened, Err(StoreError::NoStore(_))), "{opened:?}");
@@ -162,7 +162,7 @@ async fn only_a_store_is_opened() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packs_without_parameters_and_backups_are_not_made_a_new_store() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(10, "rows")).await.expect("made");
     std::fs::remove_file(folder.path().join("store.json")).expect("removed");
@@ -205,7 +205,7 @@ async fn a_scratch_store_holds_only_what_the_store_beneath_lacks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_says_if_it_was_changed_and_keeps_its_checksum_last() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     let (part, _) = write(&store, &rows(10, "rows")).await.expect("written");
     store.publish(&manifest(&id(1), part), &State::default()).await.expect("published");

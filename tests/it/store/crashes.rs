@@ -16,7 +16,7 @@ use super::sweeping::{NOW, is_whole, sweep, sweep_after};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_does_not_prevent_deleting() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let disk = LocalFileSystem::new_with_prefix(folder.path()).expect("a folder");
     let disk = Faulty::over(Arc::new(disk));
     let store = over(disk.clone(), folder.path()).await;
@@ -59,7 +59,7 @@ async fn a_sweep_killed_after_any_step_leaves_every_backup_whole() {
     for steps in 0.. {
         let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let disk = Faulty::over(memory.clone());
-        let folder = tempfile::tempdir().expect("for its locks");
+        let folder = crate::support::folder();
         let store = over(disk.clone(), folder.path()).await;
         let kept = scene(&store).await;
         store.unlink(&id(3)).await.expect("unlinked");
@@ -84,7 +84,7 @@ async fn a_backup_killed_after_any_step_leaves_the_store_whole_and_waste_that_a_
     for steps in 0.. {
         let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let disk = Faulty::over(memory.clone());
-        let folder = tempfile::tempdir().expect("for its locks");
+        let folder = crate::support::folder();
         let store = over(disk.clone(), folder.path()).await;
         let kept = scene(&store).await;
         sweep(&store).await;

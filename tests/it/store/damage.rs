@@ -40,7 +40,7 @@ pub async fn check_trees(store: &Store) -> Vec<Damage> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_store_has_no_damage_and_progress_reaches_its_end() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(3000, "rows")).await.expect("made");
     back_up(&store, &id(2), &[]).await.expect("made");
@@ -56,7 +56,7 @@ async fn a_whole_store_has_no_damage_and_progress_reaches_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_anywhere_in_a_pack_is_found_and_named() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(200, "rows")).await.expect("made");
     let [pack] = &packs(folder.path())[..] else { panic!("one pack") };
@@ -78,7 +78,7 @@ async fn a_flipped_bit_anywhere_in_a_pack_is_found_and_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_names_the_backups_and_datasets_that_it_affects_and_the_next_backup_heals_it() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(2000, "rows")).await.expect("made");
     back_up(&store, &id(2), &rows(2000, "rows")).await.expect("made");
@@ -107,7 +107,7 @@ async fn damage_names_the_backups_and_datasets_that_it_affects_and_the_next_back
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chunks_of_a_pack_that_is_set_aside_are_written_again_in_another() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(1, "rows")).await.expect("made");
     let [pack] = &packs(folder.path())[..] else { panic!("one pack") };
@@ -125,7 +125,7 @@ async fn chunks_of_a_pack_that_is_set_aside_are_written_again_in_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pack_cut_short_gives_what_is_left_and_a_missing_one_is_told() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(2000, "rows")).await.expect("made");
     back_up(&store, &id(2), &rows(2000, "other rows")).await.expect("made");
@@ -144,7 +144,7 @@ async fn a_pack_cut_short_gives_what_is_left_and_a_missing_one_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packs_under_each_others_names_are_found() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(50, "rows")).await.expect("made");
     back_up(&store, &id(2), &rows(50, "other rows")).await.expect("made");
@@ -160,7 +160,7 @@ async fn packs_under_each_others_names_are_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_or_damaged_index_is_made_anew_from_the_packs() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     let all = rows(2000, "rows");
     back_up(&store, &id(1), &all).await.expect("made");
@@ -175,7 +175,7 @@ async fn a_lost_or_damaged_index_is_made_anew_from_the_packs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_footer_does_not_cost_the_frames() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let all = rows(2000, "rows");
     back_up(&in_folder(folder.path()).await, &id(1), &all).await.expect("made");
     let [pack] = &packs(folder.path())[..] else { panic!("one pack") };
@@ -188,7 +188,7 @@ async fn a_damaged_footer_does_not_cost_the_frames() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_packs_are_never_taken_for_an_empty_store() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     back_up(&in_folder(folder.path()).await, &id(1), &rows(9, "rows")).await.expect("made");
     fs::remove_dir_all(folder.path().join("packs")).expect("removed");
     let store = in_folder(folder.path()).await;
@@ -199,7 +199,7 @@ async fn lost_packs_are_never_taken_for_an_empty_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_counts_other_rows_than_its_tree_is_found() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(9, "rows")).await.expect("made");
     let mut all = manifests(&store).await;

@@ -43,7 +43,7 @@ async fn chunks(rows: &[Vec<u8>]) -> Vec<ChunkId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn index_object_that_hides_chunks_costs_nothing() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let all = rows(2000, "one");
     back_up(&in_folder(folder.path()).await, &id(1), &all).await.expect("made");
     lie(folder.path(), |_, entry| entry[0] ^= 1);
@@ -64,7 +64,7 @@ async fn index_object_that_hides_chunks_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn index_object_that_claims_chunks_is_not_relied_on_by_a_backup() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let (one, two) = (rows(2000, "one"), rows(2000, "two"));
     back_up(&in_folder(folder.path()).await, &id(1), &one).await.expect("made");
     let others = chunks(&two).await;
@@ -91,7 +91,7 @@ async fn index_object_that_points_elsewhere_costs_nothing() {
         |entry| entry[44] = entry[44].saturating_sub(1),
     ];
     for change in wrong {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::support::folder();
         let all = rows(2000, "one");
         back_up(&in_folder(folder.path()).await, &id(1), &all).await.expect("made");
         lie(folder.path(), |_, entry| {
@@ -110,7 +110,7 @@ async fn index_object_that_points_elsewhere_costs_nothing() {
 
 /// Three backups, each stored as its differences from the one before; their rows.
 async fn chain() -> (tempfile::TempDir, Vec<Vec<Vec<u8>>>) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     let (mut all, mut last, mut versions) = (rows(600, "one"), HashMap::new(), Vec::new());
     for n in 1..=3 {
@@ -209,7 +209,7 @@ async fn pack_that_comes_back_is_read_at_once_and_healed_by_one_verification() {
     for everything in [true, false] {
         let (folder, versions) = chain().await;
         let all = files(folder.path(), "packs");
-        let aside = tempfile::tempdir().expect("a folder");
+        let aside = crate::support::folder();
         let lost = all[0].clone();
         fs::rename(&lost, aside.path().join("pack")).expect("moved");
         assert!(!check_all(&in_folder(folder.path()).await).await.is_empty());
@@ -258,11 +258,11 @@ async fn note_that_takes_whole_copies_for_damaged_costs_nothing_in_a_sweep() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_copies_the_right_one_is_read_and_kept() {
     for damaged in 0..2 {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::support::folder();
         let all = rows(300, "one");
         back_up(&in_folder(folder.path()).await, &id(1), &all).await.expect("made");
         // The same chunks beside others make another pack.
-        let elsewhere = tempfile::tempdir().expect("a folder");
+        let elsewhere = crate::support::folder();
         let other: Store = in_folder(elsewhere.path()).await;
         let more = [rows(300, "one"), rows(400, "two").split_off(300)].concat();
         back_up(&other, &id(2), &more).await.expect("made");

@@ -29,7 +29,7 @@ async fn back_up_versions(store: &Store, rows: &[Vec<u8>], ids: std::ops::Range<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_written_from_the_format_page_alone_reads_lists_and_verifies() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     let all = rows(20_000, "one");
     back_up(&store, &id(1), &all).await.expect("made");
@@ -55,7 +55,7 @@ async fn a_reader_written_from_the_format_page_alone_reads_lists_and_verifies() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reader_finds_a_manifest_that_lies() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     let (mut part, _) = write(&store, &rows(100, "one")).await.expect("written");
     part.rows += 1;

@@ -41,7 +41,7 @@ async fn published(store: &Store, n: u32, seed: &str) -> Manifest {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flipped_bit_of_every_small_file_is_found() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     let first = published(&store, 1, "rows").await;
     let state = |state: &mut State| {
@@ -99,7 +99,7 @@ fn keys_of_later_programs_are_kept_where_a_checksum_proves_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_or_damaged_store_json_is_written_again_from_the_manifests() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let made = in_folder(folder.path()).await;
     let backup = published(&made, 1, "rows").await;
     let path = folder.path().join("store.json");
@@ -125,7 +125,7 @@ async fn lost_or_damaged_store_json_is_written_again_from_the_manifests() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn store_json_of_another_format_is_refused_and_left_alone() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     published(&in_folder(folder.path()).await, 1, "rows").await;
     let path = folder.path().join("store.json");
     let later = seal(
@@ -143,7 +143,7 @@ async fn store_json_of_another_format_is_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn store_of_earlier_programs_is_recovered_and_gets_its_checksums() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(9, "rows")).await.expect("made");
     let path = folder.path().join("store.json");
@@ -162,7 +162,7 @@ async fn store_of_earlier_programs_is_recovered_and_gets_its_checksums() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_notes_are_named_and_removed() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     for name in ["damaged.json", "doomed.json"] {
         let note = seal(&serde_json::json!({"packs": {}}));
@@ -181,7 +181,7 @@ async fn damaged_notes_are_named_and_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_or_damaged_record_of_ids_is_rebuilt_and_keeps_the_order() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     // By a clock that was set back.
     for (n, seed) in [(30, "one"), (20, "two"), (10, "three")] {

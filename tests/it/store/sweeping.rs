@@ -116,7 +116,7 @@ async fn a_marked_pack_goes_once_its_time_is_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_beside_a_writer_is_busy() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let (one, two) = (in_folder(folder.path()).await, in_folder(folder.path()).await);
     let _writing = one.lock(Lock::Objects, Mode::Shared, "backup", NOW).await.expect("free");
     let sweeping = two.lock(Lock::Objects, Mode::Exclusive, "sweep", NOW).await;
@@ -125,7 +125,7 @@ async fn a_sweep_beside_a_writer_is_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_writers_on_one_folder_may_write_the_same_chunks() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let (one, two) = (in_folder(folder.path()).await, in_folder(folder.path()).await);
     let (id1, id2, rows) = (id(1), id(2), rows(2000, "rows"));
     let made = tokio::join!(back_up(&one, &id1, &rows), back_up(&two, &id2, &rows));
@@ -141,7 +141,7 @@ async fn two_writers_on_one_folder_may_write_the_same_chunks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_manifest_or_node_stops_a_sweep_before_it_removes_anything() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(500, "one")).await.expect("made");
     write(&store, &rows(500, "waste")).await.expect("written");
@@ -170,7 +170,7 @@ async fn a_damaged_manifest_or_node_stops_a_sweep_before_it_removes_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_killed_processes_left_is_tidied() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = crate::support::folder();
     let store = in_folder(folder.path()).await;
     back_up(&store, &id(1), &rows(100, "one")).await.expect("made");
     let [pack] = &files(folder.path(), "packs")[..] else { panic!("one pack") };

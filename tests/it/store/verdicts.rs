@@ -22,7 +22,7 @@ const COUNT: u32 = 60;
 
 impl Scene {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = crate::support::folder();
         let store = in_folder(folder.path()).await;
         back_up(&store, &id(1), &rows(COUNT, "one")).await.expect("made");
         let [first] = &files(folder.path(), "packs")[..] else { panic!("one pack") };

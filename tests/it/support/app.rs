@@ -33,7 +33,7 @@ impl App {
     }
 
     pub async fn with(database: Option<String>, settings: Settings) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = super::folder();
         let store = folder.path().join("store");
         std::fs::create_dir(&store).expect("made");
         let place = store.to_str().expect("plain text");

@@ -22,7 +22,7 @@ impl Clockwork {
     /// It is half past two in the afternoon.
     pub fn new(database: TestDatabase) -> Self {
         let now = "2025-09-20T14:30:00Z".parse().expect("a time");
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = super::folder();
         std::fs::create_dir(folder.path().join("store")).expect("made");
         Self { database, folder, now: Arc::new(Mutex::new(now)) }
     }

@@ -24,7 +24,7 @@ pub struct Cycle {
 impl Cycle {
     pub async fn new(database: impl Into<Arc<TestDatabase>>) -> Self {
         let database = database.into();
-        let folder = tempfile::tempdir().expect("a temporary folder is made");
+        let folder = super::folder();
         let location = Location::Folder(folder.path().to_owned());
         let store = Store::open_or_create(&location).await.expect("the store is made");
         Self { engine: Engine::new(store, Some(database.url.clone())), database, _folder: folder }

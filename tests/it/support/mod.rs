@@ -17,6 +17,7 @@ pub mod serving;
 
 use std::collections::BTreeMap;
 
+use nix::sys::statvfs::statvfs;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 pub use dump::dump;
@@ -24,6 +25,20 @@ pub use dump::dump;
 /// The size of the sample plan that tests get.
 pub const SAMPLE: ipam_rewind::embedded::sample::PlanSize =
     ipam_rewind::embedded::sample::PlanSize { prefixes: 5_000 };
+
+/// A new folder, in memory where there is room and `TMPDIR` does not say otherwise: a store makes every write
+/// durable, so that tests would mostly wait for the disk.
+pub fn folder() -> tempfile::TempDir {
+    const MEMORY: &str = "/dev/shm";
+    const ROOM: u64 = 2 << 30;
+    let free = statvfs(MEMORY).map_or(0, |it| it.blocks_available() * it.fragment_size());
+    let made = if free >= ROOM && std::env::var_os("TMPDIR").is_none() {
+        tempfile::tempdir_in(MEMORY)
+    } else {
+        tempfile::tempdir()
+    };
+    made.expect("a folder")
+}
 
 /// Returns an HTTP client with default settings.
 pub fn http_client() -> reqwest::Client {

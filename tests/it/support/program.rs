@@ -32,7 +32,7 @@ impl Program {
 
     /// With an empty folder for the store, and this database or none.
     pub fn at(database: Option<String>) -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), database }
+        Self { folder: super::folder(), database }
     }
 
     /// The store's folder.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 /// The library, built once for this test process.
 static LIBRARY: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = super::folder();
     let library = folder.path().join("recorder.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/recorder.c");
     let mut compiler = Command::new("cc");

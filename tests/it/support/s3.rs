@@ -117,7 +117,7 @@ impl S3Server {
     /// Starts a server of this kind with an empty bucket, `bucket`.
     pub async fn start_as(kind: Kind) -> Self {
         let kind = if garage_program().is_some() { Kind::Garage } else { kind };
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = super::folder();
         std::fs::create_dir(folder.path().join("bucket")).expect("made");
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("bound").port();

@@ -133,7 +133,7 @@ mod tests {
         Sorter { run_bytes, fan_in, ..Sorter::new(part, layout, 1 << 20) }
     }
 
-    /// What comes out if each sorter takes every so-many-th row.
+    /// Returns what comes out if each sorter takes every so-many-th row.
     fn sorted(
         rows: &[String],
         kind: KeyKind,

@@ -1,4 +1,4 @@
-//! Who may read what a store creates, whatever the umask.
+//! Permissions of the files that a store creates, whatever the umask.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
@@ -48,7 +48,7 @@ impl Modes {
         })
     }
 
-    /// Whether the group may write, too.
+    /// Returns whether the group may write, too.
     pub fn are_shared(self) -> bool {
         self.folder & GROUP_WRITES != 0
     }
@@ -103,7 +103,7 @@ impl Modes {
     }
 }
 
-/// Whether this account owns it, and may change its permissions.
+/// Returns whether this account owns it, and may change its permissions.
 pub fn is_ours(meta: &Metadata) -> bool {
     meta.uid() == geteuid().as_raw()
 }

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::store::backend::s3::Fault;
 
-/// How long a service may take that hands out credentials.
+/// Time limit of a service that hands out credentials.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When it is said that they are waited for.
+/// Time until the message that they are waited for.
 const SAY_AFTER: Duration = Duration::from_secs(4);
 
 /// A provider that does not wait for long.
@@ -22,7 +22,7 @@ pub struct Credentials {
     source: Source,
 }
 
-/// Where credentials come from.
+/// Source of credentials.
 #[derive(Debug, Clone)]
 enum Source {
     /// From variables.

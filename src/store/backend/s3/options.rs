@@ -1,4 +1,4 @@
-//! What a store's address says about the server, behind a question mark:
+//! Parameters of the server in a store's address, behind a question mark:
 //! `s3://bucket/prefix?endpoint=https://s3.example&addressing=virtual`.
 
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The longest time that requests may be sent again: less than a lease is valid.
 const MAX_RETRY: u64 = 90;
 
-/// How the bucket is named in requests.
+/// Place of the bucket's name in requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addressing {
     /// `https://server/bucket/key`.
@@ -16,18 +16,18 @@ pub enum Addressing {
     Virtual,
 }
 
-/// How to talk to the server. What is not said here, `AWS_*` variables say.
+/// Settings of the connection to a server. `AWS_*` variables supply those that are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Options {
     /// The server's address.
     pub endpoint: Option<String>,
     pub region: Option<String>,
     pub addressing: Option<Addressing>,
-    /// How long a connection may take; 5 s if nothing else is said.
+    /// Time limit of a connection; 5 s by default.
     pub connect_timeout: Option<Duration>,
-    /// How long a request may take, its answer included; 30 s if nothing else is said.
+    /// Time limit of a request, its answer included; 30 s by default.
     pub timeout: Option<Duration>,
-    /// How long a request is sent again.
+    /// Time for which a request is sent again.
     pub retry: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Default for S3Options {
 }
 
 impl FromStr for S3Options {
-    /// What is wrong with it.
+    /// The fault.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

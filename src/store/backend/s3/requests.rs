@@ -20,11 +20,11 @@ use object_store::{ClientOptions, Error, HeaderValue};
 use crate::store::backend::s3::Fault;
 use crate::threads::locked;
 
-/// How long a server may take for its very first answer.
+/// Time limit of a server's very first answer.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
-/// When it is said for the first time that an answer is waited for; large requests get more.
+/// Time until the first message that an answer is waited for; large requests get more.
 const SAY_AFTER: Duration = Duration::from_secs(5);
-/// How often it is said again.
+/// Interval between further messages.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// A slow line, in bytes a second.
 const SLOW: u64 = 100 << 10;
@@ -37,7 +37,7 @@ pub struct Connector {
     server: Arc<Server>,
 }
 
-/// What is known of a server.
+/// State of a server, as far as is known.
 #[derive(Debug)]
 struct Server {
     /// Its address, without secrets.
@@ -51,9 +51,9 @@ struct Server {
 #[derive(Debug, Clone, Copy)]
 struct Silence {
     since: Instant,
-    /// When something was last tried.
+    /// Time of the last attempt.
     tried: Instant,
-    /// When this was last said.
+    /// Time of the last message.
     said: Option<Instant>,
 }
 
@@ -143,7 +143,7 @@ impl Server {
         }
     }
 
-    /// What a failed attempt means. A server that has never answered is not asked for ever.
+    /// Returns what a failed attempt means. A server that has never answered is not asked for ever.
     fn failed(&self, what: &str, error: HttpError) -> HttpError {
         let silence = *locked(&self.silence);
         let waited = silence.map_or(Duration::ZERO, |silence| silence.since.elapsed());

@@ -9,21 +9,26 @@
 //! away, so an ended lease stays ended. Where nothing may be removed the holder leaves the mark itself
 //! when it is done, and the lease stays.
 
+mod lost;
+mod object;
+
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use object_store::ObjectMeta;
 use object_store::path::Path;
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::store::backend::objects::Objects;
 use crate::store::lock::{Holder, Mode};
 use crate::store::{StoreError, layout};
+
+pub use lost::Lost;
+
+use object::{Own, marks};
 
 /// Leases that were dropped, and are given back in the background.
 static RELEASES: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
@@ -39,141 +44,11 @@ pub async fn released(patience: Duration) {
 /// Marks of ended leases are kept for so long: longer than any request of their holders is accepted.
 const MARK_AGE: Duration = Duration::from_hours(24);
 
-/// The longest pause before another look at a listing that lags behind.
-const LISTING_LAG: Duration = Duration::from_secs(4);
-
 /// A lease that is renewed in the background.
 #[derive(Debug)]
 pub struct Lease {
     own: Own,
     renewal: AbortHandle,
-}
-
-#[derive(Debug, Clone)]
-struct Own {
-    name: &'static str,
-    objects: Objects,
-    path: Path,
-    /// Where others leave the mark that ends it.
-    mark: Path,
-    text: Vec<u8>,
-    /// It was found ended.
-    lost: Arc<AtomicBool>,
-}
-
-/// The folder of the marks: beside that of the leases, where nobody takes them for leases.
-fn marks(name: &str) -> String {
-    format!("{}/{name}.ended", layout::LOCKS)
-}
-
-impl Own {
-    fn new(objects: &Objects, name: &'static str, holder: &Holder) -> Self {
-        let file = format!("{}.json", Uuid::new_v4());
-        Self {
-            name,
-            objects: objects.clone(),
-            path: Path::from(format!("{}/{name}/{file}", layout::LOCKS)),
-            mark: Path::from(format!("{}/{file}", marks(name))),
-            text: holder.text(),
-            lost: Arc::default(),
-        }
-    }
-
-    async fn put(&self) -> Result<(), StoreError> {
-        self.objects.put(&self.path, self.text.clone().into()).await
-    }
-
-    async fn is_ours(&self) -> Result<bool, StoreError> {
-        let (there, ended) =
-            futures::try_join!(self.objects.meta(&self.path), self.objects.meta(&self.mark))?;
-        self.lost.fetch_or(there.is_none() || ended.is_some(), Ordering::AcqRel);
-        Ok(!self.lost.load(Ordering::Acquire))
-    }
-
-    async fn renew(self, every: Duration) {
-        loop {
-            tokio::time::sleep(every).await;
-            match self.is_ours().await {
-                Ok(true) => {}
-                // Writing it again would take back what another may hold by now.
-                Ok(false) => return,
-                Err(_) => continue,
-            }
-            if let Err(error) = self.put().await {
-                tracing::warn!(%error, "could not renew a lock");
-            }
-        }
-    }
-
-    /// Ends it: it is gone afterwards or, where nothing may be removed, marked.
-    async fn end(&self) -> Result<(), StoreError> {
-        if self.objects.may_remove() {
-            match self.objects.remove(&self.path).await {
-                Err(error) if error.is_refused() => {}
-                removed => return removed,
-            }
-        }
-        self.objects.put(&self.mark, self.text.clone().into()).await
-    }
-
-    /// Removes a lease that is ended already; where that may not be it stays, and bars nobody.
-    async fn remove_ended(&self, lease: &Path) -> Result<(), StoreError> {
-        if !self.objects.may_remove() {
-            return Ok(());
-        }
-        match self.objects.remove(lease).await {
-            Err(error) if error.is_refused() => Ok(()),
-            removed => removed,
-        }
-    }
-
-    /// The leases, mine among them, and the marks of those that are ended.
-    async fn listed(&self) -> Result<(Vec<ObjectMeta>, Vec<ObjectMeta>), StoreError> {
-        let (leases, ended) = (format!("{}/{}", layout::LOCKS, self.name), marks(self.name));
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let listed = futures::try_join!(self.objects.list(&leases), self.objects.list(&ended))?;
-            if listed.0.iter().any(|lease| lease.location == self.path) {
-                return Ok(listed);
-            }
-            // Either it was removed, or the listing lags behind.
-            if pause > LISTING_LAG || self.objects.meta(&self.path).await?.is_none() {
-                return Err(self.is_lost().await);
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-    }
-
-    async fn is_lost(&self) -> StoreError {
-        let by = self.objects.find(&self.mark).await.ok().flatten();
-        let by = by.and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
-        StoreError::LeaseLost(Lost { lock: self.name, by: by.map(Box::new) })
-    }
-}
-
-/// A lease that ran out, and who ended it.
-#[derive(Debug)]
-pub struct Lost {
-    /// The lock's name.
-    pub lock: &'static str,
-    /// Who found that it had run out, if that is known.
-    pub by: Option<Box<Holder>>,
-}
-
-impl std::fmt::Display for Lost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "the lock {:?} was lost: its lease was not renewed in time, as happens to a process ",
-            self.lock
-        )?;
-        f.write_str("that was suspended or could not reach the store; ")?;
-        if let Some(by) = &self.by {
-            write!(f, "it was ended by {by}; ")?;
-        }
-        f.write_str("what was published before is whole, so run the command again")
-    }
 }
 
 impl Lease {
@@ -297,6 +172,7 @@ async fn conflict(own: &Own, mode: Mode, expiry: Duration) -> Result<Option<Hold
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn memory() -> Objects {
         Objects::new(Arc::new(object_store::memory::InMemory::new()), None)
