@@ -96,12 +96,8 @@ impl Objects {
     /// # Errors
     /// If the object store fails.
     pub async fn can_remove(&self) -> Result<bool, StoreError> {
-        let (removes, is_known) = {
-            let known = locked(&self.known);
-            (known.removes, known.has_tried_removal)
-        };
-        if is_known || self.folder.is_some() {
-            return Ok(removes);
+        if self.folder.is_some() || locked(&self.known).has_tried_removal {
+            return Ok(self.may_remove());
         }
         let path = Path::from(layout::TRIAL);
         self.put(&path, "may be removed\n".into()).await?;

@@ -11,14 +11,16 @@ use crate::support::database;
 use crate::support::program::{Ended, Program};
 use crate::support::serving::{Serving, ok};
 
+/// Names and values.
+type Labels = &'static [(&'static str, &'static str)];
+
 /// Four hours of what Prometheus has collected of the service `a`, and the alerts that it raises.
 struct Case {
     name: &'static str,
     /// Metrics without the label of the service, and their values, one a minute.
-    series: &'static [(&'static str, &'static str)],
+    series: Labels,
     /// Times, alerts, and the labels with which they fire beside that of the service; none where they do not.
-    alerts:
-        &'static [(&'static str, &'static str, Option<&'static [(&'static str, &'static str)]>)],
+    alerts: &'static [(&'static str, &'static str, Option<Labels>)],
 }
 
 const UP: &str = r#"up{job="ipam-rewind",instance="a"}"#;
@@ -90,7 +92,7 @@ impl Case {
     fn document(&self) -> Value {
         let series =
             |(series, values): &(&str, &str)| json!({ "series": series, "values": values });
-        let alert = |(time, name, labels): &(&str, &str, Option<&[(&str, &str)]>)| {
+        let alert = |(time, name, labels): &(&str, &str, Option<Labels>)| {
             let fires = labels.map(|labels| {
                 let labels = labels.iter().copied().chain([("instance", "a")]);
                 json!({ "exp_labels": labels.collect::<BTreeMap<_, _>>() })

@@ -62,6 +62,9 @@ async fn backup_that_was_due_and_was_not_made_is_told_once_and_is_red() {
     assert_eq!(health.condition, Condition::Degraded);
     assert!(health.protection.sentence.ends_with("is 11 minutes late."), "{health:?}");
     assert!(metrics_text(&service).await.contains("ipam_rewind_backup_overdue 1"));
+    // A notice that is under way at the end is sent again, with the same id.
+    until("the delivery", async || service.automation.notifier.status()[0].condition.waiting == 0)
+        .await;
     shut_down(service).await;
 
     let service = clockwork.service(hourly(target)).await;
