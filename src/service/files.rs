@@ -26,6 +26,15 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     make_folders(&folder, above.map_or(Ok(Modes::PRIVATE), Modes::of)?, true)
 }
 
+/// Makes a folder in one that must be there.
+pub fn make_folder_in(above: &Path, folder: &Path) -> io::Result<()> {
+    if !above.is_dir() {
+        let words = format!("the folder {} is gone", above.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, words));
+    }
+    make_folder(folder)
+}
+
 fn folder_of(path: &Path) -> io::Result<&Path> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     Ok(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })

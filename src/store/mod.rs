@@ -106,8 +106,24 @@ impl Store {
         if self.objects().folder.is_none() && self.objects().wrote_within(TRIAL_EVERY) {
             return Ok(());
         }
+        if !self.is_there().await? {
+            return Err(StoreError::NoStore(self.place().to_owned()));
+        }
         self.objects().put(&path, "may be removed\n".into()).await?;
         if self.objects().folder.is_some() { self.objects().remove(&path).await } else { Ok(()) }
+    }
+
+    /// Returns whether the store is still there: a folder may have gone with its volume.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub async fn is_there(&self) -> Result<bool, StoreError> {
+        for name in [layout::STORE, layout::IDS] {
+            if self.objects().find(&object_store::path::Path::from(name)).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Returns whether a request that was sent may take effect long afterwards, when its sender has lost its
@@ -134,7 +150,7 @@ impl Store {
     /// is held for.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] with who holds it.
+    /// [`StoreError::Busy`] with who holds it; [`StoreError::NoStore`] if the store's folder is gone, or empty.
     pub async fn lock(
         &self,
         lock: Lock,
@@ -142,6 +158,10 @@ impl Store {
         what: &str,
         patience: Duration,
     ) -> Result<Held, StoreError> {
+        // An empty folder where a volume was mounted would take a backup that nobody finds again.
+        if self.objects().folder.is_some() && !self.is_there().await? {
+            return Err(StoreError::NoStore(self.place().to_owned()));
+        }
         lock::hold(self.objects(), &self.0.locks, lock, mode, what, patience).await
     }
 

@@ -177,7 +177,8 @@ impl Audit {
 
     /// Writes what waits of this family.
     fn write(&self, name: &str, waiting: &mut Waiting) -> io::Result<()> {
-        crate::service::files::make_folder(&self.0.folder)?;
+        let state = self.0.folder.parent().unwrap_or(&self.0.folder);
+        crate::service::files::make_folder_in(state, &self.0.folder)?;
         let family = Family::at(self.0.folder.join(format!("{name}.jsonl")));
         while let Some(entry) = waiting.get(name).and_then(VecDeque::front) {
             family.append(entry)?;

@@ -51,7 +51,9 @@ impl Backups {
     pub async fn back_up_if_due(&self) -> bool {
         let _alone = self.making.lock().await;
         let now = (self.clock)();
-        let handled = self.memory.record().handled(now);
+        self.memory.catch_up(now).await;
+        // On the first day nothing was missed.
+        let handled = self.memory.record().handled_until.unwrap_or(now);
         let Some(due) = self.timetable.due(handled, now) else { return false };
         if now - due > LATE {
             let message = format!(

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
+use chrono::{DateTime, Utc};
+
 use crate::service::schedule::Record;
 use crate::service::{StateFolder, files};
 use crate::threads::locked;
@@ -31,6 +33,19 @@ impl Memory {
     /// What is remembered now.
     pub fn record(&self) -> MutexGuard<'_, Record> {
         locked(&self.record)
+    }
+
+    /// Goes on from now if a clock that was ahead has left times in the future.
+    pub async fn catch_up(&self, now: DateTime<Utc>) {
+        if self.record().clone().catch_up(now) {
+            tracing::warn!(
+                "the clock was ahead, or is behind: what was noted in the future counts as of now"
+            );
+            self.note(|record| {
+                record.catch_up(now);
+            })
+            .await;
+        }
     }
 
     /// Changes what is remembered; durable when it returns.

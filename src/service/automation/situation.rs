@@ -39,6 +39,12 @@ impl Situation {
         &self.measures
     }
 
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
     /// What is known, where this is the store.
     pub async fn known(&self, overview: &Overview) -> Known {
         let now = (self.clock)();
@@ -80,7 +86,8 @@ impl Situation {
     }
 
     async fn disk_is_filling(&self) -> Option<String> {
-        let check = Check::of_disk(&self.measures);
+        // A store that is gone has no disk, which is no news of the disk.
+        let check = self.measures.disk().map(|_| Check::of_disk(&self.measures))?;
         if !check.ok {
             return Some(check.detail);
         }

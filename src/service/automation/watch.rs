@@ -39,6 +39,7 @@ impl Watch {
     /// Tells of each trouble that has begun, and of each that is over.
     pub async fn look(&self) {
         let _alone = self.looking.lock().await;
+        self.memory.catch_up(self.situation.now()).await;
         let Ok(overview) = self.announcer.overviews.look().await else { return };
         let known = self.situation.known(&overview).await;
         self.metrics.overdue(known.overdue_since.is_some());

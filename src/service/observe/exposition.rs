@@ -24,8 +24,7 @@ pub async fn exposition(
     if let Ok(overview) = overviews.look().await {
         let oldest = overview.oldest_proof().unwrap_or(now);
         metrics.proofs(seconds(oldest), overview.damaged);
-        let made = overview.newest_good.as_ref().map(|(_, made)| (*made).min(now));
-        metrics.newest_backup(made.map_or(0.0, seconds));
+        metrics.newest_backup(overview.latest_made(now).map_or(0.0, seconds));
     }
     metrics.text()
 }

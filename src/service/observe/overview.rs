@@ -24,6 +24,8 @@ pub struct Overview {
     pub newest: Option<Newest>,
     /// The newest backup that is not known to be damaged, and when it was made; safety backups apart.
     pub newest_good: Option<(BackupId, DateTime<Utc>)>,
+    /// When each good backup was made, by the clock of then; safety backups apart.
+    pub good_made: Vec<DateTime<Utc>>,
     /// How well each is proven.
     pub proofs: Vec<Proof>,
     /// Backups that are damaged, as far as is known; those that cannot be read among them.
@@ -57,9 +59,16 @@ impl Overview {
         Self {
             newest,
             newest_good,
+            good_made: counted().filter(good).map(BackupInfo::made).collect(),
             proofs: infos().map(Proof::of).collect(),
             damaged: damaged + list.unreadable.len(),
         }
+    }
+
+    /// When the latest good backup was made that is not dated in the future.
+    #[must_use]
+    pub fn latest_made(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.good_made.iter().copied().filter(|made| *made <= now).max()
     }
 
     /// Since when the backup with the oldest proof is unproven.

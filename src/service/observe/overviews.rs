@@ -21,6 +21,8 @@ pub enum Unseen {
     Unreadable(#[source] Arc<EngineError>),
     #[error("it does not answer")]
     Silent,
+    #[error("it is gone")]
+    Gone,
 }
 
 /// Looks at the store at most once a minute, and after each job. Cloning is cheap.
@@ -53,9 +55,8 @@ impl Overviews {
             self.forget().await;
         }
         let look = async {
-            match tokio::time::timeout(STORE_PATIENCE, Overview::of(&self.0.engine)).await {
-                Ok(Ok(overview)) => Ok(Arc::new(overview)),
-                Ok(Err(error)) => Err(Unseen::Unreadable(Arc::new(error))),
+            match tokio::time::timeout(STORE_PATIENCE, overview(&self.0.engine)).await {
+                Ok(seen) => seen,
                 Err(_) => Err(Unseen::Silent),
             }
         };
@@ -70,4 +71,16 @@ impl Overviews {
     pub async fn forget(&self) {
         self.0.latest.forget().await;
     }
+}
+
+async fn overview(engine: &Engine) -> Result<Arc<Overview>, Unseen> {
+    let unreadable = |error| Unseen::Unreadable(Arc::new(error));
+    let overview = Overview::of(engine).await.map_err(unreadable)?;
+    // A folder without a store lists like an empty one.
+    let is_empty = overview.proofs.is_empty() && overview.damaged == 0;
+    let is_there = async || engine.store().is_there().await.map_err(EngineError::from);
+    if is_empty && !is_there().await.map_err(unreadable)? {
+        return Err(Unseen::Gone);
+    }
+    Ok(Arc::new(overview))
 }

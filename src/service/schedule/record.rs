@@ -53,11 +53,15 @@ pub struct Record {
 }
 
 impl Record {
-    /// From when on something may be due. On the first day nothing was missed; and a clock that was
-    /// ahead for a while must not keep backups from being made for as long.
-    #[must_use]
-    pub fn handled(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.handled_until.map_or(now, |handled| handled.min(now))
+    /// Moves what a clock that was ahead has left in the future to now, so that it holds for no longer than
+    /// anything else; says whether there was any.
+    pub fn catch_up(&mut self, now: DateTime<Utc>) -> bool {
+        let times = [&mut self.handled_until, &mut self.copied_at].into_iter().flatten();
+        let times = times.chain(self.last_run.as_mut().map(|run| &mut run.at));
+        let mut ahead = times.filter(|time| **time > now).peekable();
+        let any = ahead.peek().is_some();
+        ahead.for_each(|time| *time = now);
+        any
     }
 }
 
@@ -66,11 +70,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_was_missed_before_the_first_day_and_a_wrong_clock_does_not_last() {
+    fn a_wrong_clock_does_not_last() {
         let now: DateTime<Utc> = "2025-09-20T14:30:00Z".parse().expect("a time");
-        assert_eq!(Record::default().handled(now), now);
-        let ahead =
-            Record { handled_until: Some(now + chrono::Duration::days(900)), ..Record::default() };
-        assert_eq!(ahead.handled(now), now);
+        let (ahead, before) = (now + chrono::Duration::days(900), now - chrono::Duration::days(1));
+        let run = LastRun { at: ahead, outcome: JobState::Failed, backup_id: None, detail: None };
+        let mut record = Record {
+            handled_until: Some(ahead),
+            last_run: Some(run),
+            copied_at: Some(before),
+            ..Record::default()
+        };
+        assert!(record.catch_up(now));
+        assert_eq!((record.handled_until, record.copied_at), (Some(now), Some(before)));
+        assert_eq!(record.last_run.as_ref().map(|run| run.at), Some(now));
+        assert!(!record.catch_up(now));
     }
 }

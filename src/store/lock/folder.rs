@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::store::backend::files::{
-    Modes, make_folders, open_regular, open_regular_with, put_aside,
+    Modes, make_folders_below, open_regular, open_regular_with, put_aside,
 };
 use crate::store::lock::{Holder, Lock, Mode};
 use crate::store::{StoreError, layout};
@@ -118,7 +118,7 @@ fn is_full(error: &io::Error) -> bool {
 /// Makes the file, unless another does at this moment.
 fn create(store: &Path, path: &Path) -> io::Result<File> {
     let modes = Modes::of(store)?;
-    make_folders(&store.join(layout::LOCKS), modes, false)?;
+    make_folders_below(store, &store.join(layout::LOCKS), modes, false)?;
     match modes.create_new(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             open_regular_with(path, File::options().read(true).write(true))
@@ -157,7 +157,7 @@ pub fn make_files(store: &Path) {
 
 fn write_note(store: &Path, notes: &Path, holder: &Holder) -> io::Result<(PathBuf, File)> {
     let modes = Modes::of(store)?;
-    make_folders(notes, modes, false)?;
+    make_folders_below(store, notes, modes, false)?;
     let path = notes.join(format!("{}.json", uuid::Uuid::new_v4()));
     let mut file = modes.create_new(&path)?;
     file.lock()?;

@@ -9,7 +9,7 @@ use ipam_rewind::service::jobs::{JobState, Trigger};
 use ipam_rewind::service::schedule::Timetable;
 
 use crate::faults::running::{hold, until_it_waits_for_a_table};
-use crate::support::clockwork::Clockwork;
+use crate::support::clockwork::{Clockwork, metrics_text};
 use crate::support::program::Program;
 use crate::support::serving::{Serving, until};
 use crate::support::{database, sample_database};
@@ -53,6 +53,36 @@ async fn a_backup_is_made_when_it_is_due_and_says_why() {
     );
     let next = status.schedules[0].next_at.expect("it goes on").to_rfc3339();
     assert_eq!((status.time_zone, next.as_str()), ("UTC", "2025-09-20T16:00:00+00:00"));
+    shut_down(service).await;
+}
+
+#[tokio::test]
+async fn after_a_clock_that_was_a_year_ahead_backups_are_made_as_scheduled() {
+    let clockwork = Clockwork::new(database().await);
+    clockwork.turn(Duration::days(365));
+    let service = clockwork.service(hourly(None)).await;
+    clockwork.turn(Duration::hours(1));
+    assert!(service.automation.backups.back_up_if_due().await);
+
+    // In the running service, and after a restart.
+    clockwork.turn(Duration::days(-365));
+    assert!(!service.automation.backups.back_up_if_due().await, "nothing is due at once");
+    clockwork.turn(Duration::hours(1));
+    assert!(service.automation.backups.back_up_if_due().await);
+    shut_down(service).await;
+    let service = clockwork.service(hourly(None)).await;
+    clockwork.turn(Duration::hours(1));
+    assert!(service.automation.backups.back_up_if_due().await);
+    assert_eq!(clockwork.ids().await.len(), 3);
+
+    // One that is late is seen by the clock of now.
+    clockwork.turn(Duration::minutes(75));
+    service.automation.watch.look().await;
+    let metrics = metrics_text(&service).await;
+    assert!(metrics.contains("ipam_rewind_backup_overdue 1"), "{metrics}");
+    let success = clockwork.now().timestamp() - 75 * 60;
+    let success = format!("last_success_timestamp_seconds{{kind=\"backup\"}} {success}");
+    assert!(metrics.contains(&success), "{success} in {metrics}");
     shut_down(service).await;
 }
 

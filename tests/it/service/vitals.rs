@@ -37,6 +37,55 @@ async fn health_and_readiness_say_whether_the_work_can_be_done() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_gone_is_said_to_be_gone_and_nothing_is_made_in_its_place() {
+    let database = database().await;
+    let program = Program::on(&database);
+    program.backup();
+    let state = tempfile::tempdir().expect("a folder");
+    for apart in [false, true] {
+        let mut options = vec!["--schedule", "@hourly"];
+        let state = state.path().to_str().expect("text");
+        if apart {
+            options.extend(["--state", state]);
+        }
+        let serving = Serving::start(&program, &options);
+        until("a store", async || {
+            serving.json("/api/health").await["checks"]["store"]["ok"] == true
+        })
+        .await;
+        // As a volume that is not mounted any more: the folder is empty, or not there.
+        let away = program.store().with_extension("away");
+        std::fs::rename(program.store(), &away).expect("moved");
+        if apart {
+            std::fs::create_dir(program.store()).expect("made");
+        }
+        until("the loss", async || {
+            let health = serving.json("/api/health").await;
+            health["checks"]["store"]["ok"] == false
+                && health["protection"]["cause"] == "store_unusable"
+        })
+        .await;
+        let refused = serving.post("/api/backup").send().await.expect("an answer");
+        assert!(!refused.status().is_success(), "{refused:?}");
+        let metrics = serving.get("/metrics").send().await.expect("an answer");
+        assert_eq!(metrics.status(), 200);
+        assert!(!serving.log().contains("the disk of the store is filling"), "{}", serving.log());
+        if apart {
+            let made = std::fs::read_dir(program.store()).expect("there").next();
+            assert!(made.is_none(), "{made:?}");
+            std::fs::remove_dir(program.store()).expect("empty");
+        }
+        assert!(!program.store().exists(), "nothing is made in its place");
+        std::fs::rename(&away, program.store()).expect("moved back");
+        until("the store again", async || {
+            serving.json("/api/health").await["checks"]["store"]["ok"] == true
+        })
+        .await;
+        drop(serving);
+    }
+}
+
+#[tokio::test]
 async fn a_service_without_its_database_is_alive_but_not_ready() {
     let program = Program::at(Some("postgres://nobody@127.0.0.1:1/nothing".into()));
     let serving = Serving::start(&program, &[]);

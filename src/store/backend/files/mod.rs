@@ -30,7 +30,7 @@ use tokio::runtime::Handle;
 pub use self::listing::is_unfinished;
 pub use self::modes::{Modes, is_ours};
 pub use self::open::{open_regular, open_regular_with};
-pub use self::publish::{make_folders, put_aside, sync_folder};
+pub use self::publish::{make_folders, make_folders_below, put_aside, sync_folder};
 
 use crate::threads::locked;
 
@@ -150,7 +150,7 @@ impl Shared {
             let made = match self.modes.create_new(&staged) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let folder = path.parent().unwrap_or(&self.root);
-                    make_folders(folder, self.modes, self.durable)?;
+                    make_folders_below(&self.root, folder, self.modes, self.durable)?;
                     self.modes.create_new(&staged)
                 }
                 made => made,

@@ -94,6 +94,21 @@ pub fn make_folders(folder: &Path, modes: Modes, durable: bool) -> io::Result<()
     }
 }
 
+/// As [`make_folders`], below a folder that must be there: one that is gone, with a volume that is not mounted,
+/// is not made again.
+pub fn make_folders_below(
+    root: &Path,
+    folder: &Path,
+    modes: Modes,
+    durable: bool,
+) -> io::Result<()> {
+    if !root.is_dir() {
+        let words = format!("the folder {} is gone", root.display());
+        return Err(io::Error::new(ErrorKind::NotFound, words));
+    }
+    make_folders(folder, modes, durable)
+}
+
 /// Removes a file, or an empty folder that stands in its place.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

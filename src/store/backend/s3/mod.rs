@@ -55,7 +55,9 @@ pub fn connect(
             builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
         }
     }
-    let retry = RetryConfig { retry_timeout: options.retry, ..RetryConfig::default() };
+    // As long as time is left; the pauses grow to some seconds.
+    let max_retries = usize::MAX;
+    let retry = RetryConfig { max_retries, retry_timeout: options.retry, ..RetryConfig::default() };
     // Servers that know no bulk delete refuse the request for a single object, too.
     let builder = builder.with_disable_bulk_delete(true).with_retry(retry);
     let credentials = Credentials::of(builder.clone())?;
