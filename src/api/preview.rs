@@ -31,6 +31,10 @@ pub struct Parameters {
     /// As in the restore.
     #[serde(default)]
     #[param(required = false, default = false)]
+    merge: bool,
+    /// As in the restore.
+    #[serde(default)]
+    #[param(required = false, default = false)]
     allow_schema_drift: bool,
     /// Changed rows of each dataset to list.
     #[param(default = 100, maximum = 1000)]
@@ -54,8 +58,9 @@ pub async fn preview(
 ) -> Result<Response, ApiError> {
     let selection =
         selection(service.engine().profile(), parameters.dataset.as_deref(), parameters.vrf)?;
-    let allow_schema_drift = parameters.allow_schema_drift;
-    let options = RestoreOptions { selection, allow_schema_drift, ..RestoreOptions::default() };
+    let (merge, allow_schema_drift) = (parameters.merge, parameters.allow_schema_drift);
+    let options =
+        RestoreOptions { selection, merge, allow_schema_drift, ..RestoreOptions::default() };
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
     refuse_unknown(&service, &id).await?;
     carry_out(&service, caller.order(Work::Preview(id, options, limit)), prefer).await

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Phase;
-use crate::model::{BackupId, MalformedId, MissingTable, Profile, Table, UnknownDataset};
+use crate::model::{BackupId, Dataset, MalformedId, MissingTable, Profile, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
 use crate::tree::BuildError;
@@ -28,6 +28,12 @@ pub enum EngineError {
         /// Its key.
         value: String,
     },
+    /// The source of the backup did not have this dataset.
+    #[error(
+        "backup {id} does not cover the dataset {dataset}: it was imported from files that do not have it; name \
+         another dataset or another backup"
+    )]
+    NotCovered { id: BackupId, dataset: Dataset },
     /// The backup was made with a profile whose SQL conditions this program does not know.
     #[error("the backup was made with another profile, {0:?}, which this program was not given")]
     ForeignProfile(String),
@@ -265,6 +271,7 @@ impl EngineError {
             | Self::UnknownDataset(_)
             | Self::UnknownTable { .. }
             | Self::UnknownScope(_)
+            | Self::NotCovered { .. }
             | Self::NotInScope { .. }
             | Self::MalformedKey { .. }
             | Self::MalformedAnnotation(_)

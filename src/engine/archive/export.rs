@@ -49,6 +49,9 @@ impl Engine {
     ) -> Result<Download, EngineError> {
         let manifest = self.store.manifest(id).await?;
         let dataset = manifest.profile().any_dataset(dataset)?;
+        if !manifest.covers_dataset(&dataset) {
+            return Err(EngineError::NotCovered { id: id.clone(), dataset });
+        }
         let name = manifest.file_name(&dataset);
         let rows = self.exportable(manifest, from_ref(&dataset), run).await?;
         Download::start(name, "application/json", move |file| {

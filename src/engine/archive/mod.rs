@@ -12,9 +12,12 @@ mod incoming;
 mod json_in;
 mod json_out;
 mod legacy;
+mod names;
 mod rebuild;
 mod unpack;
+mod zone;
 
 pub use describe::check_archive_metadata;
 pub use export::tar_name;
-pub use import::Imported;
+pub use import::{ImportOptions, Imported};
+pub use zone::{TimeZone, UnknownTimeZone};
