@@ -10,10 +10,10 @@ use super::output::{plain, size};
 use crate::api::body;
 use crate::engine::{EngineError, ImportOptions, Imported, Run, TimeZone};
 
-/// Import a backup from an archive that `export` wrote, or from files of the application
+/// Import an archive, a legacy backup or an application export
 ///
-/// The rows of an archive are hashed again and must match the hashes in it. The backup keeps its id
-/// if that id is free.
+/// The rows of an archive that `export` wrote are hashed again and must match the hashes in it. The
+/// backup keeps its id if that id is free.
 ///
 /// A folder, or a tar archive of one, may also be a legacy backup (`backup_info.json`) or an export
 /// of the application (`export_manifest_TIME.json`). Values that these lack are taken from the same

@@ -20,7 +20,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 pub use self::archive::{
-    ImportOptions, Imported, TimeZone, UnknownTimeZone, check_archive_metadata, tar_name,
+    FolderExport, ImportOptions, Imported, TimeZone, UnknownTimeZone, check_archive_metadata,
+    tar_name,
 };
 pub use capture::backup::{BackupCreated, BackupRequest};
 pub use capture::sort;

@@ -8,3 +8,4 @@ mod files;
 mod hostile;
 mod legacy;
 mod memory;
+mod portable;

@@ -129,6 +129,16 @@ describe('the choice of what is restored', () => {
     expect(offered(false)).not.toContain('although columns were added');
   });
 
+  it('offers to keep rows that the backup does not have', async () => {
+    const choice = { datasets: [], vrf: '', safety: true };
+    const form = mount(RestoreChoice, { props: { modelValue: choice, 'onUpdate:modelValue': () => undefined } });
+    const boxes = form.findAll('input[type=checkbox]');
+    const box = boxes[form.findAll('.el-checkbox').findIndex((one) => one.text().includes('Only add and update'))];
+    await box!.setValue(true);
+    expect(choice).toMatchObject({ merge: true });
+    expect(form.emitted('changed')).toBeTruthy();
+  });
+
   it('names the datasets that the profile has', () => {
     const { profile } = useProfile();
     const before = profile.value;

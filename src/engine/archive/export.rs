@@ -30,10 +30,10 @@ pub fn tar_name(id: &BackupId) -> String {
 }
 
 /// A backup whose rows can be written. Its methods block.
-struct Rows {
-    manifest: Manifest,
+pub struct Rows {
+    pub manifest: Manifest,
     reader: Reader,
-    progress: ProgressSender,
+    pub progress: ProgressSender,
 }
 
 impl Engine {
@@ -135,8 +135,13 @@ fn pad(size: u64, out: &mut Out) {
 }
 
 impl Rows {
+    /// Those of this manifest, whose chunks this reader reads.
+    pub fn new(manifest: Manifest, reader: Reader, progress: ProgressSender) -> Self {
+        Self { manifest, reader, progress }
+    }
+
     /// Calls `take` for each row of a part, in key order.
-    fn each(
+    pub fn each(
         &self,
         part: &Part,
         mut take: impl FnMut(&[u8]) -> Result<(), EngineError>,
@@ -159,7 +164,7 @@ impl Rows {
     }
 
     /// The values that rows of these datasets refer to and tell beside their columns.
-    fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
+    pub fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
         let profile = self.manifest.profile();
         let parts = datasets.iter().flat_map(|dataset| profile.parts_of_dataset(dataset));
         let mut values = ReferredValues::new();

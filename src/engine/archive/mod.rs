@@ -6,6 +6,7 @@
 
 mod describe;
 mod export;
+mod folder;
 mod form;
 mod import;
 mod incoming;
@@ -19,5 +20,6 @@ mod zone;
 
 pub use describe::check_archive_metadata;
 pub use export::tar_name;
+pub use folder::FolderExport;
 pub use import::{ImportOptions, Imported};
 pub use zone::{TimeZone, UnknownTimeZone};

@@ -107,7 +107,7 @@ impl OlderBackup {
         if files.is_empty() {
             return Err(malformed("the folder has none of the four dataset files"));
         }
-        let second = zone.instant(described.name.second().naive_utc());
+        let second = described.second(zone);
         let taken = described.taken(zone)?.unwrap_or(second);
         let digest = digest(folder, described.name.as_str(), &files)?;
         Ok(Some(Self {
@@ -196,6 +196,16 @@ impl Described {
             by_name_alone: true,
             source,
         })
+    }
+
+    /// The second that its name means: in the zone of its time, if that names one.
+    fn second(&self, zone: TimeZone) -> DateTime<Utc> {
+        let shown = self.name.second().naive_utc();
+        let timed = self.timestamp.as_deref().map(DateTime::parse_from_rfc3339);
+        match timed {
+            Some(Ok(time)) => (shown - *time.offset()).and_utc(),
+            _ => zone.instant(shown),
+        }
     }
 
     /// When the files were written, if it says so.
