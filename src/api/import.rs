@@ -8,30 +8,53 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use futures::StreamExt;
+use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tower_http::timeout::TimeoutError;
+use utoipa::IntoParams;
 
 use super::access::{Admin, Caller};
 use super::answer::carry_out;
 use super::body::Imported;
 use super::error::ApiError;
-use super::extract::Prefer;
+use super::extract::{Prefer, Query};
 use super::responses::OfJob;
 use super::settings::Settings;
 use super::slots::UPLOADS;
+use crate::engine::{ImportOptions, TimeZone};
 use crate::service::jobs::{Jobs, Work};
 use crate::service::{ServiceError, StateFolder};
 
 /// The kinds of body that are taken for an archive.
 const KINDS: [&str; 2] = ["application/x-tar", "application/octet-stream"];
 
+/// How times are meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Parameters {
+    /// The zone of times that files of another form have without one, such as `Europe/Berlin`; that of
+    /// the service if none is named.
+    #[param(max_length = 80, example = "Europe/Berlin")]
+    time_zone: Option<String>,
+}
+
+impl Parameters {
+    fn time_zone(&self) -> Result<TimeZone, ApiError> {
+        let named = self.time_zone.as_deref().map(str::parse::<TimeZone>).transpose();
+        named.map(Option::unwrap_or_default).map_err(|error| ApiError::Malformed(error.to_string()))
+    }
+}
+
 /// Take over a backup from an archive
 ///
 /// Its rows are made into the same trees again, which must be those that the archive names: what
-/// was changed on the way is refused.
+/// was changed on the way is refused. A tar of an older backup or of an export of the application is
+/// taken, too: what such files lack is taken from the same row in the database, or derived.
 #[utoipa::path(
-    post, path = "/api/import", tag = "backups", operation_id = "import_archive", params(Prefer),
+    post, path = "/api/import", tag = "backups", operation_id = "import_archive",
+    params(Parameters, Prefer),
     request_body(content = Vec<u8>, content_type = "application/x-tar"),
     responses((status = 200, description = "Taken over", body = Imported), OfJob)
 )]
@@ -41,14 +64,17 @@ pub async fn import(
     State(state): State<StateFolder>,
     Extension(settings): Extension<Settings>,
     prefer: Prefer,
+    Query(parameters): Query<Parameters>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     refuse_other_kinds(&headers)?;
+    let time_zone = parameters.time_zone()?;
     let slot = UPLOADS.take(Some(&caller.identity))?;
     let archive = spool(&state, body, &settings).await?;
     drop(slot);
-    carry_out(&jobs, caller.order(Work::Import(caller.author(), archive)), prefer).await
+    let options = ImportOptions { created_by: caller.author(), time_zone };
+    carry_out(&jobs, caller.order(Work::Import(options, archive)), prefer).await
 }
 
 fn refuse_other_kinds(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -30,6 +30,10 @@ pub struct Parameters {
     /// As in the restore.
     #[serde(default)]
     #[param(required = false, default = false)]
+    merge: bool,
+    /// As in the restore.
+    #[serde(default)]
+    #[param(required = false, default = false)]
     allow_schema_drift: bool,
     /// Changed rows of each dataset to list.
     #[param(default = 100, maximum = 1000)]
@@ -53,8 +57,9 @@ pub async fn preview(
     prefer: Prefer,
 ) -> Result<Response, ApiError> {
     let selection = selection(engine.profile(), parameters.dataset.as_deref(), parameters.vrf)?;
-    let allow_schema_drift = parameters.allow_schema_drift;
-    let options = RestoreOptions { selection, allow_schema_drift, ..RestoreOptions::default() };
+    let (merge, allow_schema_drift) = (parameters.merge, parameters.allow_schema_drift);
+    let options =
+        RestoreOptions { selection, merge, allow_schema_drift, ..RestoreOptions::default() };
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
     refuse_unknown(&engine, &id).await?;
     carry_out(&jobs, caller.order(Work::Preview(id, options, limit)), prefer).await

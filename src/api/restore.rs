@@ -17,6 +17,7 @@ use crate::service::jobs::{Jobs, Work};
 
 /// What to restore, and whether to keep what is replaced.
 #[derive(Debug, Deserialize, IntoParams)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of the query")]
 #[into_params(parameter_in = Query)]
 pub struct Parameters {
     /// Only these datasets, and what their rows need; separated by commas.
@@ -25,6 +26,10 @@ pub struct Parameters {
     /// Only what belongs to this VRF, and what its rows need.
     #[param(max_length = 200)]
     vrf: Option<String>,
+    /// Only add and update: rows that the backup does not have stay, and nothing is deleted.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    merge: bool,
     /// Keep the current state as a backup: without one there is no undo.
     #[serde(default = "yes")]
     #[param(required = false, default = true)]
@@ -60,7 +65,7 @@ pub fn selection(
 
 /// Make the live rows exactly those of a backup
 ///
-/// What is not in the backup is gone afterwards. One transaction, proven before it is committed; the
+/// What is not in the backup is gone afterwards, unless it is a `merge`. One transaction, proven before it is committed; the
 /// state before is kept as a backup of its own, and restoring that is the undo.
 #[utoipa::path(
     post, path = "/api/restore/{backup_id}", tag = "restore", operation_id = "restore_backup",
@@ -77,6 +82,7 @@ pub async fn restore(
 ) -> Result<Response, ApiError> {
     let options = RestoreOptions {
         selection: selection(engine.profile(), parameters.dataset.as_deref(), parameters.vrf)?,
+        merge: parameters.merge,
         safety_backup: parameters.safety_backup,
         into_other_database: parameters.into_other_database,
         created_by: caller.author(),

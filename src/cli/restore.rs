@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Restore only this VRF and the rows it depends on
     #[arg(long, value_name = "VRF_ID")]
     vrf: Option<String>,
+    /// Only add and update rows: rows that the backup does not have stay, and nothing is deleted
+    #[arg(long)]
+    merge: bool,
     /// Allow restoring a backup of another database or cluster
     #[arg(long)]
     into_other_database: bool,
@@ -77,7 +80,8 @@ impl Arguments {
                 return Err(EngineError::OtherDatabase { id, why: why.clone() }.into());
             }
             let target = plain(&preview.target.to_string());
-            context.confirm(&format!("\nRestore {id} into {target} now?"), answer).await?;
+            let verb = if self.merge { "Merge" } else { "Restore" };
+            context.confirm(&format!("\n{verb} {id} into {target} now?"), answer).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
         context.print::<body::Restored, _>(&restored, text);
@@ -88,6 +92,7 @@ impl Arguments {
         let datasets = self.dataset.iter().map(String::as_str);
         Ok(RestoreOptions {
             selection: Selection::named(profile, datasets, self.vrf.clone())?,
+            merge: self.merge,
             safety_backup: !self.no_safety_backup,
             into_other_database: self.into_other_database,
             allow_schema_drift: self.allow_schema_drift,

@@ -19,7 +19,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub use self::archive::{Imported, check_archive_metadata, tar_name};
+pub use self::archive::{
+    FolderExport, ImportOptions, Imported, TimeZone, UnknownTimeZone, check_archive_metadata,
+    tar_name,
+};
 pub use capture::backup::{BackupCreated, BackupRequest};
 pub use capture::sort;
 use compare::changes::Counted;

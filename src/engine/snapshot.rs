@@ -28,6 +28,8 @@ pub struct Snapshot<R = Reader> {
     pub info: SnapshotInfo,
     /// Rows beside the tables that are kept for an undo.
     pub removed: Vec<RemovedRows>,
+    /// The names of the parts that it does not cover, as [`Manifest::not_covered`].
+    pub not_covered: Vec<String>,
     /// Reads its chunks.
     pub reader: R,
 }
@@ -54,6 +56,7 @@ impl Snapshot {
             sequences: manifest.sequences,
             info: manifest.snapshot,
             removed: manifest.removed,
+            not_covered: manifest.not_covered,
             reader,
         }
     }
@@ -69,8 +72,17 @@ impl Snapshot {
 impl Snapshot<()> {
     /// The same, once this reader reads its chunks.
     pub fn readable(self, reader: Reader) -> Snapshot {
-        let Self { profile, schema, parts, sequences, taken, info, removed, reader: () } = self;
-        Snapshot { profile, schema, parts, sequences, taken, info, removed, reader }
+        Snapshot {
+            profile: self.profile,
+            schema: self.schema,
+            parts: self.parts,
+            sequences: self.sequences,
+            taken: self.taken,
+            info: self.info,
+            removed: self.removed,
+            not_covered: self.not_covered,
+            reader,
+        }
     }
 }
 
@@ -78,6 +90,20 @@ impl<R> Snapshot<R> {
     /// The tree of this part.
     pub fn part(&self, name: &str) -> Option<&PartManifest> {
         self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// The same without these parts, as one that does not cover them.
+    pub fn not_covering(mut self, parts: &[String]) -> Self {
+        for part in parts {
+            if !self.not_covered.contains(part) {
+                self.not_covered.push(part.clone());
+            }
+        }
+        self.parts.retain(|part| !self.not_covered.contains(&part.name));
+        self.schema = self.schema.covered(&self.profile, &self.not_covered);
+        let fed: Vec<_> = self.schema.tables.iter().flat_map(|table| &table.sequences).collect();
+        self.sequences.retain(|sequence| fed.contains(&&sequence.name));
+        self
     }
 
     /// The manifest of a backup of this snapshot.
@@ -104,6 +130,8 @@ impl<R> Snapshot<R> {
             store: None,
             removed: self.removed.clone(),
             profile: (&self.profile).into(),
+            not_covered: self.not_covered.clone(),
+            origin: None,
         }
     }
 

@@ -3,10 +3,11 @@
 //! after it was computed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{
-    Dataset, DatasetSummary, FORMAT_VERSION, ForeignKey, Hash, Manifest, PartManifest, Profile,
-    RemovedRows, Schema, Table, timestamp,
+    Dataset, DatasetSummary, FORMAT_VERSION, ForeignKey, Hash, Manifest, Part, PartManifest,
+    Profile, RemovedRows, Schema, Table, timestamp,
 };
 
 impl Manifest {
@@ -20,6 +21,7 @@ impl Manifest {
             return Err("this program does not know the profile that it was made with".into());
         }
         self.schema.check(self.profile())?;
+        self.check_coverage()?;
         self.check_parts()?;
         self.check_removed()?;
         self.check_datasets()?;
@@ -49,7 +51,9 @@ impl Manifest {
         refuse_control_characters(self)?;
         self.check()?;
         let mut needed = self.profile().tables.iter().filter(|table| !table.optional);
-        match needed.find(|table| self.schema.table(&table.name).is_none()) {
+        let covered =
+            |name: &str| self.profile().parts_of(name).any(|part| self.covers(&part.name));
+        match needed.find(|it| self.schema.table(&it.name).is_none() && covered(&it.name)) {
             Some(table) => Err(format!("the table {} is missing", table.name)),
             None => Ok(()),
         }
@@ -58,7 +62,9 @@ impl Manifest {
     /// Each table has all of its parts, once, and no part is without its table.
     fn check_parts(&self) -> Result<(), String> {
         let parts = self.profile().parts.iter();
-        let expected = parts.filter(|part| self.schema.table(&part.table).is_some());
+        let held =
+            |part: &&Arc<Part>| self.schema.table(&part.table).is_some() && self.covers(&part.name);
+        let expected = parts.filter(held);
         let expected: Vec<_> =
             expected.map(|part| (part.name.as_str(), &part.dataset, part.table.as_str())).collect();
         let parts = self.parts.iter();
@@ -237,8 +243,18 @@ mod tests {
     #[test]
     fn contradictory_manifest_is_refused() {
         type Case = (&'static str, fn(&mut Manifest));
-        let cases: [Case; 27] = [
+        let cases: [Case; 31] = [
             ("another format", |m| m.format = 9),
+            ("a part that is there and not covered", |m| m.not_covered.push("vrfs".into())),
+            ("an unknown part that is not covered", |m| m.not_covered.push("users".into())),
+            ("a table of which nothing is covered", |m| {
+                m.parts.retain(|part| part.name != "device42_ipaddresses");
+                m.not_covered.push("device42_ipaddresses".into());
+            }),
+            ("a part that is not covered twice", |m| {
+                m.parts.retain(|part| part.name != "vpc_subnets");
+                m.not_covered = vec!["vpc_subnets".into(); 2];
+            }),
             ("a part too few", |m| drop(m.parts.pop())),
             ("a part twice", |m| m.parts.push(m.parts[0].clone())),
             ("parts in another order", |m| m.parts.swap(0, 1)),

@@ -128,6 +128,22 @@ pub struct Manifest {
     /// The profile that it was made with.
     #[serde(default, skip_serializing_if = "RecordedProfile::is_implied")]
     pub profile: RecordedProfile,
+    /// The names of the parts that it does not cover: its source has no rows of them. A restore leaves
+    /// their live rows alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_covered: Vec<String>,
+    /// The files of another form that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Files of another form that became a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The name by which their maker knows them: a time in some time zone.
+    pub name: String,
+    /// The SHA-256 of their names and contents.
+    pub digest: Hash,
 }
 
 /// Rows of a table that is not backed up.

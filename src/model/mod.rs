@@ -4,6 +4,7 @@ mod age;
 mod annotation;
 mod check;
 mod counts;
+mod coverage;
 mod drift;
 mod hash;
 mod id;
@@ -19,13 +20,15 @@ mod text;
 pub use age::{Age, MalformedAge};
 pub use annotation::{check_author, check_description, check_label};
 pub use counts::RowCounts;
+pub use coverage::NOT_COVERED;
 pub use drift::Common;
 pub use hash::{ChunkId, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
 pub use ids::{Claimed, Ids, Unrecorded};
 pub use manifest::{
-    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Parameters, PartManifest, RemovedRows,
-    SequenceValue, SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339, timestamp,
+    BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, Origin, Parameters, PartManifest,
+    RemovedRows, SequenceValue, SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339,
+    timestamp,
 };
 pub use profile::{
     Belongs, Beside, Dataset, NetworkTree, Part, PerDataset, Profile, ProfileDataset, ProfileTable,

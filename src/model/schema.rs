@@ -124,6 +124,9 @@ pub struct ForeignKey {
     pub references: String,
     /// The columns referred to, one for each referring column.
     pub referenced_columns: Vec<String>,
+    /// Whether rows that were there before it need not keep it (`NOT VALID`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_valid: bool,
 }
 
 /// A user trigger.

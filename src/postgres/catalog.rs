@@ -24,9 +24,9 @@ const CANNOT: &str = "read the catalog";
 
 /// Of a reference: the profile's name of the referring table, its own name in full and for people;
 /// the reference's name and columns; the profile's name of the table that it refers to, its own name
-/// in full, and the columns.
+/// in full, and the columns; whether it is valid.
 type ReferenceRow =
-    (Option<String>, String, String, String, Vec<String>, String, String, Vec<String>);
+    (Option<String>, String, String, String, Vec<String>, String, String, Vec<String>, bool);
 
 /// What belongs to each table, by the table's name.
 type ByTable<T> = HashMap<String, Vec<T>>;
@@ -167,7 +167,8 @@ impl Session {
         let query = format!(
             "WITH tree AS {}
              SELECT t.name, pg_catalog.format('%I.%I', cn.nspname, child.relname), child.oid::regclass::text,
-                 c.conname::text, {}, r.name, pg_catalog.format('%I.%I', pn.nspname, parent.relname), {}
+                 c.conname::text, {}, r.name, pg_catalog.format('%I.%I', pn.nspname, parent.relname), {},
+                 c.convalidated
              FROM pg_constraint c JOIN tree r ON r.oid = c.confrelid
              LEFT JOIN tree t ON t.oid = c.conrelid
              JOIN pg_class child ON child.oid = c.conrelid
@@ -182,9 +183,10 @@ impl Session {
         );
         let rows: Vec<ReferenceRow> = self.rows(query).await.trying(CANNOT)?;
         let reference = |row: ReferenceRow| {
-            let (referring, table, shown, name, columns, references, parent, referenced_columns) =
-                row;
-            let key = ForeignKey { name, columns, references, referenced_columns };
+            let (referring, table, shown, name, columns, references, parent, ..) = row;
+            let (.., referenced_columns, is_valid) = row;
+            let not_valid = !is_valid;
+            let key = ForeignKey { name, columns, references, referenced_columns, not_valid };
             (referring, OutsideReference { table, shown, parent, key })
         };
         Ok(rows.into_iter().map(reference).collect())

@@ -1,4 +1,4 @@
-//! A backup of the older form in the place of the live tables, for one transaction that is rolled
+//! Files of another form in the place of the live tables, for one transaction that is rolled
 //! back: read like the live tables, it becomes a snapshot like any other.
 
 use tokio::sync::mpsc::Receiver;
@@ -6,10 +6,10 @@ use tokio::sync::mpsc::Receiver;
 use super::error::{DatabaseError, While};
 use super::session::Session;
 use super::sql;
-use crate::model::{Schema, Table};
+use crate::model::{Dataset, Profile, Schema, Table};
 
 /// The tables whose rows the older form holds.
-const TABLES: [&str; 4] = ["vrf", "vpc", "prefix", "vpc_prefix_association"];
+pub const TABLES: [&str; 4] = ["vrf", "vpc", "prefix", "vpc_prefix_association"];
 
 /// Makes the tables whose rows are `pg_temp`'s from now on.
 const FILL: &str = include_str!("legacy.sql");
@@ -27,15 +27,15 @@ pub struct MadeUp {
 }
 
 impl Session {
-    /// Takes the rows of a backup that was taken then: lines of part, made id, dashed cidr, and the
-    /// row as JSON. Within a scratch snapshot of the live tables.
+    /// Takes the rows of files that were written then, and that hold these datasets: lines of part, made id,
+    /// dashed cidr, and the row as JSON. Within a scratch snapshot of the live tables.
     ///
     /// # Errors
     /// If a row is not of its table's types, or the role may not make temporary tables.
     pub async fn stage_older(
         &mut self,
         schema: &Schema,
-        taken: &str,
+        (taken, datasets): (&str, &[Dataset]),
         mut lines: Receiver<Vec<u8>>,
     ) -> Result<(), DatabaseError> {
         let what = "stage the older backup";
@@ -49,33 +49,36 @@ impl Session {
             );
             self.run(views).await.trying(what)?;
         }
+        let has = Profile::builtin().dataset_names().map(|dataset| {
+            format!("{} AS {}", datasets.contains(&dataset), sql::name(dataset.name()))
+        });
         let create = format!(
-            "CREATE TEMP TABLE older (part text, made text, dashed text, doc jsonb) ON COMMIT DROP;
-             CREATE TEMP TABLE older_backup ON COMMIT DROP AS SELECT {}::timestamptz AS taken",
-            sql::literal(taken)
+            "CREATE TEMP TABLE older (nr bigint GENERATED ALWAYS AS IDENTITY, part text, made text, dashed text,
+                 doc jsonb) ON COMMIT DROP;
+             CREATE TEMP TABLE older_backup ON COMMIT DROP AS SELECT {}::timestamptz AS taken, {}",
+            sql::literal(taken),
+            has.collect::<Vec<_>>().join(", ")
         );
         self.run(create).await.trying(what)?;
-        let copy = "COPY pg_temp.older FROM STDIN";
+        let copy = "COPY pg_temp.older (part, made, dashed, doc) FROM STDIN";
         let mut copy = self.raw().copy_in_raw(copy).await.trying(what)?;
         while let Some(block) = lines.recv().await {
             copy.send(block).await.trying(what)?;
         }
         copy.finish().await.trying(what)?;
-        self.run("ANALYZE pg_temp.older".into()).await.trying(what)?;
+        self.run("CREATE INDEX ON pg_temp.older (nr); ANALYZE pg_temp.older".into())
+            .await
+            .trying(what)?;
         Ok(())
     }
 
-    /// Puts the staged backup in the place of the live tables of this schema.
+    /// Puts the staged rows in the place of the live tables, under the same names in `pg_temp`.
     ///
     /// # Errors
     /// If a value is not of its column's type, or the connection is lost.
-    pub async fn fill_older(&mut self, schema: &mut Schema) -> Result<MadeUp, DatabaseError> {
+    pub async fn fill_older(&mut self) -> Result<MadeUp, DatabaseError> {
         let what = "bring the older backup into the form of the tables";
         self.run(FILL.into()).await.trying(what)?;
-        let filled = |table: &&mut Table| TABLES.contains(&table.name.as_str());
-        for table in schema.tables.iter_mut().filter(filled) {
-            table.namespace = Some("pg_temp".into());
-        }
         let query = "SELECT place, rows, what FROM older_notes WHERE rows > 0 ORDER BY place";
         let rows: Vec<(i32, i64, String)> = self.rows(query.into()).await.trying(what)?;
         let mut made_up = MadeUp::default();

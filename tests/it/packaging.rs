@@ -4,6 +4,7 @@
 mod alerts;
 mod compose;
 mod docs;
+mod existing;
 mod kubernetes;
 mod proxy;
 mod script;

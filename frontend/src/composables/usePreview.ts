@@ -10,7 +10,7 @@ import { useTask } from './useTask';
 const MOST = 1000;
 
 function asQuery(choice: RestoreChoice): PreviewQuery {
-  return { dataset: choice.datasets.join(',') || undefined, vrf: choice.vrf.trim() || undefined, allow_schema_drift: choice.drift || undefined };
+  return { dataset: choice.datasets.join(',') || undefined, vrf: choice.vrf.trim() || undefined, merge: choice.merge || undefined, allow_schema_drift: choice.drift || undefined };
 }
 
 export function usePreview(id: string, choice: Ref<RestoreChoice>) {

@@ -15,11 +15,14 @@ export interface RestoreChoice {
   safety: boolean;
   /** Whether columns that were added since may get null or their default. */
   drift?: boolean;
+  /** Whether rows that the backup does not have stay. */
+  merge?: boolean;
 }
 
 export function restoreCommand(id: string, choice: RestoreChoice): string {
   const words = [id, ...choice.datasets.flatMap((dataset) => ['--dataset', dataset])];
   if (choice.vrf) words.push('--vrf', choice.vrf);
+  if (choice.merge) words.push('--merge');
   if (choice.drift) words.push('--allow-schema-drift');
   if (!choice.safety) words.push('--no-safety-backup');
   return command('restore', ...words);

@@ -200,6 +200,7 @@ describe('a verification of everything', () => {
 describe('commands', () => {
   it('are what a shell takes', () => {
     expect(command('history', 'prefix', "it's a key")).toBe(String.raw`ipam-rewind history prefix 'it'\''s a key'`);
+    expect(restoreCommand('20250920_143022', { datasets: [], vrf: '', safety: true, merge: true })).toBe('ipam-rewind restore 20250920_143022 --merge');
     expect(restoreCommand('20250920_143022', { datasets: ['vrfs', 'vpcs'], vrf: 'prod-vrf', safety: false })).toBe('ipam-rewind restore 20250920_143022 --dataset vrfs --dataset vpcs --vrf prod-vrf --no-safety-backup');
   });
 

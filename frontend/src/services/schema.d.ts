@@ -366,7 +366,8 @@ export interface paths {
         /**
          * Take over a backup from an archive
          * @description Its rows are made into the same trees again, which must be those that the archive names: what
-         *     was changed on the way is refused.
+         *     was changed on the way is refused. A tar of an older backup or of an export of the application is
+         *     taken, too: what such files lack is taken from the same row in the database, or derived.
          */
         post: operations["import_archive"];
         delete?: never;
@@ -386,7 +387,7 @@ export interface paths {
         put?: never;
         /**
          * Make the live rows exactly those of a backup
-         * @description What is not in the backup is gone afterwards. One transaction, proven before it is committed; the
+         * @description What is not in the backup is gone afterwards, unless it is a `merge`. One transaction, proven before it is committed; the
          *     state before is kept as a backup of its own, and restoring that is the undo.
          */
         post: operations["restore_backup"];
@@ -3524,7 +3525,14 @@ export interface operations {
     };
     import_archive: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The zone of times that files of another form have without one, such as `Europe/Berlin`; that of
+                 *     the service if none is named.
+                 * @example Europe/Berlin
+                 */
+                time_zone?: string;
+            };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */
                 Prefer?: string;
@@ -3658,6 +3666,8 @@ export interface operations {
                 dataset?: string;
                 /** @description Only what belongs to this VRF, and what its rows need. */
                 vrf?: string;
+                /** @description Only add and update: rows that the backup does not have stay, and nothing is deleted. */
+                merge?: boolean;
                 /** @description Keep the current state as a backup: without one there is no undo. */
                 safety_backup?: boolean;
                 /** @description Restore although the backup was taken from another database or cluster. */
@@ -3791,6 +3801,8 @@ export interface operations {
                 dataset?: string;
                 /** @description Only what belongs to this VRF, and what its rows need. */
                 vrf?: string;
+                /** @description As in the restore. */
+                merge?: boolean;
                 /** @description As in the restore. */
                 allow_schema_drift?: boolean;
                 /** @description Changed rows of each dataset to list. */

@@ -20,6 +20,19 @@ pub struct Exported {
     size: u64,
 }
 
+/// Where an export in the form of the application went.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExportedFolder {
+    status: &'static str,
+    /// The same in words.
+    pub message: String,
+    /// The backup, or `live`.
+    source: String,
+    folder: String,
+    files: Vec<String>,
+    size: u64,
+}
+
 /// A token as it is listed.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListedToken {
@@ -69,6 +82,25 @@ impl Exported {
     pub fn new(backup_id: BackupId, file: String, size: u64, in_words: &str) -> Self {
         let message = format!("Backup {backup_id} exported to {file} ({in_words})");
         Self { status: SUCCESS, message, backup_id, file, size }
+    }
+}
+
+impl ExportedFolder {
+    /// This backup, or `live`, went into these files of a folder, which have so many bytes: `in_words` for
+    /// people.
+    #[must_use]
+    pub fn new(
+        source: String,
+        folder: String,
+        files: Vec<String>,
+        size: u64,
+        in_words: &str,
+    ) -> Self {
+        let what = if source == "live" { "The live database" } else { "Backup" };
+        let named = if source == "live" { String::new() } else { format!(" {source}") };
+        let message =
+            format!("{what}{named} exported to {folder}: {} files ({in_words})", files.len());
+        Self { status: SUCCESS, message, source, folder, files, size }
     }
 }
 

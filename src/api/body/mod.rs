@@ -24,7 +24,9 @@ mod verify;
 pub use audit::AuditLog;
 pub use backup::{Annotated, BackupCreated, BackupList, DetailedInfo, Details, Imported, Listed};
 pub use cleanup::{CleanupReport, Deleted};
-pub use command::{Exported, ListedToken, StoreCheck, TokenCreated, TokenList, TokenRevoked};
+pub use command::{
+    Exported, ExportedFolder, ListedToken, StoreCheck, TokenCreated, TokenList, TokenRevoked,
+};
 pub use compare::{Changes, DiffReport, History, Moment, RowVersion};
 pub use copy::CopyReport;
 pub use health::Health;

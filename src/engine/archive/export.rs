@@ -30,10 +30,10 @@ pub fn tar_name(id: &BackupId) -> String {
 }
 
 /// A backup whose rows can be written. Its methods block.
-pub(super) struct Rows {
-    manifest: Manifest,
+pub struct Rows {
+    pub manifest: Manifest,
     reader: Reader,
-    progress: ProgressSender,
+    pub progress: ProgressSender,
 }
 
 impl Engine {
@@ -49,6 +49,9 @@ impl Engine {
     ) -> Result<Download, EngineError> {
         let manifest = self.store.manifest(id).await?;
         let dataset = manifest.profile().any_dataset(dataset)?;
+        if !manifest.covers_dataset(&dataset) {
+            return Err(EngineError::NotCovered { id: id.clone(), dataset });
+        }
         let name = manifest.file_name(&dataset);
         let rows = self.exportable(manifest, from_ref(&dataset), run).await?;
         Download::start(name, "application/json", move |file| {
@@ -132,8 +135,13 @@ fn pad(size: u64, out: &mut Out) {
 }
 
 impl Rows {
+    /// Those of this manifest, whose chunks this reader reads.
+    pub fn new(manifest: Manifest, reader: Reader, progress: ProgressSender) -> Self {
+        Self { manifest, reader, progress }
+    }
+
     /// Calls `take` for each row of a part, in key order.
-    fn each(
+    pub fn each(
         &self,
         part: &Part,
         mut take: impl FnMut(&[u8]) -> Result<(), EngineError>,
@@ -156,7 +164,7 @@ impl Rows {
     }
 
     /// The values that rows of these datasets refer to and tell beside their columns.
-    pub(super) fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
+    pub fn referred(&self, datasets: &[Dataset]) -> Result<ReferredValues, EngineError> {
         let profile = self.manifest.profile();
         let parts = datasets.iter().flat_map(|dataset| profile.parts_of_dataset(dataset));
         let mut values = ReferredValues::new();

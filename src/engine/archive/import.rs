@@ -10,21 +10,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::archive::describe::Described;
 use crate::engine::archive::incoming::{Incoming, feed};
 use crate::engine::archive::legacy::files::OlderBackup;
+use crate::engine::archive::names::METADATA;
 use crate::engine::archive::rebuild::{Rebuild, malformed};
-use crate::engine::archive::unpack;
-use crate::engine::archive::unpack::Unpacking;
+use crate::engine::archive::unpack::{self, Begun, Unpacking};
+use crate::engine::archive::zone::TimeZone;
 use crate::engine::capture::scan::TreeRules;
 use crate::engine::capture::sink::IntoStore;
 use crate::engine::progress::ProgressSender;
 use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
-use crate::model::{BackupId, Manifest, PartManifest, Profile, RemovedRows, State, check_label};
+use crate::model::{
+    BackupId, Manifest, Origin, PartManifest, Profile, RemovedRows, State, check_label,
+};
 use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
 use crate::threads;
 
@@ -35,6 +39,15 @@ const AUTHOR_LABEL: &str = "archive/created_by";
 
 /// How long an import waits for a sweep to end.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How an import is to be done.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// Who asks; `system` if nobody does. Files cannot name the author: whom they name is kept as a label.
+    pub created_by: Option<String>,
+    /// The zone of times that files of another form have without one.
+    pub time_zone: TimeZone,
+}
 
 /// The new backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +72,8 @@ pub(in crate::engine) struct NewBackup {
     pub label: Labelled,
     /// The state that it begins with.
     pub state: State,
+    /// The files of another form that it was made of.
+    pub origin: Option<Origin>,
     /// What is worth knowing.
     pub notes: Vec<String>,
 }
@@ -72,6 +87,14 @@ struct Workshop {
     profile: Arc<Profile>,
     progress: ProgressSender,
     stop: CancellationToken,
+}
+
+/// What came as an archive.
+enum Arrived {
+    /// The archive of a backup.
+    Archive(Box<Proven>),
+    /// Files of another form, unpacked.
+    Files(TempDir),
 }
 
 /// An archive whose rows are in the store, and proven.
@@ -101,17 +124,17 @@ impl Engine {
         archive: impl AsyncRead + Send + Unpin,
         run: &Run,
     ) -> Result<Imported, EngineError> {
-        self.import_archive_by(None, archive, run).await
+        self.import_archive_with(&ImportOptions::default(), archive, run).await
     }
 
-    /// As [`Engine::import_archive`], for this caller; without one the author is `system`. The archive
-    /// cannot name the author: whom it names is kept as a label.
+    /// As [`Engine::import_archive`], or of a tar archive of files of another form, for which the database
+    /// is needed.
     ///
     /// # Errors
     /// As [`Engine::import_archive`].
-    pub async fn import_archive_by(
+    pub async fn import_archive_with(
         &self,
-        author: Option<&str>,
+        options: &ImportOptions,
         archive: impl AsyncRead + Send + Unpin,
         run: &Run,
     ) -> Result<Imported, EngineError> {
@@ -121,21 +144,41 @@ impl Engine {
         let (sender, incoming) = Incoming::new();
         let work = threads::spawn(move || workshop.archive(incoming));
         feed(archive, sender).await;
-        let proven = work.await.expect("an import does not panic")?;
-        let imported = self.publish_imported(author, proven, &held, run).await?;
+        let imported = match work.await.expect("an import does not panic")? {
+            Arrived::Archive(proven) => self.publish_imported(options, *proven, &held, run).await?,
+            Arrived::Files(folder) => {
+                let older = OlderBackup::find(folder.path(), options.time_zone)?;
+                let older =
+                    older.ok_or_else(|| malformed(format!("its first file is not {METADATA}")))?;
+                self.import_older(older, options, &held, run).await?
+            }
+        };
         held.release().await;
         Ok(imported)
     }
 
-    /// Makes a backup of a folder: an unpacked archive, or a backup of the older form, for which the
+    /// Makes a backup of a folder: an unpacked archive, or files of another form, for which the
     /// database is needed.
     ///
     /// # Errors
     /// As [`Engine::import_archive`]; if the folder cannot be read.
     pub async fn import_folder(&self, folder: &Path, run: &Run) -> Result<Imported, EngineError> {
+        self.import_folder_with(&ImportOptions::default(), folder, run).await
+    }
+
+    /// As [`Engine::import_folder`].
+    ///
+    /// # Errors
+    /// As [`Engine::import_folder`].
+    pub async fn import_folder_with(
+        &self,
+        options: &ImportOptions,
+        folder: &Path,
+        run: &Run,
+    ) -> Result<Imported, EngineError> {
         let held = self.store.lock(Lock::Objects, Mode::Shared, "import", PATIENCE).await?;
-        if let Some(older) = OlderBackup::find(folder)? {
-            let imported = self.import_older(older, &held, run).await?;
+        if let Some(older) = OlderBackup::find(folder, options.time_zone)? {
+            let imported = self.import_older(older, options, &held, run).await?;
             held.release().await;
             return Ok(imported);
         }
@@ -144,7 +187,7 @@ impl Engine {
         let folder = folder.to_owned();
         let work = threads::spawn(move || workshop.folder(&folder));
         let proven = work.await.expect("an import does not panic")?;
-        let imported = self.publish_imported(None, proven, &held, run).await?;
+        let imported = self.publish_imported(options, proven, &held, run).await?;
         held.release().await;
         Ok(imported)
     }
@@ -164,7 +207,7 @@ impl Engine {
 
     async fn publish_imported(
         &self,
-        author: Option<&str>,
+        options: &ImportOptions,
         proven: Proven,
         held: &Held,
         run: &Run,
@@ -174,7 +217,7 @@ impl Engine {
         let manifest = described.manifest;
         let beside = parts.split_off(manifest.parts.len());
         let removed = beside.into_iter().zip(manifest.removed.clone());
-        let created_by = author.unwrap_or(SYSTEM).to_owned();
+        let created_by = options.created_by.clone().unwrap_or_else(|| SYSTEM.into());
         note_author(&mut state, &manifest.created_by, &created_by);
         let new = NewBackup {
             id: manifest.backup_id.clone(),
@@ -186,6 +229,7 @@ impl Engine {
                 sequences: manifest.sequences,
                 info: manifest.snapshot,
                 removed: removed.map(|(part, old)| RemovedRows { part, ..old }).collect(),
+                not_covered: manifest.not_covered,
                 reader: (),
             },
             written: writer.finish().await?,
@@ -195,6 +239,7 @@ impl Engine {
                 kind: manifest.backup_type,
             },
             state,
+            origin: manifest.origin,
             notes: Vec::new(),
         };
         self.publish_as(new, held, run).await
@@ -207,11 +252,17 @@ impl Engine {
         held: &Held,
         run: &Run,
     ) -> Result<Imported, EngineError> {
-        let NewBackup { id, captured, written, label, state, mut notes } = new;
+        let NewBackup { id, captured, written, label, state, origin, mut notes } = new;
         if captured.taken > self.now() + chrono::Duration::days(1) {
             return Err(malformed(format!("backup {id} is from the future")));
         }
-        let manifest = captured.manifest(id.clone(), &label, written.stored_bytes);
+        let mut manifest = captured.manifest(id.clone(), &label, written.stored_bytes);
+        manifest.origin = origin;
+        manifest.imported = true;
+        let broken = self.broken_rules(&manifest).await?;
+        if !broken.is_empty() {
+            return Err(malformed(broken.join("; ")));
+        }
         let manifest = self.publish_manifest(held, manifest, &written, &state, true).await?;
         if manifest.backup_id != id {
             let same = self.store.manifest(&id).await;
@@ -229,11 +280,19 @@ impl Engine {
 }
 
 impl Workshop {
-    fn archive(self, archive: impl Read) -> Result<Proven, EngineError> {
+    fn archive(self, archive: impl Read) -> Result<Arrived, EngineError> {
         let mut unpacking = Unpacking::new(archive);
         let mut members = unpacking.members()?;
-        let described = unpack::metadata(&mut members, &self.profile)?;
-        self.prove(described, |rebuild| unpack::datasets(&mut members, rebuild))
+        match unpack::begin(&mut members, &self.profile)? {
+            Begun::Archive(described) => {
+                let read = |rebuild: &mut Rebuild<'_>| unpack::datasets(&mut members, rebuild);
+                Ok(Arrived::Archive(Box::new(self.prove(*described, read)?)))
+            }
+            Begun::Files(folder) => {
+                unpack::files(&mut members, folder.path())?;
+                Ok(Arrived::Files(folder))
+            }
+        }
     }
 
     fn folder(self, folder: &Path) -> Result<Proven, EngineError> {

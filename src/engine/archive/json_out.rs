@@ -47,6 +47,8 @@ pub struct RowWriter<'t> {
     /// The columns as the table has them: the stored place, `"name": `, the form.
     columns: Vec<(usize, Vec<u8>, Form)>,
     beside: Vec<BesideColumns<'t>>,
+    /// The columns that a row without a value leaves out.
+    left_out_if_null: &'static [&'static str],
 }
 
 /// A value beside the columns.
@@ -76,7 +78,13 @@ impl<'t> RowWriter<'t> {
             table.column(name).is_none().then_some(BesideColumns { name, label, place, values })
         };
         let beside = part.beside.iter().filter_map(source).collect();
-        Self { part, table, columns: places.into_iter().map(column).collect(), beside }
+        let columns = places.into_iter().map(column).collect();
+        Self { part, table, columns, beside, left_out_if_null: &[] }
+    }
+
+    /// The same, but a row that has no value in one of these columns leaves it out.
+    pub fn leaving_out_nulls(self, columns: &'static [&'static str]) -> Self {
+        Self { left_out_if_null: columns, ..self }
     }
 
     /// Appends a row as one JSON object on one line.
@@ -84,12 +92,16 @@ impl<'t> RowWriter<'t> {
         let fields: Vec<_> = fields(row).collect();
         let mut json_nulls = Vec::new();
         out.push(b'{');
-        for (number, (place, label, form)) in self.columns.iter().enumerate() {
-            if number > 0 {
+        let mut begun = false;
+        for (place, label, form) in &self.columns {
+            let column = self.table.columns[*place].name.as_str();
+            if fields[*place] == b"\\N" && self.left_out_if_null.contains(&column) {
+                continue;
+            }
+            if std::mem::replace(&mut begun, true) {
                 out.extend_from_slice(b", ");
             }
             out.extend_from_slice(label);
-            let column = self.table.columns[*place].name.as_str();
             if *form == Form::Json && fields[*place] == b"null" {
                 json_nulls.push(column);
             }

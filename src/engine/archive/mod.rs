@@ -6,17 +6,22 @@
 
 mod describe;
 mod export;
+mod folder;
 mod form;
 mod import;
 mod incoming;
 mod json_in;
 mod json_out;
 mod legacy;
+mod names;
 mod rebuild;
 mod sizes;
 mod unpack;
+mod zone;
 
 pub use describe::check_archive_metadata;
 pub use export::tar_name;
-pub use import::Imported;
+pub use folder::FolderExport;
+pub use import::{ImportOptions, Imported};
 pub(in crate::engine) use sizes::FileSizes;
+pub use zone::{TimeZone, UnknownTimeZone};

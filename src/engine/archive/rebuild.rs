@@ -202,9 +202,12 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
             S::Error::custom("not read on")
         };
         let manifest = rebuild.manifest;
-        let Some(table) = manifest.table(&part.table) else {
+        let is_held = manifest.part(&part.name).is_some();
+        let Some(table) = manifest.table(&part.table).filter(|_| is_held) else {
             return match rows.next_element::<IgnoredAny>()? {
-                Some(_) => Err(S::Error::custom("rows of a table that the site lacks")),
+                Some(_) => Err(S::Error::custom(
+                    "rows of a table that the site lacks, or that are not covered",
+                )),
                 None => Ok(()),
             };
         };

@@ -7,15 +7,15 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tar::EntryType;
+use tempfile::TempDir;
 
 use crate::engine::EngineError;
 use crate::engine::archive::describe::{Described, MAX_METADATA};
+use crate::engine::archive::names::{METADATA, belongs};
 use crate::engine::archive::rebuild::{Rebuild, malformed};
 use crate::model::{Dataset, Manifest, Profile};
-
-/// The name of the metadata file.
-pub const METADATA: &str = "backup_info.json";
 
 /// A tar archive that is being read.
 pub struct Unpacking<R: Read> {
@@ -61,19 +61,73 @@ fn next_file<'a, R: Read>(
     Ok(None)
 }
 
-/// The metadata, which must be the first file.
-pub fn metadata<R: Read>(
+/// What an archive begins with.
+pub enum Begun {
+    /// The metadata of an archive of a backup, which is its first file.
+    Archive(Box<Described>),
+    /// A file of another form, now in this folder.
+    Files(TempDir),
+}
+
+/// Reads the first file.
+pub fn begin<R: Read>(
     members: &mut Members<'_, R>,
     profile: &Arc<Profile>,
-) -> Result<Described, EngineError> {
+) -> Result<Begun, EngineError> {
     match next_file(members)? {
-        Some((name, member)) if name == METADATA => described(member, profile),
+        Some((name, member)) if name == METADATA => {
+            let text = small(member, METADATA)?;
+            if is_of_another_form(&text) {
+                return begun_with(METADATA, &mut &text[..]);
+            }
+            Ok(Begun::Archive(Box::new(described(&text[..], profile)?)))
+        }
+        Some((name, mut member)) if belongs(&name) => begun_with(&name, &mut member),
         Some((name, _)) => {
             let name: String = name.chars().take(80).collect();
             Err(malformed(format!("its first file is {name:?} and not {METADATA}")))
         }
         None => Err(malformed("it is empty")),
     }
+}
+
+/// Whether this is the metadata of a backup of the application, which has no manifest.
+fn is_of_another_form(text: &[u8]) -> bool {
+    let keys = serde_json::from_slice::<Map<String, Value>>(text);
+    keys.is_ok_and(|keys| keys.contains_key("backup_id") && !keys.contains_key("manifest"))
+}
+
+fn begun_with(name: &str, file: &mut impl Read) -> Result<Begun, EngineError> {
+    let folder = TempDir::new().map_err(|source| unpacking("a temporary folder", source))?;
+    unpack_into(folder.path(), name, file)?;
+    Ok(Begun::Files(folder))
+}
+
+/// Unpacks what belongs to files of another form into a folder.
+pub fn files<R: Read>(members: &mut Members<'_, R>, folder: &Path) -> Result<(), EngineError> {
+    while let Some((name, mut member)) = next_file(members)? {
+        if belongs(&name) {
+            unpack_into(folder, &name, &mut member)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a new file; `name` is one of those that [`belongs`] knows.
+fn unpack_into(folder: &Path, name: &str, file: &mut impl Read) -> Result<(), EngineError> {
+    match File::create_new(folder.join(name)) {
+        Ok(mut new) => io::copy(file, &mut new)
+            .map(|_| ())
+            .map_err(|error| malformed(format!("{name} cannot be unpacked: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(malformed(format!("it has {name} twice: make an archive of each folder alone")))
+        }
+        Err(source) => Err(unpacking(name, source)),
+    }
+}
+
+fn unpacking(what: &str, source: io::Error) -> EngineError {
+    EngineError::Io { doing: format!("unpack {what}"), source }
 }
 
 /// The dataset files, in whatever order they come.

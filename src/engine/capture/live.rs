@@ -115,8 +115,18 @@ impl Engine {
         let info = sessions[0].snapshot_info(schema.fingerprint()).await?;
         let parts = capture(sessions, (&profile, &schema), self.tree_rules(), sinks, run).await?;
         let sequences = sessions[0].sequence_values(&schema).await?;
-        let removed = Vec::new();
-        Ok(Snapshot { profile, schema, parts, sequences, taken, info, removed, reader: () })
+        let (removed, not_covered, reader) = (Vec::new(), Vec::new(), ());
+        Ok(Snapshot {
+            profile,
+            schema,
+            parts,
+            sequences,
+            taken,
+            info,
+            removed,
+            not_covered,
+            reader,
+        })
     }
 
     /// Reads the live database for a comparison.

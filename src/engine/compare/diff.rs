@@ -61,7 +61,8 @@ pub struct DiffReport {
     pub changes: Vec<RowChange>,
     /// Whether there are more changes than are listed.
     pub truncated: bool,
-    /// The tables of which this says nothing: neither side has them.
+    /// The tables, and parts of tables, of which this says nothing: neither side has them, or one of them
+    /// does not cover them.
     pub missing_tables: Vec<MissingTable>,
 }
 
@@ -86,7 +87,7 @@ impl Engine {
     ) -> Result<DiffReport, EngineError> {
         let Pair { old, new, left_out } = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
-        let missing_tables = new.schema.lacking(&new.profile);
+        let missing_tables = new.schema.lacking_or_not_covered(&new.profile, &new.not_covered);
         let found = collect(old, new, limit).await?;
         run.begin(Phase::Done, None);
         Ok(DiffReport {
@@ -126,6 +127,8 @@ impl Engine {
         new: Snapshot,
         (from, to): (&impl fmt::Display, &impl fmt::Display),
     ) -> Result<Pair, EngineError> {
+        let silent = [old.not_covered.clone(), new.not_covered.clone()].concat();
+        let (old, new) = (old.not_covering(&silent), new.not_covering(&silent));
         let Common { schema, left_out } =
             old.schema.common(&new.schema).map_err(|differences| {
                 let (from, to) = (from.to_string(), to.to_string());

@@ -73,6 +73,8 @@ pub struct Moment {
 /// What of a backup matters for the rows of one table.
 struct OfTable {
     moment: Moment,
+    /// Whether it does not cover all of the table, so that a row may have been there that it does not have.
+    is_silent: bool,
     table: Option<Arc<Table>>,
     roots: Vec<(Arc<Part>, ChunkId)>,
 }
@@ -129,7 +131,8 @@ impl OfTable {
         let roots = parts
             .filter_map(|part| Some((manifest.profile().part(&part.name)?.clone(), part.root)));
         let (backup_id, at) = (manifest.backup_id.clone(), manifest.instant());
-        Self { moment: Moment { backup_id, at }, table, roots: roots.collect() }
+        let is_silent = manifest.is_silent_on(name);
+        Self { moment: Moment { backup_id, at }, is_silent, table, roots: roots.collect() }
     }
 }
 
@@ -167,7 +170,7 @@ fn follow(
         let table = alike[0].table.clone();
         let found = table.and_then(|table| Some((key_in(&table, key)?, table)));
         let Some((key, table)) = found else {
-            for snapshot in alike {
+            for snapshot in alike.iter().filter(|it| !it.is_silent) {
                 timeline.add(&snapshot.moment, None);
             }
             continue;
@@ -176,6 +179,9 @@ fn follow(
         let mut finder = RowFinder::new(reader, &layout, &key);
         for snapshot in alike {
             let found = finder.find(&snapshot.roots)?;
+            if found.is_none() && snapshot.is_silent {
+                continue;
+            }
             let held = found.map(|(part, row)| Held { table: table.clone(), part, row });
             timeline.add(&snapshot.moment, held);
         }

@@ -97,6 +97,7 @@ impl EngineError {
             | Self::UnknownDataset(_)
             | Self::UnknownTable { .. }
             | Self::UnknownScope(_)
+            | Self::NotCovered { .. }
             | Self::NotInScope { .. }
             | Self::MalformedKey { .. }
             | Self::MalformedAnnotation(_)

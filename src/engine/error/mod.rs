@@ -6,7 +6,7 @@ mod kind;
 pub use kind::Kind;
 
 use crate::engine::Phase;
-use crate::model::{BackupId, MalformedId, MissingTable, Profile, Table, UnknownDataset};
+use crate::model::{BackupId, Dataset, MalformedId, MissingTable, Profile, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
 use crate::store::StoreError;
 use crate::tree::BuildError;
@@ -20,6 +20,12 @@ pub enum EngineError {
     /// The text is no dataset.
     #[error(transparent)]
     UnknownDataset(#[from] UnknownDataset),
+    /// The source of the backup did not have this dataset.
+    #[error(
+        "backup {id} does not cover the dataset {dataset}: it was imported from files that do not have it; name \
+         another dataset or another backup"
+    )]
+    NotCovered { id: BackupId, dataset: Dataset },
     /// The backup's profile has no such scope.
     #[error("the profile of the backup has no scope {0:?}")]
     UnknownScope(String),

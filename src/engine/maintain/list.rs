@@ -107,7 +107,7 @@ impl BackupInfo {
     /// The metadata of this backup in this state.
     #[must_use]
     pub fn new(manifest: &Manifest, state: &State) -> Self {
-        let missing_tables = manifest.schema.lacking(manifest.profile());
+        let missing_tables = manifest.lacking();
         let manifest = manifest.clone();
         let state = state.clone();
         Self {

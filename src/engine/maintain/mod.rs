@@ -3,6 +3,7 @@
 pub mod annotate;
 pub mod cleanup;
 pub mod connection;
+pub mod consistency;
 pub mod copy;
 pub mod list;
 pub mod stats;

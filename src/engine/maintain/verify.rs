@@ -178,7 +178,11 @@ impl Engine {
         let id = &manifest.backup_id;
         let affects = |damage: &&Damage| damage.affects.iter().any(|(affected, _)| affected == id);
         let damage = damage.iter().filter(affects).map(|damage| sentence(damage, Some(id)));
-        let mut damage = bounded(damage.collect());
+        let mut damage: Vec<_> = damage.collect();
+        if damage.is_empty() {
+            damage = self.broken_rules(manifest).await?;
+        }
+        let mut damage = bounded(damage);
         let verified_at = rfc3339(self.now());
         // A state that cannot be read or written must not hide what was found. If it cannot be read,
         // that is damage, too.
@@ -208,7 +212,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let found = self.check(std::slice::from_ref(manifest), false, run).await?;
         if found.iter().all(|damage| damage.affects.is_empty()) {
-            return Ok(());
+            return self.refuse_broken_rules(manifest).await;
         }
         // Only now is it worth reading all backups: the message is to name each that is affected.
         let id = &manifest.backup_id;

@@ -88,7 +88,9 @@ impl Engine {
                 )),
             }
         }
+        drift.extend(left_alone(manifest, &live));
         let new = live.tables.iter().filter(|table| manifest.schema.table(&table.name).is_none());
+        let new = new.filter(|table| !manifest.is_silent_on(&table.name));
         for table in new.filter(|table| asked(&table.name)) {
             allowable = false;
             refused.push(format!("the table {} is new: the backup has no rows of it", table.name));
@@ -101,6 +103,19 @@ impl Engine {
         let to = "the live database".into();
         Err(EngineError::Misfit { from, to, differences: refused, allowable })
     }
+}
+
+/// The live rows that a backup does not cover, a sentence each.
+fn left_alone(manifest: &Manifest, live: &Schema) -> Vec<String> {
+    let parts = manifest.not_covered.iter().filter_map(|name| manifest.profile().part(name));
+    let parts = parts.filter(|part| live.table(&part.table).is_some());
+    let said = parts.map(|part| {
+        let (name, table) = (&part.name, &part.table);
+        format!(
+            "the rows of {name} in the table {table} are left alone: the backup does not cover them"
+        )
+    });
+    said.collect()
 }
 
 async fn table_drift(

@@ -9,9 +9,12 @@ const TABLES_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked for.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct RestoreOptions {
     /// Which rows; everything by default.
     pub selection: Selection,
+    /// Whether rows that the backup does not have stay: it adds and updates, and deletes nothing.
+    pub merge: bool,
     /// Whether the state that is replaced is kept as a backup. It should be.
     pub safety_backup: bool,
     /// Who asks.
@@ -29,11 +32,20 @@ impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
             selection: Selection::default(),
+            merge: false,
             safety_backup: true,
             created_by: None,
             lock_patience: TABLES_PATIENCE,
             into_other_database: false,
             allow_schema_drift: false,
         }
+    }
+}
+
+impl RestoreOptions {
+    /// Whether the live rows become exactly those of the backup.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.selection.is_all() && !self.merge
     }
 }

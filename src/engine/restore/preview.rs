@@ -71,6 +71,7 @@ impl Engine {
         run: &Run,
     ) -> Result<Preview, EngineError> {
         let manifest = self.store.manifest(id).await?;
+        self.refuse_broken_rules(&manifest).await?;
         let mut session = self.connect(run).await?;
         let preview = self.preview_over(&mut session, manifest, options, limit, run).await;
         named_if_blocked(&mut session, preview).await
@@ -89,7 +90,8 @@ impl Engine {
         let profile = manifest.profile().clone();
         let site = self.look(session, &profile).await?;
         // Records that come back are staged to be counted.
-        if options.selection.is_all() && manifest.removed.is_empty() {
+        let compares_alone = options.is_all() && manifest.covers_whole_tables();
+        if compares_alone && manifest.removed.is_empty() {
             session.begin_snapshot(&site).await?;
         } else {
             session.begin_scratch_snapshot(&site).await?;
@@ -112,21 +114,24 @@ impl Engine {
         if let Some(second) = second {
             second.close().await?;
         }
-        let missing_tables = fit.live.lacking(&profile);
+        let not_covered = &manifest.not_covered;
+        let covered = fit.live.clone().covered(&profile, not_covered);
+        let missing_tables = covered.lacking_or_not_covered(&profile, not_covered);
         let since = since(&manifest, &live.info);
         let target = Snapshot::of(manifest.clone(), store).with_tables_of(&fit.restored);
         run.begin(Phase::Comparing, None);
         let unchanged = RestoreResults::unchanged(&live);
+        let live = live.not_covering(&manifest.not_covered);
         let live = self.project(&live, &fit.restored).await?;
         let schema = fit.restored;
         let (rules, records) = (session.write_rules(&schema).await?, session.records(&site).await?);
         let mut apply = Apply::new(session, &schema, &rules);
-        let all = options.selection.is_all();
-        let found = if all {
+        let all = options.is_all();
+        let found = if compares_alone {
             collect(live, target, limit).await?
         } else {
             self.stage_changes(&mut apply, (&schema, &rules), &live, &target).await?;
-            apply.select(&profile, &options.selection).await?;
+            self.narrow(&mut apply, (&manifest, options)).await?;
             collect_staged(&mut apply, (live, target), limit).await?
         };
         let changes = found.datasets.values().any(|counts| !counts.is_zero());
@@ -139,7 +144,7 @@ impl Engine {
                 Vec::new()
             }
             Some(records) => {
-                let since = Some(since).filter(|_| changes);
+                let since = Some(since).filter(|_| changes && !options.merge);
                 self.other_rows(&mut apply, records, &manifest, since, all).await?
             }
             None => Vec::new(),
@@ -148,7 +153,7 @@ impl Engine {
         run.begin(Phase::Done, None);
         Ok(Preview {
             backup_id: id,
-            partial: !options.selection.is_all(),
+            partial: !options.is_all(),
             datasets: RestoreResults::over(&unchanged, &found.datasets),
             other_rows,
             touched: found.datasets.values().map(|counts| counts.touched).sum(),
@@ -214,6 +219,11 @@ async fn collect_staged(
         };
         let rows = threads::spawn(look).await.expect("comparing does not panic")?;
         found.add(&part, rows, *counts);
+    }
+    // Rows that leave a part which the backup does not cover, for one that it does.
+    let moved = staged.iter().filter(|(name, _)| shared.1.part(name).is_none());
+    for (part, counts) in moved.filter_map(|(name, it)| Some((shared.1.profile.part(name)?, it))) {
+        found.add(part, Vec::new(), *counts);
     }
     Ok(found)
 }

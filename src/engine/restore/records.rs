@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::engine::capture::sort::{Sorter, drain};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, RestoreOptions};
 use crate::model::{Manifest, Part, PartManifest, RemovedRows, SnapshotInfo};
 use crate::postgres::{Apply, Records, Since, Staged};
 use crate::store::{Reader, StoreError, Written};
@@ -84,11 +84,13 @@ impl Engine {
         records: Option<Records>,
         (manifest, live, reader): (&'m Manifest, &SnapshotInfo, &Reader),
         staged: &Staged,
-        all: bool,
+        options: &RestoreOptions,
     ) -> Result<Exchange<'m>, EngineError> {
         let mut exchange = Exchange { records, chosen: 0, returning: None };
         let Some(records) = &exchange.records else { return Ok(exchange) };
-        if staged.values().any(|counts| !counts.is_zero()) {
+        let all = options.is_all();
+        // A merge undoes nothing.
+        if !options.merge && staged.values().any(|counts| !counts.is_zero()) {
             let since = since(manifest, live);
             exchange.chosen = apply.choose_records(records, &since, all, true).await?.count;
         }

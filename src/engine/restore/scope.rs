@@ -18,7 +18,10 @@ impl Engine {
         selection: &Selection,
     ) -> Result<(), EngineError> {
         for dataset in &selection.datasets {
-            manifest.profile().dataset(dataset.name())?;
+            let dataset = manifest.profile().dataset(dataset.name())?;
+            if !manifest.covers_dataset(&dataset) {
+                return Err(EngineError::NotCovered { id: manifest.backup_id.clone(), dataset });
+            }
         }
         let Some(ScopeValue { scope, value }) = &selection.scope else {
             return Ok(());

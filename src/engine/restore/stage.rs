@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use crate::engine::compare::trees::{changes, differing};
 use crate::engine::snapshot::Snapshot;
-use crate::engine::{Engine, EngineError, RowChange};
-use crate::model::{Part, Schema, Table};
+use crate::engine::{Engine, EngineError, RestoreOptions, RowChange};
+use crate::model::{Manifest, Part, Schema, Table};
 use crate::postgres::{Apply, DatabaseError, Rules, Staging};
 use crate::threads;
 use crate::tree::Layout;
@@ -55,6 +55,25 @@ impl Engine {
             }
         }
         Ok(apply.analyze_staging().await?)
+    }
+
+    /// Leaves of the staged changes those that are asked for, and what these need.
+    pub(in crate::engine) async fn narrow(
+        &self,
+        apply: &mut Apply<'_>,
+        (manifest, options): (&Manifest, &RestoreOptions),
+    ) -> Result<(), EngineError> {
+        let profile = manifest.profile();
+        if !manifest.covers_whole_tables() {
+            apply.stage_moves(profile, &manifest.not_covered).await?;
+        }
+        if options.merge {
+            apply.keep_rows().await?;
+        }
+        if !options.selection.is_all() {
+            apply.select(profile, &options.selection).await?;
+        }
+        Ok(())
     }
 }
 

@@ -68,6 +68,12 @@ pub struct Restored {
 /// Time that the database may take for the work after the commit.
 const AFTERWARDS: Duration = Duration::from_mins(5);
 
+/// Whether a sequence stands further from zero than it does now: a merge never sets one back.
+fn is_ahead(sequence: &SequenceValue, live: &[SequenceValue]) -> bool {
+    let now = live.iter().find(|now| now.name == sequence.name);
+    now.is_some_and(|now| sequence.next.unsigned_abs() > now.next.unsigned_abs())
+}
+
 /// The tables of which at least a tenth changed: as many as autovacuum takes for many.
 fn much_changed<'p>(parts: &'p [PartManifest], staged: &Staged) -> BTreeSet<&'p str> {
     let changed = |part: &PartManifest| staged.get(part.name.as_str()).map_or(0, RowCounts::rows);
@@ -158,7 +164,8 @@ impl Engine {
         run.begin(Phase::Comparing, None);
         // Both are read with one reader: what it has of one side, it need not read for the other.
         let profile = &live.profile;
-        let restored = self.project(&live, &fit.restored).await?;
+        let covered = live.clone().not_covering(&manifest.not_covered);
+        let restored = self.project(&covered, &fit.restored).await?;
         let target = Snapshot::of(manifest.clone(), live.reader.clone());
         let target = target.with_tables_of(&fit.restored);
         let rules = session.write_rules(&fit.restored).await?;
@@ -167,19 +174,17 @@ impl Engine {
         self.stage_changes(&mut apply, (&fit.restored, &rules), &restored, &target).await?;
 
         run.begin(Phase::Applying, None);
-        if !options.selection.is_all() {
-            apply.select(profile, &options.selection).await?;
-        }
+        self.narrow(&mut apply, (manifest, options)).await?;
         let staged = apply.staged().await?;
-        let all = options.selection.is_all();
         let before = (manifest, &live.info, &live.reader);
-        let exchange = self.exchange(&mut apply, records, before, &staged, all).await?;
+        let exchange = self.exchange(&mut apply, records, before, &staged, options).await?;
         // What goes must be in the backup of what is replaced, before anything is written.
         let safety = self
             .publish_safety(&mut apply, (&live, kept), &exchange, (manifest, options), locks)
             .await?;
         let covered = |sequence: &&SequenceValue| {
             options.selection.covers_sequence(profile, &sequence.name, &fit.restored)
+                && (!options.merge || is_ahead(sequence, &live.sequences))
         };
         let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
         let nearly_empty = nearly_empty(&restored.parts, &staged);
@@ -187,12 +192,12 @@ impl Engine {
         let other_rows = exchange.carry_out(&mut apply).await?;
 
         run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
-        if options.selection.is_all() && fit.is_exact() {
+        if options.is_all() && fit.is_exact() && manifest.not_covered.is_empty() {
             self.prove_all(session, &fit.live, manifest, run).await?;
         } else {
             self.prove_selected(session, &live, &target, &fit, &staged, run).await?;
         }
-        if options.selection.is_all() {
+        if options.is_all() {
             prove_sequences(session, &fit.restored, manifest).await?;
         }
         // Without them another restore may run, or a cleanup that knows nothing of the safety backup.
@@ -210,7 +215,7 @@ impl Engine {
             other_rows,
             safety_backup: safety,
             proven: true,
-            partial: !options.selection.is_all(),
+            partial: !options.is_all(),
             target: Source::from(&live.info),
             schema_drift: fit.drift,
         };

@@ -3,7 +3,8 @@
 //! The order of the steps is what keeps every constraint content without switching one off:
 //!
 //! 1. [`stage`]: the changes stand in temporary tables, of the tables that change alone.
-//! 2. [`select`]: for a part of a restore, what was not asked for (nor is needed) goes again.
+//! 2. [`keep`]: in a merge, deletions are dropped.
+//!    [`select`]: for a part of a restore, what was not asked for (nor is needed) goes again.
 //! 3. [`conflicts`]: which live rows must go before anything is written: those that are gone, those
 //!    that no UPDATE can change, and whatever refers to either. [`collide`] finds unique values that
 //!    change hands, and [`order`] in which order that can be done.
@@ -17,6 +18,7 @@ mod added;
 mod bulk_load;
 mod collide;
 mod conflicts;
+mod keep;
 mod order;
 mod records;
 mod refused;
@@ -31,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use records::{Chosen, Records, Since};
 pub use rules::Rules;
+pub(super) use rules::{Reference, UniqueRule};
 pub use select::{ScopeValue, Selection};
 pub use stage::Staging;
 

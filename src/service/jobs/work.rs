@@ -1,6 +1,8 @@
 //! What jobs do: a use case and its arguments, as data.
 
-use crate::engine::{BackupRequest, CopyRequest, Engine, EngineError, Point, RestoreOptions, Run};
+use crate::engine::{
+    BackupRequest, CopyRequest, Engine, EngineError, ImportOptions, Point, RestoreOptions, Run,
+};
 use crate::model::{BackupId, Policy};
 use crate::service::access::Identity;
 use crate::service::jobs::job::{JobKind, Trigger};
@@ -19,8 +21,8 @@ pub enum Work {
     /// Delete what the policy does not keep.
     Cleanup(Policy),
     Delete(BackupId),
-    /// Make a backup of this archive, for this author.
-    Import(Option<String>, tokio::fs::File),
+    /// Make a backup of this archive.
+    Import(ImportOptions, tokio::fs::File),
     /// Compare two points; lists so many rows of each dataset.
     Diff(Point, Point, usize),
     /// Copy backups into another store.
@@ -91,8 +93,8 @@ impl Work {
             Self::Verify(ids) => JobResult::Verify(engine.verify(&ids, run).await?),
             Self::Cleanup(policy) => JobResult::Cleanup(engine.cleanup(&policy, false, run).await?),
             Self::Delete(id) => JobResult::Delete(engine.delete(&id, run).await?),
-            Self::Import(author, archive) => {
-                let imported = engine.import_archive_by(author.as_deref(), archive, run).await?;
+            Self::Import(options, archive) => {
+                let imported = engine.import_archive_with(&options, archive, run).await?;
                 JobResult::Import(Box::new(imported))
             }
             Self::Diff(from, to, limit) => {

@@ -102,3 +102,20 @@ async fn a_damaged_backup_is_refused_with_what_is_damaged() {
     assert_eq!(found["status"], "damaged");
     assert_eq!(app.get("/api/backups").await.ok()["backups"][0]["status"], "corrupt");
 }
+
+#[tokio::test]
+async fn merge_keeps_rows_that_the_backup_does_not_have() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    database.sql(MISHAP).await;
+    database.sql("INSERT INTO vrf (vrf_id) VALUES ('new')").await;
+    let preview = app.post(&format!("/api/preview/{id}?merge=true")).await.ok();
+    let vrfs = serde_json::json!({"inserted": 0, "updated": 1, "deleted": 0, "unchanged": 10});
+    assert_eq!(preview["datasets"]["vrfs"], vrfs);
+    let body = app.post(&format!("/api/restore/{id}?merge=true")).await.ok();
+    assert_eq!(body["restore_results"]["vrfs"], vrfs);
+    assert_eq!(body["restore_results"]["proven"], true);
+    assert!(body["restore_results"]["safety_backup"].is_string());
+    assert_eq!(database.value("SELECT count(*) FROM vrf WHERE vrf_id = 'new'").await, "1");
+}

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use ipam_rewind::api::Settings;
 
 use crate::support::app::App;
-use crate::support::sample_database;
+use crate::support::{database, sample_database};
 
 fn upload(kind: &str, bytes: Vec<u8>) -> Request<Body> {
     Request::post("/api/import").header("content-type", kind).body(bytes.into()).expect("a request")
@@ -144,4 +144,27 @@ async fn description_pin_and_labels_are_changed_and_what_is_not_given_stays() {
     patch(r#"{"pined": true}"#).await.problem(400, "malformed_request");
     patch(r#"{"description": ""}"#).await.problem(400, "malformed_request");
     assert_eq!(app.post("/api/cleanup?keep=0").await.ok()["kept"][0]["backup_id"], id.as_str());
+}
+
+#[tokio::test]
+async fn tar_of_an_older_backup_is_imported_in_the_zone_that_is_named() {
+    let database = database().await;
+    let app = App::on(&database).await;
+    let folder = crate::archive::application::Files::small().write();
+    let mut tar = std::process::Command::new("tar");
+    let tar = tar.arg("-C").arg(folder.path()).args(["-cf", "-", "."]).output();
+    let bytes = tar.expect("tar runs").stdout;
+    let post = |query: &str| {
+        Request::post(format!("/api/import{query}"))
+            .header("content-type", "application/x-tar")
+            .body(bytes.clone().into())
+            .expect("a request")
+    };
+    app.call(post("?time_zone=Mars")).await.problem(400, "malformed_request");
+    let imported = app.call(post("?time_zone=Europe/Berlin")).await.ok();
+    assert_eq!(imported["backup_id"], "20240611_061500");
+    let info = &imported["backup_info"];
+    assert_eq!(info["missing_tables"][0]["reason"], "not covered");
+    let again = app.call(post("?time_zone=Europe/Berlin")).await.ok();
+    assert_eq!(again["backup_id"], "20240611_061500");
 }

@@ -95,8 +95,10 @@ async fn with_the_rows_in_the_database_nothing_is_lost() {
     let before = cycle.contents().await;
     let imported = cycle.engine.import_folder(folder.path(), &Run::new()).await;
     let imported = imported.unwrap_or_else(|error| panic!("{}", words(&error)));
-    assert_eq!(imported.notes.len(), 1, "{:?}", imported.notes);
-    assert!(imported.notes[0].contains("device42_ipaddress"), "{:?}", imported.notes);
+    let told = &imported.notes;
+    assert!(told[0].contains("keep a created_at or updated_at later than the backup"), "{told:?}");
+    assert!(told[1].contains("do not have device42_ipaddresses"), "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(cycle.contents().await, before);
     let from = Point::Backup(imported.backup_id.clone());
     let diff = cycle.engine.diff(&from, &Point::Live, 5, &Run::new()).await.expect("a diff");
@@ -133,9 +135,15 @@ async fn without_the_rows_what_was_known_comes_back_and_the_rest_is_made_up() {
     ] {
         assert!(told.contains(what), "{what} in {told}");
     }
-    // What is made up is the same each time.
     let again = import().await.expect("imported again");
-    assert_eq!(again.backup_info.added_size, 0);
+    assert_eq!(again.backup_id, imported.backup_id);
+    assert!(again.notes[0].contains("are backup 20240611_081500 already"), "{:?}", again.notes);
+    assert_eq!(cycle.backups().await, 1);
+    // What is made up is the same each time.
+    let elsewhere = cycle.elsewhere().await;
+    let there = elsewhere.engine.import_folder(folder.path(), &Run::new()).await;
+    let (here, there) = (imported.backup_info.clone(), there.expect("imported").backup_info);
+    assert_eq!(here.datasets, there.datasets);
 
     cycle.restore(&imported.backup_id).await;
     for (found, wanted) in known(&cycle.database).await.iter().zip(&before) {

@@ -158,6 +158,8 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         store: None,
         removed: Vec::new(),
         profile: RecordedProfile::default(),
+        not_covered: Vec::new(),
+        origin: None,
     }
 }
 

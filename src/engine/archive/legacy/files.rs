@@ -1,78 +1,123 @@
-//! A backup of the older form: a folder with `backup_info.json` and four files of thin rows.
+//! Files of another form: a folder with four files of thin rows and what describes them. It is a backup
+//! of the application (`backup_info.json`) or an export of its data (`export_manifest_TIME.json`).
 //!
-//! The paths that its metadata names are those of the host that wrote it. Only their last part is
+//! The paths that a description names are those of the host that wrote it. Only their last part is
 //! looked at, and only to choose among the files that lie in the folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::BufReader;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::engine::EngineError;
 use crate::engine::archive::incoming::{Bounded, Budget};
 use crate::engine::archive::json_in::escape;
 use crate::engine::archive::legacy::ids::ids;
+use crate::engine::archive::names::{EXPORT_MANIFEST, METADATA};
 use crate::engine::archive::rebuild::{malformed, unreadable};
-use crate::engine::archive::unpack::{METADATA, open, small};
-use crate::model::{BackupId, Dataset, Part, PerDataset, Profile};
+use crate::engine::archive::unpack::{open, small};
+use crate::engine::archive::zone::TimeZone;
+use crate::model::{BackupId, Dataset, Hash, Origin, Part, PerDataset, Profile};
 
 /// The most bytes that a row may have.
 const MAX_ROW: usize = 16 << 20;
 
-/// What the metadata says; the documented form, of which the older one has not every key.
+/// The metadata of a backup: the documented form, of which the older one has not every key.
 #[derive(Debug, Deserialize)]
-struct Info {
+struct BackupMetadata {
     backup_id: BackupId,
     timestamp: Option<String>,
     description: Option<String>,
     created_by: Option<String>,
     #[serde(default)]
-    files: BTreeMap<String, String>,
+    files: BTreeMap<String, Value>,
     /// Only an archive of ours has it.
     manifest: Option<IgnoredAny>,
 }
 
-/// A backup of the older form.
+/// The description of an export.
+#[derive(Debug, Deserialize)]
+struct ExportManifest {
+    #[serde(default)]
+    export_info: ExportInfo,
+    exported_files: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ExportInfo {
+    timestamp: Option<String>,
+}
+
+/// A folder of files of another form.
 #[derive(Debug)]
 pub struct OlderBackup {
-    pub id: BackupId,
-    /// When it was made.
+    /// When the files were written.
     pub taken: DateTime<Utc>,
+    /// The second of that, which becomes its id.
+    pub id: BackupId,
+    /// What tells these files from others.
+    pub origin: Origin,
     /// What people call it, if it says so.
     pub description: Option<String>,
     /// Who asked for it.
     pub created_by: String,
+    /// The file of each dataset that has one.
+    pub files: PerDataset<String>,
     folder: PathBuf,
-    files: PerDataset<String>,
+}
+
+/// What a description says.
+struct Described {
+    name: BackupId,
+    timestamp: Option<String>,
+    description: Option<String>,
+    created_by: Option<String>,
+    /// The file that is named for each of some datasets, by the beginning of its name.
+    named: BTreeMap<String, String>,
+    /// Whether a file that is not named does not count.
+    by_name_alone: bool,
+    source: String,
 }
 
 impl OlderBackup {
-    /// The backup in this folder; none if it is an unpacked archive of the form of today.
-    pub fn find(folder: &Path) -> Result<Option<Self>, EngineError> {
-        let text = small(open(folder, METADATA)?, METADATA)?;
-        let info: Info = serde_json::from_slice(&text)
-            .map_err(|error| malformed(format!("{METADATA} cannot be used: {error}")))?;
-        if info.manifest.is_some() {
-            return Ok(None);
-        }
+    /// The files in this folder; none if it is an unpacked archive of the form of today.
+    pub fn find(folder: &Path, zone: TimeZone) -> Result<Option<Self>, EngineError> {
         let there = names(folder)?;
+        let described = if there.iter().any(|name| name == METADATA) {
+            match Described::backup(folder)? {
+                Some(described) => described,
+                None => return Ok(None),
+            }
+        } else {
+            Described::export(folder, &there)?
+        };
         let mut files = PerDataset::new();
         for dataset in Profile::builtin().dataset_names() {
-            let file = choose(&dataset, &there, &info)?;
-            files.insert(dataset, file);
+            if let Some(file) = described.choose(&dataset, &there)? {
+                files.insert(dataset, file);
+            }
         }
+        if files.is_empty() {
+            return Err(malformed("the folder has none of the four dataset files"));
+        }
+        let second = described.second(zone);
+        let taken = described.taken(zone)?.unwrap_or(second);
+        let digest = digest(folder, described.name.as_str(), &files)?;
         Ok(Some(Self {
-            taken: taken(&info)?,
-            id: info.backup_id,
-            description: info.description.filter(|text| !text.trim().is_empty()),
-            created_by: info.created_by.unwrap_or_else(|| "system".into()),
-            folder: folder.to_owned(),
+            taken,
+            id: BackupId::at(second),
+            origin: Origin { name: described.name.to_string(), digest },
+            description: described.description.filter(|text| !text.trim().is_empty()),
+            created_by: described.created_by.unwrap_or_else(|| "system".into()),
             files,
+            folder: folder.to_owned(),
         }))
     }
 
@@ -97,12 +142,149 @@ impl OlderBackup {
     }
 }
 
-fn taken(info: &Info) -> Result<DateTime<Utc>, EngineError> {
-    let Some(text) = &info.timestamp else { return Ok(info.backup_id.second()) };
-    let plain = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f");
-    let time = plain.map(|time| time.and_utc());
-    let time = time.or_else(|_| DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()));
-    time.map_err(|_| malformed(format!("{METADATA} has no time in \"timestamp\"")))
+impl Described {
+    /// What the metadata of a backup says; none if it is that of an archive.
+    fn backup(folder: &Path) -> Result<Option<Self>, EngineError> {
+        let text = small(open(folder, METADATA)?, METADATA)?;
+        let info: BackupMetadata = parsed(&text, METADATA)?;
+        if info.manifest.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            name: info.backup_id,
+            timestamp: info.timestamp,
+            description: info.description,
+            created_by: info.created_by,
+            named: paths(info.files),
+            by_name_alone: false,
+            source: METADATA.into(),
+        }))
+    }
+
+    /// What the description of an export says.
+    fn export(folder: &Path, there: &[String]) -> Result<Self, EngineError> {
+        let time = |name: &str| -> Option<BackupId> {
+            name.strip_prefix(EXPORT_MANIFEST)?.strip_suffix(".json")?.parse().ok()
+        };
+        let found: Vec<_> = there.iter().filter_map(|name| Some((name, time(name)?))).collect();
+        let (source, name) = match &found[..] {
+            [(file, name)] => ((*file).clone(), name.clone()),
+            [] => {
+                return Err(malformed(format!(
+                    "the folder {} has neither {METADATA} nor {EXPORT_MANIFEST}TIME.json",
+                    folder.display()
+                )));
+            }
+            several => {
+                let names: Vec<_> = several.iter().map(|(file, _)| file.as_str()).collect();
+                return Err(malformed(format!(
+                    "the folder {} has {} exports ({}); put each into a folder of its own",
+                    folder.display(),
+                    several.len(),
+                    names.join(", ")
+                )));
+            }
+        };
+        let text = small(open(folder, &source)?, &source)?;
+        let manifest: ExportManifest = parsed(&text, &source)?;
+        Ok(Self {
+            description: Some(format!("Export of {name}")),
+            name,
+            timestamp: manifest.export_info.timestamp,
+            created_by: None,
+            named: paths(manifest.exported_files),
+            by_name_alone: true,
+            source,
+        })
+    }
+
+    /// The second that its name means: in the zone of its time, if that names one.
+    fn second(&self, zone: TimeZone) -> DateTime<Utc> {
+        let shown = self.name.second().naive_utc();
+        let timed = self.timestamp.as_deref().map(DateTime::parse_from_rfc3339);
+        match timed {
+            Some(Ok(time)) => (shown - *time.offset()).and_utc(),
+            _ => zone.instant(shown),
+        }
+    }
+
+    /// When the files were written, if it says so.
+    fn taken(&self, zone: TimeZone) -> Result<Option<DateTime<Utc>>, EngineError> {
+        let Some(text) = &self.timestamp else { return Ok(None) };
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Some(time.to_utc()));
+        }
+        let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y%m%d_%H%M%S"];
+        let plain = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+        let plain = plain
+            .ok_or_else(|| malformed(format!("{} has no time in \"timestamp\"", self.source)))?;
+        Ok(Some(zone.instant(plain)))
+    }
+
+    /// The file of a dataset: `STEM_export_TIME.json`, where the time may be a second later than the
+    /// folder's. Among several, the one that is named. None if there is none and none is named.
+    fn choose(&self, dataset: &Dataset, there: &[String]) -> Result<Option<String>, EngineError> {
+        let stem = Profile::builtin().file_stem(dataset).expect("a dataset of it");
+        let named = self.named.get(stem).map(String::as_str);
+        if self.by_name_alone && named.is_none() {
+            return Ok(None);
+        }
+        let fits = |name: &&String| {
+            let time = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix("_export_"));
+            let time = time.and_then(|rest| rest.strip_suffix(".json"));
+            time.is_some_and(|time| time.parse::<BackupId>().is_ok())
+        };
+        let found: Vec<_> = there.iter().filter(fits).collect();
+        let chosen = match &found[..] {
+            [only] => Some(*only),
+            several => several.iter().find(|name| Some(name.as_str()) == named).copied(),
+        };
+        let (wanted, source) = (format!("{stem}_export_TIME.json"), &self.source);
+        match (chosen, found.len(), named) {
+            (Some(file), ..) => Ok(Some(file.clone())),
+            (None, 0, None) => Ok(None),
+            (None, 0, Some(_)) => {
+                Err(malformed(format!("the folder has no file {wanted}, which {source} names")))
+            }
+            (None, many, _) => Err(malformed(format!(
+                "the folder has {many} files {wanted}, and {source} names none of them"
+            ))),
+        }
+    }
+}
+
+fn parsed<'de, T: Deserialize<'de>>(text: &'de [u8], name: &str) -> Result<T, EngineError> {
+    serde_json::from_slice(text)
+        .map_err(|error| malformed(format!("{name} cannot be used: {error}")))
+}
+
+/// The last parts of paths.
+fn paths(files: BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let last = |(stem, path): (String, Value)| {
+        let name = path.as_str()?.rsplit(['/', '\\']).next()?.to_owned();
+        (!name.is_empty()).then_some((stem, name))
+    };
+    files.into_iter().filter_map(last).collect()
+}
+
+/// What the contents of these files hash to, and what their maker calls them.
+fn digest(folder: &Path, name: &str, files: &PerDataset<String>) -> Result<Hash, EngineError> {
+    let mut hash = Sha256::new();
+    hash.update(name);
+    for (dataset, file) in files {
+        hash.update(format!("\n{dataset}\n"));
+        let failed = |source: io::Error| EngineError::Io { doing: format!("read {file}"), source };
+        let mut content = open(folder, file)?;
+        let mut block = vec![0; 128 << 10];
+        loop {
+            let read = content.read(&mut block).map_err(failed)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&block[..read]);
+        }
+    }
+    Ok(Hash(hash.finalize().into()))
 }
 
 /// The plain names of what lies in the folder.
@@ -111,30 +293,6 @@ fn names(folder: &Path) -> Result<Vec<String>, EngineError> {
     let entries = std::fs::read_dir(folder).map_err(failed)?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Ok(names.collect())
-}
-
-/// The file of a dataset: `STEM_export_TIME.json`, where the time may be a second later than the
-/// folder's. Among several, the one that the metadata names.
-fn choose(dataset: &Dataset, there: &[String], info: &Info) -> Result<String, EngineError> {
-    let stem = Profile::builtin().file_stem(dataset).expect("a dataset of it");
-    let fits = |name: &&String| {
-        let time = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix("_export_"));
-        let time = time.and_then(|rest| rest.strip_suffix(".json"));
-        time.is_some_and(|time| time.parse::<BackupId>().is_ok())
-    };
-    let found: Vec<_> = there.iter().filter(fits).collect();
-    let named = info.files.get(stem).and_then(|path| path.rsplit(['/', '\\']).next());
-    let chosen = match &found[..] {
-        [only] => Some(*only),
-        several => several.iter().find(|name| Some(name.as_str()) == named).copied(),
-    };
-    let wanted = format!("{stem}_export_TIME.json");
-    chosen.cloned().ok_or_else(|| match found.len() {
-        0 => malformed(format!("the folder has no file {wanted}")),
-        many => {
-            malformed(format!("the folder has {many} files {wanted}, and {METADATA} names none"))
-        }
-    })
 }
 
 /// A dataset's file.

@@ -78,8 +78,10 @@ fn made_of(names: &[&str]) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
+/// The network's own spelling is kept.
 fn synced(cidr: &str) -> Result<Ids, String> {
-    let (address, length) = parse(cidr)?;
+    let (_, length) = parse(cidr)?;
+    let address = cidr.split('/').next().unwrap_or(cidr);
     Ok(Ids { made: format!("{address}-{length}"), dashed: dashed(cidr)? })
 }
 
