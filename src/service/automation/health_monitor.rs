@@ -190,7 +190,7 @@ impl HealthMonitor {
         let refusal = heartbeat.and_then(Heartbeat::refusal);
         troubles.extend(refusal.map(|why| format!("heartbeat: {why}")));
         if troubles.is_empty() {
-            return Check::new(true, "every target takes notifications");
+            return Check::new(true, "no target refuses notifications");
         }
         Check::new(false, troubles.join("; "))
     }

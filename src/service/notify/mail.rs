@@ -99,8 +99,10 @@ fn refusal(error: &Error) -> Refusal {
     let Some(code) = error.status() else {
         let brief = if error.is_timeout() {
             "did not answer in time"
-        } else if error.is_tls() {
+        } else if error.is_tls() || detail.contains("certificate") {
             "TLS failed"
+        } else if error.is_client() && detail.contains("STARTTLS") {
+            "does not offer STARTTLS"
         } else {
             "cannot be reached"
         };

@@ -78,7 +78,7 @@ impl Notifier {
         let folder = state.join(FOLDER);
         let tell: outbox::Tell = Arc::new(tell);
         let mut outboxes: Vec<Arc<Outbox>> = Vec::new();
-        for target in targets {
+        for target in told_apart(targets) {
             if outboxes.iter().any(|other| other.target.fingerprint == target.fingerprint) {
                 continue;
             }
@@ -129,6 +129,19 @@ impl Notifier {
     }
 }
 
+/// The targets, each recipient of mail for itself, and numbered where they look alike.
+fn told_apart(targets: Vec<Target>) -> Vec<Target> {
+    let mut targets: Vec<_> = targets.into_iter().flat_map(Target::by_recipient).collect();
+    let names: Vec<_> = targets.iter().map(|it| (it.format(), it.host.clone())).collect();
+    for (place, target) in targets.iter_mut().enumerate() {
+        let before = names[..place].iter().filter(|name| **name == names[place]).count();
+        if before > 0 {
+            target.host = format!("{} ({})", target.host, before + 1);
+        }
+    }
+    targets
+}
+
 /// Sends a test to each of these targets, without a service.
 ///
 /// # Errors
@@ -136,6 +149,7 @@ impl Notifier {
 pub async fn test(targets: &[Target], now: DateTime<Utc>) -> reqwest::Result<Vec<Trial>> {
     let client = attempt::client()?;
     let notice = test_notice(now);
+    let targets = told_apart(targets.to_vec());
     let trials = targets
         .iter()
         .map(|target| async { trial(target, attempt::attempt(&client, target, &notice).await) });

@@ -118,6 +118,24 @@ impl Target {
         Self { first_pause, ..self }
     }
 
+    /// The same target, one for each recipient of mail: an address that is refused, as of somebody who left,
+    /// then keeps no mail from the others.
+    #[must_use]
+    pub fn by_recipient(self) -> Vec<Self> {
+        let Channel::Mail(account) = &self.channel else { return vec![self] };
+        if account.to.len() < 2 {
+            return vec![self];
+        }
+        let to_one = |recipient: &Mailbox| {
+            let account = Account { to: vec![recipient.clone()], ..(**account).clone() };
+            let name = format!("{} {recipient}", self.fingerprint);
+            let channel = Channel::Mail(Box::new(account));
+            let one = Self::of(channel, self.host.clone(), self.wanted, &name);
+            one.with_first_pause(self.first_pause)
+        };
+        account.to.iter().map(to_one).collect()
+    }
+
     /// The word for its format.
     #[must_use]
     pub fn format(&self) -> &'static str {

@@ -28,6 +28,8 @@ struct Server {
     login: Option<&'static str>,
     /// The answer to a recipient.
     recipient: Option<&'static str>,
+    /// The recipient that alone gets this answer.
+    only: &'static str,
 }
 
 impl Server {
@@ -93,6 +95,7 @@ impl Server {
                 "EHLO" => "250-mail.test\r\n250 STARTTLS",
                 "STARTTLS" => "220 go ahead",
                 "AUTH" => self.login.unwrap_or("235 welcome"),
+                "RCPT" if !line.contains(self.only) => "250 fine",
                 "RCPT" => self.recipient.unwrap_or("250 fine"),
                 "DATA" => {
                     data = true;
@@ -151,7 +154,7 @@ async fn mail_without_encryption_arrives_with_headers_of_its_own() {
     let ended = send(&url, None).await;
     assert_eq!(
         (ended.code, ended.out.as_str()),
-        (0, "email 127.0.0.1: delivered\n"),
+        (0, "email 127.0.0.1: delivered\nemail 127.0.0.1 (2): delivered\n"),
         "{}",
         ended.err
     );
@@ -161,7 +164,8 @@ async fn mail_without_encryption_arrives_with_headers_of_its_own() {
         "RCPT TO:<b@c.test>",
         "RCPT TO:<d@e.test>",
         "From: rewind@a.test",
-        "To: b@c.test, d@e.test",
+        "To: b@c.test",
+        "To: d@e.test",
         "Auto-Submitted: auto-generated",
         "X-Ipam-Rewind-Event: test",
         "This is a test. Notifications arrive here.",
@@ -187,7 +191,7 @@ async fn password_is_sent_only_after_starttls_with_a_trusted_certificate() {
 
     let ended = send(&url, None).await;
     assert_eq!(ended.code, 1);
-    let wanted = "email localhost: cannot be reached: ";
+    let wanted = "email localhost: TLS failed: ";
     assert!(ended.out.starts_with(wanted) && ended.out.contains("certificate"), "{}", ended.out);
     assert!(!said.lock().expect("no panic").iter().any(|line| line.starts_with("AUTH")));
 
@@ -206,6 +210,7 @@ async fn server_without_starttls_gets_no_password() {
     let ended =
         send(&format!("smtp://me:hunter2@localhost:{port}?from=a@b.test&to=c@d.test"), None).await;
     assert_eq!(ended.code, 1, "{}", ended.out);
+    assert!(ended.out.starts_with("email localhost: does not offer STARTTLS"), "{}", ended.out);
     let said = said.lock().expect("no panic").clone();
     assert!(!said.iter().any(|line| line.starts_with("AUTH") || line == "DATA"), "{said:#?}");
 }
@@ -221,6 +226,27 @@ async fn mail_arrives_by_tls_from_the_beginning() {
     let ended = send(&url, Some(&folder.path().join("cert.pem"))).await;
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     assert!(said.lock().expect("no panic").iter().any(|line| line == LOGIN));
+}
+
+#[tokio::test]
+async fn recipient_that_is_refused_keeps_no_mail_from_the_others() {
+    let server = Server {
+        recipient: Some("550 nobody of that name"),
+        only: "d@e.test",
+        ..Server::default()
+    };
+    let said = server.said.clone();
+    let port = server.start().await;
+    let to = "to=b@c.test,d@e.test,f@g.test";
+    let ended = send(&format!("smtp://127.0.0.1:{port}?tls=none&from=a@b.test&{to}"), None).await;
+    assert_eq!(ended.code, 1, "{}", ended.out);
+    let lines: Vec<_> = ended.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ended.out);
+    assert_eq!(lines[0], "email 127.0.0.1: delivered");
+    assert!(lines[1].starts_with("email 127.0.0.1 (2): answered 550"), "{}", lines[1]);
+    assert_eq!(lines[2], "email 127.0.0.1 (3): delivered");
+    let mails = said.lock().expect("no panic").iter().filter(|line| *line == "DATA").count();
+    assert_eq!(mails, 2);
 }
 
 #[tokio::test]
