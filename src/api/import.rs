@@ -4,8 +4,8 @@ use std::io;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::header;
 use axum::response::Response;
 use futures::StreamExt;
 use serde::Deserialize;
@@ -65,10 +65,8 @@ pub async fn import(
     Extension(settings): Extension<Settings>,
     prefer: Prefer,
     Query(parameters): Query<Parameters>,
-    headers: HeaderMap,
-    body: Body,
+    ArchiveBody(body): ArchiveBody,
 ) -> Result<Response, ApiError> {
-    refuse_other_kinds(&headers)?;
     let time_zone = parameters.time_zone()?;
     let slot = UPLOADS.take(Some(&caller.identity))?;
     let archive = spool(&state, body, &settings).await?;
@@ -77,14 +75,22 @@ pub async fn import(
     carry_out(&jobs, caller.order(Work::Import(options, archive)), prefer).await
 }
 
-fn refuse_other_kinds(headers: &HeaderMap) -> Result<(), ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
-        return Ok(());
+/// A body that is sent as an archive.
+#[derive(Debug)]
+pub struct ArchiveBody(Body);
+
+impl<S: Send + Sync> FromRequest<S> for ArchiveBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+            return Ok(Self(request.into_body()));
+        }
+        let words = format!("an archive is to be sent as {}", KINDS[0]);
+        Err(ApiError::UnsupportedMediaType(words))
     }
-    let words = format!("an archive is to be sent as {}", KINDS[0]);
-    Err(ApiError::UnsupportedMediaType(words))
 }
 
 /// Why a body did not come whole.
