@@ -20,7 +20,7 @@ pub fn order(jobs: &Jobs, work: Work) -> Result<Job, ServiceError> {
     jobs.submit(Order { work, created_by, caller: None, trigger, request_id: None })
 }
 
-/// Whether a job of this kind that was scheduled waits for its turn: then another would do the same.
+/// Returns whether a job of this kind that was scheduled waits for its turn: then another would do the same.
 pub fn waits(jobs: &Jobs, kind: JobKind) -> bool {
     let waits = |job: &Job| {
         job.kind == kind && job.state == JobState::Queued && job.trigger == Trigger::Schedule

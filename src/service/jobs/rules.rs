@@ -48,7 +48,7 @@ pub struct Waiting {
     pub scheduled: bool,
 }
 
-/// Whether a job may begin before one that came earlier and still waits: the cleanup that the service
+/// Returns whether a job may begin before one that came earlier and still waits: the cleanup that the service
 /// queued by itself gives way to whatever else changes something, however long it has to wait for a
 /// verification.
 fn overtakes(kind: JobKind, waiting: Waiting) -> bool {
