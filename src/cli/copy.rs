@@ -11,8 +11,9 @@ use crate::model::BackupId;
 
 /// Copy backups into another store
 ///
-/// Only chunks that the other store lacks are sent. Each is checked before and after. A copy that was
-/// interrupted goes on where it ended. Exits with 1 if a backup could not be copied.
+/// Only chunks that the other store lacks, or has only damaged, are sent. Each is checked before and
+/// after. A copy that was interrupted goes on where it ended. Exits with 1 if a backup could not be
+/// copied.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The other store: a folder, or s3://bucket/prefix; created if it does not exist
@@ -37,6 +38,7 @@ impl Arguments {
             to: self.to,
             ids: ids.map_err(EngineError::from)?,
             without_safety: self.without_safety_backups,
+            earlier: None,
         };
         let engine = context.engine().await?;
         let report = context.run(async |run| engine.copy(&request, run).await).await?;
@@ -54,6 +56,9 @@ fn text(report: &CopyReport) -> String {
         plural(report.new_chunks, "new chunk"),
         report.present.len(),
     );
+    if !report.repaired.is_empty() {
+        text += &format!("; {} repaired", report.repaired.len());
+    }
     for refused in &report.refused {
         text += &format!("\nNOT copied: {}: {}", refused.backup_id, refused.why);
     }

@@ -96,6 +96,9 @@ impl Arguments {
         let origins = origins.map_err(CliError::Options)?;
         let engine = context.engine_for_writing().await?;
         engine.try_scratch()?;
+        if let Some(to) = &plan.copy_to {
+            engine.refuse_as_target(to).await?;
+        }
         let folder = self.state.folder(context.store());
         let state = StateFolder::open(&folder).context("cannot use the state folder")?;
         let tokens = Tokens::in_folder(&folder);

@@ -35,7 +35,7 @@ pub use download::Download;
 pub use error::{EngineError, Kind};
 pub use maintain::annotate::Annotation;
 pub use maintain::cleanup::{CleanupReport, Deleted, Freed, Judged};
-pub use maintain::copy::{CopyReport, CopyRequest, NotCopied};
+pub use maintain::copy::{CopyReport, CopyRequest, EarlierCopies, NotCopied};
 pub use maintain::list::{BackupInfo, BackupList, Details, FileInfo, Listed};
 pub use maintain::stats::{BackupCost, StoreStatistics};
 pub use maintain::store_check::check_store;
@@ -191,6 +191,7 @@ mod tests {
         spawnable(engine.cleanup(&crate::model::Policy::last(1), false, run));
         spawnable(engine.delete(id, run));
         spawnable(engine.stats());
+        spawnable(engine.copy(&CopyRequest::default(), run));
         spawnable(engine.list());
         spawnable(engine.details(id, Duration::MAX));
         spawnable(engine.reach_database());

@@ -1,7 +1,7 @@
 //! Where a store is: a folder, or a prefix of an S3 bucket.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -29,6 +29,15 @@ pub enum Location {
     },
     /// This process's memory: gone with the last [`crate::store::Store`] that was opened on it.
     Memory,
+}
+
+/// Position of two places to each other, as far as their names tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    Same,
+    /// One lies inside the other.
+    Nested,
+    Apart,
 }
 
 impl FromStr for Location {
@@ -69,6 +78,20 @@ impl Location {
         Some(format!("{}/{bucket}", s3::server(&AmazonS3Builder::from_env(), options)))
     }
 
+    /// Returns how the two places lie to each other. A folder need not exist; links are followed.
+    #[must_use]
+    pub fn relation(&self, other: &Self) -> Relation {
+        match (self, other) {
+            (Self::Folder(one), Self::Folder(other)) => relation(&real(one), &real(other)),
+            (Self::S3 { prefix: one, .. }, Self::S3 { prefix: two, .. })
+                if self.server() == other.server() =>
+            {
+                relation(Path::new(one), Path::new(two))
+            }
+            _ => Relation::Apart,
+        }
+    }
+
     /// The objects there. A folder must exist; `durable` makes every write wait for the disk.
     pub(in crate::store) fn objects(
         &self,
@@ -90,6 +113,25 @@ impl Location {
     }
 }
 
+fn relation(one: &Path, other: &Path) -> Relation {
+    if one == other {
+        Relation::Same
+    } else if one.starts_with(other) || other.starts_with(one) {
+        Relation::Nested
+    } else {
+        Relation::Apart
+    }
+}
+
+/// The folder without links, as far as it exists.
+fn real(folder: &Path) -> PathBuf {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let found = folder
+        .ancestors()
+        .find_map(|above| Some(above.canonicalize().ok()?.join(folder.strip_prefix(above).ok()?)));
+    found.unwrap_or(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +147,30 @@ mod tests {
         assert!(parse("s3://bucket/x?timeout=soon").is_err());
         for wrong in ["", "s3://", "s3:///prefix", "s3://key:secret@bucket/x", "ftp://x"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+    #[test]
+    fn two_places_are_apart_unless_one_is_in_the_other() {
+        let relation = |one: &str, other: &str| {
+            let parse = |text: &str| text.parse::<Location>().expect("a place");
+            let (one, other) = (parse(one), parse(other));
+            assert_eq!(one.relation(&other), other.relation(&one));
+            one.relation(&other)
+        };
+        for (one, other, expected) in [
+            ("/nowhere/a", "/nowhere/./a/", Relation::Same),
+            ("/nowhere/a", "/nowhere/a/b/c", Relation::Nested),
+            ("/nowhere/a", "/nowhere/ab", Relation::Apart),
+            ("s3://b/x", "s3://b/x/", Relation::Same),
+            ("s3://b/x", "s3://b/x/y", Relation::Nested),
+            ("s3://b", "s3://b/y", Relation::Nested),
+            ("s3://b/x", "s3://b/xy", Relation::Apart),
+            ("s3://b/x", "s3://c/x", Relation::Apart),
+            ("s3://b/x?endpoint=http://a", "s3://b/x?endpoint=http://b", Relation::Apart),
+            ("s3://b/x?endpoint=http://a", "s3://b/x?endpoint=http://a&timeout=9", Relation::Same),
+            ("/nowhere/a", "s3://b/nowhere/a", Relation::Apart),
+        ] {
+            assert_eq!(relation(one, other), expected, "{one} {other}");
         }
     }
 }

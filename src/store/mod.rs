@@ -12,6 +12,7 @@ mod chunks;
 mod error;
 mod format;
 mod gc;
+mod identity;
 mod index;
 mod layout;
 mod location;
@@ -34,12 +35,13 @@ pub use backups::seen::Seen;
 pub use check::{Checked, Finding};
 pub use chunks::confirm::Written;
 pub use chunks::read::Reader;
+pub use chunks::transfer::{Seen as SeenChunks, TransferError};
 pub use chunks::write::Writer;
 pub use error::StoreError;
 pub use gc::sweep::Swept;
 pub use index::location::{ChunkLocation, PackInfo};
 pub use index::lookup::Index;
-pub use location::Location;
+pub use location::{Location, Relation};
 pub use lock::{Held, Holder, Lock, LockKind, Lost, Mode, released};
 pub use stats::Totals;
 pub use verify::{Damage, Progress};
@@ -62,6 +64,8 @@ struct Inner {
     locks: LockKind,
     /// Name of the place in messages.
     place: String,
+    /// The place, if it is one that others may name as well.
+    location: Option<Location>,
     parameters: Parameters,
     known: Mutex<Option<Known>>,
     /// Held while a small object is read, changed and written.
@@ -88,6 +92,12 @@ impl Store {
     #[must_use]
     pub fn place(&self) -> &str {
         &self.0.place
+    }
+
+    /// The place itself; none of a store that is thrown away or wrapped.
+    #[must_use]
+    pub fn location(&self) -> Option<&Location> {
+        self.0.location.as_ref()
     }
 
     /// The folder that it is, if it is one.

@@ -14,6 +14,14 @@ use crate::store::parameters::Read;
 use crate::store::scratch::Scratch;
 use crate::store::{Inner, Location, LockKind, Store, StoreError, layout, lock};
 
+/// Where a store is.
+struct Home {
+    name: String,
+    location: Option<Location>,
+    /// The folder of a store that is thrown away.
+    scratch: Option<Scratch>,
+}
+
 impl Store {
     /// Opens the store that is there. If `store.json` is lost or damaged, the manifests say what it
     /// held; `check_parameters` writes it again.
@@ -38,7 +46,7 @@ impl Store {
         if let Some(server) = location.server() {
             probe::recall(&objects, &server).await?;
         }
-        Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
+        Ok(Self::at(location, objects, parameters))
     }
 
     /// Opens the store, after making it if nothing is there. The parent of a folder must exist. A lost or
@@ -61,7 +69,7 @@ impl Store {
             // Made now, while there is room: whoever deletes from a full disk needs them.
             lock::make_files(path);
         }
-        Ok(Self::new(objects, locks(location), location.to_string(), parameters, None))
+        Ok(Self::at(location, objects, parameters))
     }
 
     /// A store in a new folder below `parent` that is removed with the last clone of this. Its
@@ -75,7 +83,8 @@ impl Store {
         let location = Location::Folder(folder.path().to_owned());
         let objects = Objects::fleeting(location.objects(false)?, folder.path().to_owned());
         let parameters = establish(&objects, location.to_string()).await?;
-        Ok(Self::new(objects, LockKind::Folder, location.to_string(), parameters, Some(folder)))
+        let place = Home { name: location.to_string(), location: None, scratch: Some(folder) };
+        Ok(Self::new(objects, LockKind::Folder, place, parameters))
     }
 
     /// The store in these objects, made if there is none: for wrappers that record, fail or slow
@@ -88,23 +97,25 @@ impl Store {
         folder: Option<&Path>,
         locks: LockKind,
     ) -> Result<Self, StoreError> {
-        let place = objects.to_string();
+        let name = objects.to_string();
         let objects = Objects::new(objects, folder.map(Path::to_owned));
-        let parameters = establish(&objects, place.clone()).await?;
-        Ok(Self::new(objects, locks, place, parameters, None))
+        let parameters = establish(&objects, name.clone()).await?;
+        let place = Home { name, location: None, scratch: None };
+        Ok(Self::new(objects, locks, place, parameters))
     }
 
-    fn new(
-        objects: Objects,
-        locks: LockKind,
-        place: String,
-        parameters: Parameters,
-        scratch: Option<Scratch>,
-    ) -> Self {
+    fn at(location: &Location, objects: Objects, parameters: Parameters) -> Self {
+        let name = location.to_string();
+        let place = Home { name, location: Some(location.clone()), scratch: None };
+        Self::new(objects, locks(location), place, parameters)
+    }
+
+    fn new(objects: Objects, locks: LockKind, place: Home, parameters: Parameters) -> Self {
         Self(Arc::new(Inner {
             objects,
             locks,
-            place,
+            place: place.name,
+            location: place.location,
             parameters,
             known: Mutex::default(),
             states: tokio::sync::Mutex::default(),
@@ -112,7 +123,7 @@ impl Store {
             rebuilt: Mutex::default(),
             ids: Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
-            _scratch: scratch,
+            _scratch: place.scratch,
         }))
     }
 }

@@ -1,23 +1,21 @@
 //! A second copy: backups travel between stores, whole or not at all.
 
+mod damage;
+mod places;
+mod service;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ipam_rewind::api::body::notice;
-use ipam_rewind::service::automation::Plan;
-use ipam_rewind::service::notify::{Target, Wanted};
-use ipam_rewind::service::schedule::Timetable;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::faults::running::Running;
 use crate::store::samples::files;
-use crate::support::clockwork::{Clockwork, metrics_text};
+use crate::support::clockwork::Clockwork;
 use crate::support::program::Program;
-use crate::support::receiver::Receiver;
 use crate::support::s3::S3Server;
-use crate::support::serving::until;
 use crate::support::{database, sample_database};
 
 /// Every row of a table, as one value.
@@ -197,6 +195,35 @@ async fn damaged_backup_does_not_travel_and_the_others_do() {
     assert!(report["refused"][0]["why"].as_str().is_some_and(|why| why.contains("damaged")));
     intact(&program, text(program.store()));
     assert_eq!(program.ids(), [good.as_str()]);
+
+    // The store that was copied remembers it, so no cleanup takes it for good.
+    let list = program.json(&["list", "--store", text(&store)]);
+    let status = |place: usize| list["backups"][place]["status"].clone();
+    assert_eq!((status(0), status(1)), ("corrupt".into(), "completed".into()), "{list}");
+    program.ok(&["cleanup", "1", "--store", text(&store)]);
+    let kept = listed(&program, text(&store));
+    assert!(kept.iter().any(|it| it["backup_id"] == good.as_str()), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_copies_at_once_find_the_same_backups_and_both_succeed() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    for round in 0..3 {
+        program.backup();
+        database.sql(&format!("UPDATE vrf SET description = '{round}'")).await;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 0..6 {
+        let to = folder.path().join(round.to_string());
+        let begin = || Running::start(&program, &["copy", "--to", text(&to), "--all"]);
+        let (one, other) = (begin(), begin());
+        for ended in [one.ended().await, other.ended().await] {
+            assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+        }
+        assert_eq!(listed(&program, text(&to)), listed(&program, text(program.store())));
+        intact(&program, text(&to));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,63 +257,4 @@ async fn copy_killed_at_any_moment_leaves_whole_backups_and_goes_on() {
         intact(&program, text(&to));
     }
     assert!(midway > 0, "no kill came in time");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn service_copies_after_each_backup_and_its_failure_is_seen_and_told() {
-    let clockwork = Clockwork::new(database().await);
-    let receiver = Receiver::start().await;
-    let copy = clockwork.folder.path().join("copy");
-    let target = format!("http://{}/", receiver.address);
-    let plan = || Plan {
-        timetable: Timetable::new(&["0 * * * *".to_owned()], "UTC").expect("a timetable"),
-        notify: vec![Target::parse(&target, Wanted::Failure, None, notice).expect("a target")],
-        copy_to: Some(text(&copy).to_owned()),
-        ..Plan::default()
-    };
-    let service = clockwork.service(plan()).await;
-    clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.automation.backups.back_up_if_due().await);
-    let check = async || service.automation.health.health().await.checks.copy;
-    until("the copy", async || check().await.age_seconds.is_some()).await;
-    clockwork.turn(chrono::Duration::minutes(10));
-    let seen = check().await;
-    assert_eq!((seen.ok, seen.age_seconds), (true, Some(600)), "{seen:?}");
-    let program = Program::at(None);
-    let ids = clockwork.ids().await;
-    let copied = || -> Vec<String> {
-        let list = listed(&program, text(&copy));
-        list.iter().map(|it| it["backup_id"].as_str().expect("an id").to_owned()).collect()
-    };
-    assert_eq!(copied(), ids);
-    let metrics = metrics_text(&service).await;
-    let line = r#"ipam_rewind_jobs_total{kind="copy",trigger="schedule",outcome="succeeded"} 1"#;
-    assert!(metrics.contains(line), "{metrics}");
-
-    // Somebody unmounts it.
-    std::fs::rename(&copy, clockwork.folder.path().join("away")).expect("renamed");
-    std::fs::write(&copy, "no folder").expect("written");
-    clockwork.turn(chrono::Duration::hours(1));
-    assert!(service.automation.backups.back_up_if_due().await);
-    until("the failure", async || !check().await.ok).await;
-    assert_eq!(check().await.detail, "the latest copy failed");
-    let told = async || receiver.until(1).await.into_iter().map(|it| it.json());
-    until("the notice", async || {
-        told().await.any(|it| it["event"] == "job_failed" && it["job"]["kind"] == "copy")
-    })
-    .await;
-    service.shut_down(Duration::from_mins(1)).await;
-    drop(service);
-
-    // It is back, and a restart makes up for what was missed.
-    std::fs::remove_file(&copy).expect("removed");
-    std::fs::rename(clockwork.folder.path().join("away"), &copy).expect("renamed");
-    let service = clockwork.service(plan()).await;
-    assert!(!service.automation.health.health().await.checks.copy.ok, "remembered");
-    service.automation.keep_to_plan();
-    until("the copy", async || service.automation.health.health().await.checks.copy.ok).await;
-    let mut all = clockwork.ids().await;
-    all.reverse();
-    assert_eq!(copied(), all);
-    service.shut_down(Duration::from_mins(1)).await;
 }

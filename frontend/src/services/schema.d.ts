@@ -795,6 +795,10 @@ export interface components {
             copied: string[];
             /** @description Backups that were there already, oldest first. */
             present: string[];
+            /** @description Backups that were there, but damaged, and are whole again. */
+            repaired: string[];
+            /** @description Backups that were deleted there since an earlier copy, and are left out. */
+            deleted: string[];
             /** @description Backups that could not be copied. */
             refused: components["schemas"]["NotCopied"][];
             /**

@@ -15,6 +15,10 @@ pub struct CopyReport {
     pub copied: Vec<String>,
     /// Backups that were there already, oldest first.
     pub present: Vec<String>,
+    /// Backups that were there, but damaged, and are whole again.
+    pub repaired: Vec<String>,
+    /// Backups that were deleted there since an earlier copy, and are left out.
+    pub deleted: Vec<String>,
     /// Backups that could not be copied.
     pub refused: Vec<NotCopied>,
     /// Chunks that were sent.
@@ -43,6 +47,8 @@ impl From<engine::CopyReport> for CopyReport {
             status: if refused.is_empty() { SUCCESS } else { "refused" },
             copied: names(report.copied),
             present: names(report.present),
+            repaired: names(report.repaired),
+            deleted: names(report.deleted),
             refused,
             new_chunks: report.new_chunks,
             stored_bytes: report.stored_bytes,

@@ -28,6 +28,9 @@ impl EngineError {
             Kind::Damaged if matches!(self, Self::Store(StoreError::PacksMissing(_))) => {
                 "bring the folder `packs` back; or delete these backups; or use another store"
             }
+            Kind::Damaged if matches!(self, Self::OtherStore { .. }) => {
+                "`ipam-rewind verify --store` with the other store tells what is damaged there"
+            }
             Kind::NoSuchBackup => "`ipam-rewind list` shows the backups that there are",
             Kind::Damaged => "`ipam-rewind verify` tells which backups are whole",
             Kind::DatabaseUnreachable => "check --database-url or DATABASE_URL",

@@ -103,8 +103,9 @@ impl EngineError {
             | Self::MalformedAnnotation(_)
             | Self::NothingLeft(_)
             | Self::CopyOntoItself
+            | Self::CopyInside
             | Self::NoDatabase => Kind::MalformedRequest,
-            Self::Store(error) => kind_of_store(error),
+            Self::Store(error) | Self::OtherStore { source: error, .. } => kind_of_store(error),
             Self::Database(error) => kind_of_trouble(&error.trouble),
             Self::Damaged { .. } => Kind::Damaged,
             Self::Misfit { .. }

@@ -8,7 +8,7 @@ pub use kind::Kind;
 use crate::engine::Phase;
 use crate::model::{BackupId, Dataset, MalformedId, MissingTable, Profile, Table, UnknownDataset};
 use crate::postgres::{DatabaseError, Trouble, server_words};
-use crate::store::StoreError;
+use crate::store::{StoreError, TransferError};
 use crate::tree::BuildError;
 
 /// A use case failed; nothing is half-done.
@@ -158,6 +158,17 @@ pub enum EngineError {
     /// A copy is to go where the store itself is.
     #[error("a store cannot be copied onto itself; name another place")]
     CopyOntoItself,
+    /// A copy is to go into a place inside the store, or around it.
+    #[error("one of the two stores would lie inside the other; name another place")]
+    CopyInside,
+    /// The store that is copied into failed.
+    #[error("the other store, {place}")]
+    OtherStore {
+        /// Where it is, without secrets.
+        place: String,
+        /// Why it failed.
+        source: StoreError,
+    },
     /// Some backups could not be copied; a sentence for each.
     #[error("{} could not be copied: {}", if .0.len() == 1 { "a backup" } else { "some backups" }, .0.join("; "))]
     NotCopied(Vec<String>),
@@ -231,6 +242,14 @@ impl EngineError {
             of.columns[*place].name.clone_into(column);
         }
         self
+    }
+
+    /// Returns the failure of one of the two stores of a copy; the other one is at this place.
+    pub(in crate::engine) fn of_transfer(error: TransferError, place: &str) -> Self {
+        match error {
+            TransferError::Source(error) => Self::Store(error),
+            TransferError::Target(source) => Self::OtherStore { place: place.to_owned(), source },
+        }
     }
 
     /// A tree could not be made from the rows of a part.

@@ -6,14 +6,15 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{BackupRequest, Clock};
+use crate::model::Policy;
 use crate::service::ServiceError;
 use crate::service::automation::announcer::Announcer;
 use crate::service::automation::memory::Memory;
-use crate::service::automation::orders::{GLANCE, SCHEDULE, order, wait};
+use crate::service::automation::orders::{GLANCE, SCHEDULE, order, wait, waits};
 use crate::service::automation::protection::span;
 use crate::service::automation::retention::Retention;
 use crate::service::automation::situation::LATE;
-use crate::service::jobs::{Job, JobResult, JobState, Jobs, Work};
+use crate::service::jobs::{Job, JobKind, JobResult, JobState, Jobs, Work};
 use crate::service::notify::{Event, Heartbeat, Notice, Ping};
 use crate::service::schedule::{LastRun, Timetable};
 
@@ -77,11 +78,8 @@ impl Backups {
         });
         // Nothing is deleted where nothing was added: the backups that are there may be all there will be.
         if let (JobState::Succeeded, Some(policy)) = (run.outcome, self.retention.in_force()) {
-            let Some(cleaned) = self.carry_out(Work::Cleanup(policy.clone())).await else {
-                return true;
-            };
-            if cleaned.outcome != JobState::Succeeded {
-                let why = cleaned.detail.unwrap_or_default();
+            let Some(trouble) = self.clean_up(policy).await else { return true };
+            if let Some(why) = trouble {
                 let before = run.detail.map(|before| before + "; ").unwrap_or_default();
                 run.detail = Some(format!("{before}cleaning up afterwards: {why}"));
             }
@@ -98,6 +96,29 @@ impl Backups {
     fn beat(&self, ping: Ping) {
         if let Some(heartbeat) = &self.heartbeat {
             heartbeat.ping(ping);
+        }
+    }
+
+    /// Cleans up, and says what went wrong; nothing if the service ended before. A cleanup that has to
+    /// wait for others is not waited for: the next backup may be due before.
+    async fn clean_up(&self, policy: &Policy) -> Option<Option<String>> {
+        if waits(&self.jobs, JobKind::Cleanup) {
+            return Some(None);
+        }
+        let ended = match order(&self.jobs, Work::Cleanup(policy.clone())) {
+            Ok(job) if job.state == JobState::Queued => return Some(None),
+            Ok(job) => self.jobs.ended(job.job_id).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(job) if job.state == JobState::Interrupted => None,
+            Err(ServiceError::ShuttingDown) => None,
+            Ok(job) if job.state == JobState::Succeeded => Some(None),
+            Ok(job) => Some(Some(job.failure.map(|failure| failure.detail).unwrap_or_default())),
+            Err(error) => {
+                tracing::error!("could not start the cleanup: {error}");
+                Some(Some(error.to_string()))
+            }
         }
     }
 

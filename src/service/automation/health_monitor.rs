@@ -70,7 +70,7 @@ impl HealthMonitor {
             let last_backup = LastBackup::unknown(false, unread);
             (Protection::unreadable(), last_backup, Check::new(false, unread))
         };
-        let newest = seen.ok().and_then(|seen| seen.newest_good.as_ref().map(|(_, made)| *made));
+        let seen = seen.ok();
         let copies = self.copies.as_ref();
         let checks = Checks {
             store,
@@ -80,7 +80,7 @@ impl HealthMonitor {
             verification,
             disk: Check::of_disk(self.situation.measures()),
             notices: self.notices_arrive(),
-            copy: copies.map_or_else(CopyCheck::none, |copies| copies.check(newest)),
+            copy: copies.map_or_else(CopyCheck::none, |copies| copies.check(seen.as_deref())),
             scratch: self.scratch_works(),
         };
         Health::of(protection, checks)

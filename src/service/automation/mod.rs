@@ -114,16 +114,15 @@ impl Automation {
             let (jobs, overviews) = (jobs.clone(), overviews.clone());
             Arc::new(Verification::within(age, jobs, overviews, clock.clone()))
         });
-        let copies = plan.copy_to.map(|to| {
-            let (jobs, memory) = (jobs.clone(), memory.clone());
-            Arc::new(Copies::into_store(to, jobs, memory, clock.clone()))
-        });
+        let copies =
+            Copies::planned(plan.copy_to, jobs.clone(), memory.clone(), clock.clone()).await;
         let situation = Situation {
             timetable: timetable.clone(),
             jobs: jobs.clone(),
             memory: memory.clone(),
             measures: measures.clone(),
             verification: verification.clone(),
+            copies: copies.clone(),
             clock: clock.clone(),
         };
         let schedule = ScheduleView {
@@ -236,7 +235,8 @@ async fn take_up(memory: &Memory, metrics: &Metrics, now: DateTime<Utc>) {
         // On the first day nothing was missed.
         memory.note(|record| record.handled_until = Some(now)).await;
     }
-    if let Some(copied) = memory.record().copied_at {
+    let copied = memory.record().copies.as_ref().and_then(|copies| copies.copied_at);
+    if let Some(copied) = copied {
         metrics.last_copy(seconds(copied));
     }
 }

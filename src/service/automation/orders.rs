@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::ServiceError;
-use crate::service::jobs::{Job, Jobs, Order, Trigger, Work};
+use crate::service::jobs::{Job, JobKind, JobState, Jobs, Order, Trigger, Work};
 
 /// The name under which the service does what was scheduled.
 pub const SCHEDULE: &str = "schedule";
@@ -18,6 +18,14 @@ pub fn order(jobs: &Jobs, work: Work) -> Result<Job, ServiceError> {
     let created_by = SCHEDULE.to_owned();
     let trigger = Trigger::Schedule;
     jobs.submit(Order { work, created_by, caller: None, trigger, request_id: None })
+}
+
+/// Returns whether a job of this kind that was scheduled waits for its turn: then another would do the same.
+pub fn waits(jobs: &Jobs, kind: JobKind) -> bool {
+    let waits = |job: &Job| {
+        job.kind == kind && job.state == JobState::Queued && job.trigger == Trigger::Schedule
+    };
+    jobs.latest(usize::MAX).iter().any(waits)
 }
 
 /// Waits until it may be time for something; false if nothing more is to be begun.

@@ -85,6 +85,8 @@ pub struct Known {
     pub disk: Option<String>,
     /// Whether a backup was not verified in time.
     pub verification_overdue: bool,
+    /// Since when a backup waits for its copy in another store, if that is too long.
+    pub copy_overdue_since: Option<DateTime<Utc>>,
     /// Whether the retention rules do not do their work.
     pub retention_stuck: bool,
 }
@@ -270,6 +272,7 @@ mod tests {
             next: Some(at("2025-09-20T15:30:22Z")),
             disk: None,
             verification_overdue: false,
+            copy_overdue_since: None,
             retention_stuck: false,
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::engine::{Engine, Run};
 use crate::model::{BackupId, Policy};
 use crate::service::automation::memory::Memory;
-use crate::service::automation::orders::order;
+use crate::service::automation::orders::{order, waits};
 use crate::service::jobs::{Job, JobId, JobKind, JobResult, JobState, Jobs, Trigger, Work};
 
 /// How long the answer to a backup waits for the cleanup that follows.
@@ -84,11 +84,14 @@ impl Retention {
     async fn begin(&self, job: &Job) -> Option<JobId> {
         let policy = self.in_force()?;
         // A cleanup keeps others waiting, so there is none unless something goes.
-        if matches!(self.engine.would_clean_up(policy).await, Ok(false)) {
+        if waits(&self.jobs, JobKind::Cleanup)
+            || matches!(self.engine.would_clean_up(policy).await, Ok(false))
+        {
             return None;
         }
         match order(&self.jobs, Work::Cleanup(policy.clone())) {
-            Ok(cleanup) => Some(cleanup.job_id),
+            // One that has to wait for others is not waited for.
+            Ok(cleanup) => Some(cleanup.job_id).filter(|_| cleanup.state != JobState::Queued),
             Err(error) => {
                 // The next backup is followed by one again.
                 let backup = job.job_id;

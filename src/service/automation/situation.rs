@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::engine::Clock;
+use crate::service::automation::copies::Copies;
 use crate::service::automation::health::Check;
 use crate::service::automation::memory::Memory;
 use crate::service::automation::protection::Known;
@@ -29,6 +30,7 @@ pub struct Situation {
     pub(super) memory: Arc<Memory>,
     pub(super) measures: Measures,
     pub(super) verification: Option<Arc<Verification>>,
+    pub(super) copies: Option<Arc<Copies>>,
     pub(super) clock: Clock,
 }
 
@@ -59,6 +61,7 @@ impl Situation {
             next: self.timetable.next(now),
             disk: self.disk_is_filling().await,
             verification_overdue: !self.verification.as_ref().is_none_or(in_time),
+            copy_overdue_since: self.copies.as_ref().and_then(|it| it.overdue_since(overview)),
             retention_stuck: self.memory.record().cleanups_failed >= CLEANUPS,
         }
     }

@@ -83,5 +83,9 @@ fn troubles(known: &Known) -> Vec<(Event, String)> {
         let words = format!("the last {CLEANUPS} cleanups failed or could not free space");
         (Event::RetentionStuck, words)
     });
-    [overdue, disk, clock, verification, retention].into_iter().flatten().collect()
+    let copy = known.copy_overdue_since.map(|since| {
+        let words = format!("a backup waits since {} for its copy in the other store", at(since));
+        (Event::CopyOverdue, words)
+    });
+    [overdue, disk, clock, verification, retention, copy].into_iter().flatten().collect()
 }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{EngineError, Kind};
 use crate::store::StoreError;
 
+/// What the store is called that backups are copied into.
+const OTHER: &str = "the other store";
+
 /// Why a job did not succeed, as others may know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -39,6 +42,7 @@ impl From<&EngineError> for Failure {
         }
         let kind = error.kind();
         let detail = match kind {
+            _ if matches!(error, EngineError::OtherStore { .. }) => of_other_store(error),
             Kind::Failed => public_detail(error),
             _ => error.chain().join(": "),
         };
@@ -58,6 +62,18 @@ fn public_detail(error: &EngineError) -> String {
         EngineError::Store(_) => "the store failed; the service's log says why".into(),
         // What the database says is about its rows and settings.
         _ => error.chain().join(": "),
+    }
+}
+
+/// Names the other store of a copy; of a folder only that it is the other one.
+fn of_other_store(error: &EngineError) -> String {
+    let EngineError::OtherStore { place, source } = error else { return public_detail(error) };
+    let name =
+        if place.contains("://") { format!("the other store, {place},") } else { OTHER.into() };
+    match error.kind() {
+        Kind::Failed if is_disk_full(source) => format!("the disk of {OTHER} is full"),
+        Kind::Failed => format!("{name} failed; the service's log says why"),
+        _ => format!("{name} cannot be used: {source}"),
     }
 }
 
@@ -86,4 +102,31 @@ pub fn cut_off() -> Failure {
 pub fn broken() -> Failure {
     let detail = "internal error; nothing was left half-done; see the service log";
     Failure::new(Kind::Failed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_of_the_other_store_names_it_and_no_folder_of_this_machine() {
+        let failure = |place: &str, source| {
+            Failure::from(&EngineError::OtherStore { place: place.into(), source }).detail
+        };
+        let failed = || StoreError::NoStore("/mnt/copy".into());
+        assert_eq!(
+            failure("s3://b/ipam", failed()),
+            "the other store, s3://b/ipam, failed; the service's log says why"
+        );
+        assert_eq!(
+            failure("/mnt/copy", failed()),
+            "the other store failed; the service's log says why"
+        );
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = StoreError::Io { doing: "writing /mnt/copy/x".into(), source: full };
+        assert_eq!(failure("/mnt/copy", full), "the disk of the other store is full");
+        let busy = StoreError::Busy { lock: "objects", holder: None };
+        let busy = failure("/mnt/copy", busy);
+        assert!(busy.starts_with("the other store cannot be used: the store is busy"), "{busy}");
+    }
 }

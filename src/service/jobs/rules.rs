@@ -40,6 +40,21 @@ impl JobKind {
     }
 }
 
+/// A job that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    pub kind: JobKind,
+    /// Whether the service queued it by itself.
+    pub scheduled: bool,
+}
+
+/// Returns whether a job may begin before one that came earlier and still waits: the cleanup that the service
+/// queued by itself gives way to whatever else changes something, however long it has to wait for a
+/// verification.
+fn overtakes(kind: JobKind, waiting: Waiting) -> bool {
+    waiting.scheduled && waiting.kind.removes() && kind.writes()
+}
+
 /// Whether a job of the kind `new` is refused while one of the kind `other` runs or waits.
 pub fn refuses(other: JobKind, new: JobKind) -> bool {
     new.excludes() && other.excludes()
@@ -47,18 +62,21 @@ pub fn refuses(other: JobKind, new: JobKind) -> bool {
 
 /// Whether two jobs may not run side by side.
 fn conflict(one: JobKind, other: JobKind) -> bool {
-    let verifies = |kind| matches!(kind, JobKind::Verify | JobKind::Copy);
+    let verifies = |kind| kind == JobKind::Verify;
     (one.writes() && other.writes())
-        || (verifies(one) && verifies(other))
-        || (verifies(one) && other.removes())
+        || (verifies(one) && (verifies(other) || other.removes()))
         || (one.removes() && verifies(other))
+        // A copy may wait for another store for hours, so nothing waits for a copy.
+        || (one == JobKind::Copy && other == JobKind::Copy)
 }
 
 /// Whether a job may begin beside those that run, not overtaking those that wait before it.
-pub fn may_begin(kind: JobKind, running: &[JobKind], before: &[JobKind]) -> bool {
-    let in_the_way = |other: &JobKind| conflict(kind, *other);
+pub fn may_begin(kind: JobKind, running: &[JobKind], before: &[Waiting]) -> bool {
     let readers = running.iter().filter(|other| other.reads()).count();
-    !running.iter().chain(before).any(in_the_way) && (!kind.reads() || readers < READERS)
+    let waits = |other: &Waiting| conflict(kind, other.kind) && !overtakes(kind, *other);
+    !running.iter().any(|other| conflict(kind, *other))
+        && !before.iter().any(waits)
+        && (!kind.reads() || readers < READERS)
 }
 
 #[cfg(test)]
@@ -71,8 +89,25 @@ mod tests {
         for writer in [Backup, Restore, Cleanup, Delete, Import] {
             assert!(may_begin(writer, &[Preview], &[]));
             assert!(!may_begin(writer, &[Backup], &[]));
-            assert!(!may_begin(writer, &[], &[Import]), "{writer:?} overtakes");
+            assert!(!may_begin(writer, &[], &[waiting(Import)]), "{writer:?} overtakes");
+            assert!(!may_begin(writer, &[], &[waiting(Cleanup)]), "{writer:?} overtakes");
         }
+    }
+
+    fn waiting(kind: JobKind) -> Waiting {
+        Waiting { kind, scheduled: false }
+    }
+
+    #[test]
+    fn cleanup_that_the_service_queued_gives_way_to_writers_and_to_no_verification() {
+        let cleanup = Waiting { kind: Cleanup, scheduled: true };
+        for writer in [Backup, Restore, Cleanup, Delete, Import] {
+            let begins = may_begin(writer, &[Verify], &[cleanup]);
+            assert_eq!(begins, !writer.removes(), "{writer:?}");
+        }
+        assert!(!may_begin(Verify, &[], &[cleanup]), "or it would wait for ever");
+        let backup = Waiting { kind: Backup, scheduled: true };
+        assert!(!may_begin(Restore, &[], &[backup]));
     }
 
     #[test]
@@ -94,10 +129,15 @@ mod tests {
         assert!(!may_begin(Verify, &[Verify], &[]));
         assert!(!may_begin(Verify, &[Cleanup], &[]));
         assert!(!may_begin(Delete, &[Verify], &[]));
-        // A copy reads as much, and must not lose what it reads.
-        assert!(may_begin(Copy, &[Backup], &[]) && may_begin(Restore, &[Copy], &[]));
-        assert!(!may_begin(Copy, &[Copy], &[]) && !may_begin(Copy, &[Verify], &[]));
-        assert!(!may_begin(Copy, &[Delete], &[]) && !may_begin(Cleanup, &[Copy], &[]));
+    }
+
+    #[test]
+    fn nothing_but_another_copy_waits_for_a_copy() {
+        for kind in [Backup, Restore, Preview, Verify, Cleanup, Delete, Import, Diff] {
+            assert!(may_begin(kind, &[Copy], &[waiting(Copy)]), "{kind:?}");
+            assert!(may_begin(Copy, &[kind], &[waiting(kind)]), "{kind:?}");
+        }
+        assert!(!may_begin(Copy, &[Copy], &[]));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::service::ServiceError;
 use crate::service::access::Identity;
 use crate::service::jobs::failure::Failure;
-use crate::service::jobs::job::{Job, JobId, JobProgress, JobState};
+use crate::service::jobs::job::{Job, JobId, JobProgress, JobState, Trigger};
 use crate::service::jobs::result::JobResult;
 use crate::service::jobs::rules;
-use crate::service::jobs::rules::{LONGEST_QUEUE, MOST_OF_ONE_CALLER};
+use crate::service::jobs::rules::{LONGEST_QUEUE, MOST_OF_ONE_CALLER, Waiting};
 use crate::service::jobs::work::{Order, Work};
 
 /// Jobs that are remembered.
@@ -123,7 +123,11 @@ impl Table {
             return Err(ServiceError::ShuttingDown);
         }
         let kind = order.work.kind();
-        let bars = |job: &&Job| !job.state.is_over() && rules::refuses(job.kind, kind);
+        // What the service queued by itself gives way, and refuses nobody.
+        let gives_way =
+            |job: &Job| job.state == JobState::Queued && job.trigger == Trigger::Schedule;
+        let bars =
+            |job: &&Job| !job.state.is_over() && !gives_way(job) && rules::refuses(job.kind, kind);
         if let Some(bar) = self.newest_first().find(bars) {
             return Err(ServiceError::Busy(Box::new(bar.in_short())));
         }
@@ -148,13 +152,17 @@ impl Table {
 
     /// Takes the first waiting job that may begin.
     pub fn begin_next(&mut self) -> Option<Begun> {
-        let kinds = |state| {
-            let jobs = self.records.iter().filter(move |record| record.job.state == state);
-            jobs.map(|record| record.job.kind).collect::<Vec<_>>()
+        let jobs = |state| {
+            let jobs = self.records.iter().map(|record| &record.job);
+            jobs.filter(move |job| job.state == state)
         };
-        let (running, waiting) = (kinds(JobState::Running), kinds(JobState::Queued));
+        let running: Vec<_> = jobs(JobState::Running).map(|job| job.kind).collect();
+        let waiting = jobs(JobState::Queued);
+        let waiting = waiting
+            .map(|job| Waiting { kind: job.kind, scheduled: job.trigger == Trigger::Schedule });
+        let waiting: Vec<_> = waiting.collect();
         let next = (0..waiting.len())
-            .find(|&place| rules::may_begin(waiting[place], &running, &waiting[..place]))?;
+            .find(|&place| rules::may_begin(waiting[place].kind, &running, &waiting[..place]))?;
         let mut queued = self.records.iter_mut().filter(|r| r.job.state == JobState::Queued);
         let record = queued.nth(next).expect("counted above");
         let (stop, stops) = mpsc::channel(1);
@@ -282,6 +290,8 @@ mod tests {
     use super::*;
     use crate::engine::{BackupRequest, VerifyReport};
     use crate::model::Policy;
+    use crate::service::jobs::JobKind;
+    use crate::service::jobs::failure::cancelled;
 
     fn order(work: Work) -> Order {
         let trigger = crate::service::jobs::Trigger::Request;
@@ -312,6 +322,21 @@ mod tests {
             Err(ServiceError::Busy(bar)) => assert_eq!(bar.job_id, first.job_id),
             other => panic!("not busy: {other:?}"),
         }
+    }
+
+    #[test]
+    fn cleanup_that_the_service_queued_refuses_nobody() {
+        let mut table = Table::remembering(Vec::new());
+        table.admit(order(Work::Verify(Vec::new()))).expect("room");
+        table.begin_next().expect("nothing is in the way");
+        let cleanup = order(Work::Cleanup(Policy::last(1)));
+        table.admit(Order { trigger: Trigger::Schedule, ..cleanup }).expect("room");
+        assert!(table.begin_next().is_none(), "it waits for the verification");
+        let asked = table.admit(order(Work::Cleanup(Policy::last(2)))).expect("not refused");
+        table.admit(backup()).expect("room");
+        assert!(table.begin_next().is_none(), "what somebody asked for is not overtaken");
+        table.end(asked.job_id, Ended::Badly(JobState::Cancelled, cancelled()));
+        assert_eq!(table.begin_next().map(|begun| begun.job.kind), Some(JobKind::Backup));
     }
 
     #[test]

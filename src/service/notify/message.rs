@@ -43,6 +43,7 @@ fn words(notice: &Notice) -> String {
         Event::Overdue => "backup overdue".into(),
         Event::Missed => "backup missed".into(),
         Event::VerificationOverdue => "verification overdue".into(),
+        Event::CopyOverdue => "copy overdue".into(),
         Event::RetentionStuck => "retention stuck".into(),
         Event::DiskFilling => "disk filling".into(),
         Event::ClockAhead => "clock is wrong".into(),

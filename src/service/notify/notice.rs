@@ -25,6 +25,8 @@ pub enum Event {
     Missed,
     /// A backup was not verified in time.
     VerificationOverdue,
+    /// A backup was not copied into the other store in time.
+    CopyOverdue,
     /// The retention rules delete nothing, although they should.
     RetentionStuck,
     /// The disk of the store is filling.
@@ -61,6 +63,7 @@ impl Event {
             Self::Overdue => "overdue",
             Self::Missed => "missed",
             Self::VerificationOverdue => "verification_overdue",
+            Self::CopyOverdue => "copy_overdue",
             Self::RetentionStuck => "retention_stuck",
             Self::DiskFilling => "disk_filling",
             Self::ClockAhead => "clock_ahead",
@@ -76,6 +79,7 @@ impl Event {
             Self::JobFailed | Self::DamageFound | Self::Overdue => Severity::Critical,
             Self::Missed
             | Self::VerificationOverdue
+            | Self::CopyOverdue
             | Self::RetentionStuck
             | Self::DiskFilling
             | Self::ClockAhead => Severity::Warning,

@@ -22,6 +22,8 @@ pub struct Newest {
 pub struct Overview {
     /// The newest backup that can be read, safety backups apart.
     pub newest: Option<Newest>,
+    /// The backups that are not known to be damaged, newest first, and when each was made.
+    pub good: Vec<(BackupId, DateTime<Utc>)>,
     /// The newest backup that is not known to be damaged, and when it was made; safety backups apart.
     pub newest_good: Option<(BackupId, DateTime<Utc>)>,
     /// When each good backup was made, by the clock of then; safety backups apart.
@@ -58,6 +60,7 @@ impl Overview {
         });
         Self {
             newest,
+            good: infos().filter(good).map(|info| (info.backup_id.clone(), info.made())).collect(),
             newest_good,
             good_made: counted().filter(good).map(BackupInfo::made).collect(),
             proofs: infos().map(Proof::of).collect(),

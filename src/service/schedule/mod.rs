@@ -5,6 +5,6 @@ mod record;
 mod round;
 mod timetable;
 
-pub use record::{LastRun, Record};
+pub use record::{CopyRecord, LastRun, Record};
 pub use round::{Proof, Round};
 pub use timetable::{Timetable, TimetableError, Upcoming};

@@ -44,20 +44,68 @@ pub struct Record {
     /// What was amiss at the last look, and told.
     #[serde(default)]
     pub troubles: BTreeSet<Event>,
-    /// When the latest copy into another store that succeeded ended.
-    #[serde(default)]
+    /// How copies into another store went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<CopyRecord>,
+}
+
+/// Record of the copies into one other store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyRecord {
+    /// The other store's place, as it was named.
+    pub to: String,
+    /// Since when backups are copied there.
+    pub since: DateTime<Utc>,
+    /// The id of the store that the latest copy found there.
+    pub store_id: Option<String>,
+    /// When the latest copy that succeeded ended.
     pub copied_at: Option<DateTime<Utc>>,
+    /// Backups that were copied.
+    pub copied: BTreeSet<BackupId>,
+    /// When the first backup was made that no copy has followed yet.
+    pub waiting_since: Option<DateTime<Utc>>,
     /// Whether the latest copy failed.
-    #[serde(default)]
-    pub copies_fail: bool,
+    pub failed: bool,
+}
+
+impl CopyRecord {
+    /// Nothing was copied there yet.
+    #[must_use]
+    pub fn begun(to: &str, since: DateTime<Utc>) -> Self {
+        Self {
+            to: to.to_owned(),
+            since,
+            store_id: None,
+            copied_at: None,
+            copied: BTreeSet::new(),
+            waiting_since: None,
+            failed: false,
+        }
+    }
+
+    fn times(&mut self) -> impl Iterator<Item = &mut DateTime<Utc>> {
+        let Self { since, copied_at, waiting_since, .. } = self;
+        [Some(since), copied_at.as_mut(), waiting_since.as_mut()].into_iter().flatten()
+    }
+
+    /// Returns since when a backup of these waits for its copy; backups are given with when they were made.
+    #[must_use]
+    pub fn waits_since(&self, backups: &[(BackupId, DateTime<Utc>)]) -> Option<DateTime<Utc>> {
+        let waiting = backups.iter().filter(|(id, _)| !self.copied.contains(id));
+        let oldest = waiting.map(|(_, made)| *made).min()?;
+        // One that was made since may be deleted already; and before all this nothing could be copied.
+        let first = self.waiting_since.map_or(oldest, |since| since.min(oldest));
+        Some(first.max(self.since))
+    }
 }
 
 impl Record {
     /// Moves what a clock that was ahead has left in the future to now, so that it holds for no longer than
     /// anything else; says whether there was any.
     pub fn catch_up(&mut self, now: DateTime<Utc>) -> bool {
-        let times = [&mut self.handled_until, &mut self.copied_at].into_iter().flatten();
+        let times = self.handled_until.iter_mut();
         let times = times.chain(self.last_run.as_mut().map(|run| &mut run.at));
+        let times = times.chain(self.copies.iter_mut().flat_map(CopyRecord::times));
         let mut ahead = times.filter(|time| **time > now).peekable();
         let any = ahead.peek().is_some();
         ahead.for_each(|time| *time = now);
@@ -77,11 +125,15 @@ mod tests {
         let mut record = Record {
             handled_until: Some(ahead),
             last_run: Some(run),
-            copied_at: Some(before),
+            copies: Some(CopyRecord {
+                copied_at: Some(before),
+                ..CopyRecord::begun("/copy", ahead)
+            }),
             ..Record::default()
         };
         assert!(record.catch_up(now));
-        assert_eq!((record.handled_until, record.copied_at), (Some(now), Some(before)));
+        let copies = record.copies.as_ref().map(|copies| (copies.since, copies.copied_at));
+        assert_eq!((record.handled_until, copies), (Some(now), Some((now, Some(before)))));
         assert_eq!(record.last_run.as_ref().map(|run| run.at), Some(now));
         assert!(!record.catch_up(now));
     }

@@ -5,7 +5,7 @@ use futures::{StreamExt, stream};
 
 use crate::model::{BackupId, Manifest, State, Unsealed, check_seal, seal, unseal};
 use crate::store::backend::swap::{Alone, Read, Swap};
-use crate::store::{Store, StoreError, layout};
+use crate::store::{Held, Store, StoreError, layout};
 
 /// Reads a manifest. Its profile may be yet to be read; then only its version is checked.
 ///
@@ -154,6 +154,23 @@ impl Store {
         let written = written.await;
         alone.release().await;
         written
+    }
+
+    /// Writes a damaged manifest again in its place, and a state that is damaged, too. `held` is the shared
+    /// [`crate::store::Lock::Objects`]; the chunks are there, and the manifest is that of the same backup.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]; if the object store fails.
+    pub async fn publish_again_in_place(
+        &self,
+        held: &Held,
+        manifest: &Manifest,
+        state: &State,
+    ) -> Result<(), StoreError> {
+        held.check().await?;
+        let id = &manifest.backup_id;
+        self.objects().put(&layout::manifest(id), seal(manifest).into()).await?;
+        self.change_state_or_begin(id, state, |_| {}).await.map(drop)
     }
 
     /// Removes the state that a killed deletion left: it was that of another backup, or of this one
