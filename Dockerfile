@@ -13,6 +13,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY migrations migrations
+COPY profiles profiles
 # The page becomes part of the program.
 COPY --from=page /src/frontend/dist frontend/dist
 # `dev` builds in a fraction of the time, for trying the image itself.

@@ -57,7 +57,7 @@ fn text(details: &Details) -> String {
     format!(
         "Backup       {} ({}{})\nDescription  {}\nLabels       {}\nCreated      {} UTC by {} ({} days ago)\n\
          Database     {} on PostgreSQL {}\nValidation   {}\nRestored     {restored}\n\
-         Size         {} of rows, {} added to the store{}\n\n{}\n\n{files}",
+         Logical      {} of rows\nStored       {}, what was new in the store{}\n\n{}\n\n{files}",
         info.backup_id,
         match info.backup_type {
             BackupKind::Full => "full",

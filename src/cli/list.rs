@@ -60,7 +60,8 @@ fn text(list: &BackupList) -> String {
     if list.backups.is_empty() {
         return "No backups found".into();
     }
-    let mut table = table(&["Backup", "Created (UTC)", "Rows", "Size", "Added", "Description", ""]);
+    let mut table =
+        table(&["Backup", "Created (UTC)", "Rows", "Logical", "Stored", "Description", ""]);
     for backup in &list.backups {
         let info = &backup.info;
         table.add_row([

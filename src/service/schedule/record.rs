@@ -24,9 +24,8 @@ pub struct LastRun {
     pub detail: Option<String>,
 }
 
-/// What must outlast the process.
+/// What must outlast the process. Keys of other versions are ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Everything that was due up to this moment is done, or was tried.
     pub handled_until: Option<DateTime<Utc>>,

@@ -99,13 +99,14 @@ async fn silent_metadata_service_is_named_and_where_else_credentials_were_looked
     assert!(said.contains("no credentials found in AWS_ACCESS_KEY_ID"), "{said}");
 }
 
-/// Falls silent as a backup ends, since the service looks at the store after each job.
+/// Falls silent as a backup gives its last lock back, since the service looks at the store after each job.
 #[tokio::test(flavor = "multi_thread")]
 async fn service_whose_bucket_falls_silent_says_so_and_keeps_nobody_waiting() {
     let (is_ending, is_silent) = (Arc::new(AtomicBool::new(false)), AtomicBool::new(false));
     let ending = is_ending.clone();
     let site = Bucket::behind(Kind::Moto, move |request| {
-        let gives_lock_back = request.method == "DELETE" && request.path.contains("/locks/");
+        let gives_lock_back =
+            request.method == "DELETE" && request.path.contains("/locks/objects/");
         if is_silent.load(Ordering::Relaxed) {
             return Says::Nothing;
         }

@@ -92,6 +92,38 @@ fn the_image_runs_as_nobody_in_particular_and_holds_no_setting_of_a_build_machin
     assert!(dockerfile.contains(&toolchain), "the image builds with {toolchain}");
 }
 
+/// The folders beside `src` with files that the program includes.
+fn included_folders(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"))
+    {
+        let path = entry.path();
+        if path.is_dir() {
+            included_folders(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let files = program.split("include_str!(\"").skip(1);
+            let files = files.filter_map(|rest| rest.split('"').next());
+            // A path that climbs out of src names a folder of the repository.
+            let outside = files
+                .filter_map(|file| file.rsplit("../").next().filter(|_| file.starts_with("../")));
+            found.extend(outside.filter_map(|file| Some(file.split_once('/')?.0.to_owned())));
+        }
+    }
+}
+
+#[test]
+fn the_image_is_built_of_all_that_the_program_includes() {
+    let mut folders = std::collections::BTreeSet::new();
+    included_folders(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut folders);
+    assert!(folders.contains("migrations"), "{folders:?}");
+    let (dockerfile, ignored) = (file("Dockerfile"), file(".dockerignore"));
+    for folder in folders {
+        assert!(dockerfile.contains(&format!("COPY {folder} {folder}\n")), "{folder}: Dockerfile");
+        assert!(ignored.contains(&format!("\n!{folder}\n")), "{folder}: .dockerignore");
+    }
+}
+
 /// The version that Cargo.toml asks for.
 fn rust_version() -> String {
     let manifest = file("Cargo.toml");
