@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::engine::{Engine, Run};
+use crate::engine::{Engine, EngineError, Run};
 use crate::model::{BackupId, Policy};
 use crate::service::automation::memory::Memory;
 use crate::service::automation::orders::{order, waits};
 use crate::service::jobs::{Job, JobId, JobKind, JobResult, JobState, Jobs, Trigger, Work};
+use crate::store::StoreError;
 
 /// How long the answer to a backup waits for the cleanup that follows.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,6 +21,8 @@ const REMEMBERED: usize = 64;
 /// Applies the rules after each backup.
 pub struct Retention {
     policy: Option<Policy>,
+    /// Whether the rules may delete.
+    confirmed: bool,
     /// What the rules would have deleted at the first start; they wait for somebody to confirm that.
     withheld: Vec<BackupId>,
     engine: Engine,
@@ -37,17 +40,18 @@ impl Retention {
         (engine, jobs): (Engine, Jobs),
         memory: &Memory,
     ) -> Self {
-        let mut withheld = Vec::new();
-        let known = memory.record().retention_confirmed;
-        if let Some(policy) = policy.as_ref().filter(|_| !known) {
-            if must_be_confirmed {
-                withheld = would_delete(&engine, policy).await;
-            }
-            if withheld.is_empty() {
+        let (mut withheld, mut confirmed) = (Vec::new(), memory.record().retention_confirmed);
+        if let Some(policy) = policy.as_ref().filter(|_| !confirmed) {
+            confirmed = !must_be_confirmed || {
+                let would = would_delete(&engine, policy).await;
+                withheld = would.clone().unwrap_or_default();
+                would.is_some_and(|ids| ids.is_empty())
+            };
+            if confirmed {
                 memory.note(|record| record.retention_confirmed = true).await;
             }
         }
-        Self { policy, withheld, engine, jobs, cleanups: watch::Sender::default() }
+        Self { policy, confirmed, withheld, engine, jobs, cleanups: watch::Sender::default() }
     }
 
     /// The rules, in force or not.
@@ -64,7 +68,7 @@ impl Retention {
 
     /// The rules that are in force.
     pub(super) fn in_force(&self) -> Option<&Policy> {
-        self.policy.as_ref().filter(|_| self.withheld.is_empty())
+        self.policy.as_ref().filter(|_| self.confirmed)
     }
 
     /// Begins the cleanup that follows a backup which somebody asked for; a scheduled one has its own.
@@ -123,15 +127,22 @@ impl Retention {
     }
 }
 
-/// What the rules would delete now. Where that cannot be told, nothing: then they delete nothing either.
-async fn would_delete(engine: &Engine, policy: &Policy) -> Vec<BackupId> {
-    let report = match engine.cleanup(policy, true, &Run::new()).await {
-        Ok(report) => report,
-        Err(error) => {
-            tracing::warn!("what the retention rules would delete cannot be told: {error}");
-            return Vec::new();
+/// What the rules would delete now; nothing is known of a store that cannot be read, or is gone.
+async fn would_delete(engine: &Engine, policy: &Policy) -> Option<Vec<BackupId>> {
+    let look = async {
+        if !engine.store().is_there().await? {
+            return Err(StoreError::NoStore(engine.store().place().to_owned()).into());
         }
+        engine.cleanup(policy, true, &Run::new()).await
     };
+    let report: Result<_, EngineError> = look.await;
+    let report = report.inspect_err(|error| {
+        tracing::warn!(
+            "the retention rules are not applied until the next start, as it cannot be told what they would \
+             delete: {error}"
+        );
+    });
+    let report = report.ok()?;
     let ids: Vec<_> = report.deleted.into_iter().map(|judged| judged.backup_id).collect();
     if !ids.is_empty() {
         let list = ids.iter().map(BackupId::as_str).collect::<Vec<_>>().join(", ");
@@ -142,5 +153,5 @@ async fn would_delete(engine: &Engine, policy: &Policy) -> Vec<BackupId> {
             ids.len()
         );
     }
-    ids
+    Some(ids)
 }

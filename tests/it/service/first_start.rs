@@ -69,6 +69,26 @@ async fn rules_that_delete_nothing_at_the_first_start_are_in_force_at_once() {
 }
 
 #[tokio::test]
+async fn a_first_start_over_a_store_that_cannot_be_seen_confirms_nothing() {
+    let clockwork = clockwork().await;
+    let engine = clockwork.engine().await;
+    let (store, away) =
+        (clockwork.folder.path().join("store"), clockwork.folder.path().join("away"));
+    std::fs::rename(&store, &away).expect("moved");
+    let service = clockwork.service_over(engine, keeping_one(true)).await;
+    std::fs::rename(&away, &store).expect("moved back");
+    let app = App::over(service);
+    clockwork.turn(Duration::minutes(1));
+    let made = app.post("/api/backup").await.ok();
+    assert!(made.get("deleted").is_none(), "{made}");
+    app.service.shut_down(std::time::Duration::from_mins(1)).await;
+    drop(app);
+    let (schedule, _) = asked_for(&clockwork, keeping_one(true)).await;
+    assert_eq!(schedule["retention_withheld"].as_array().map(Vec::len), Some(3), "{schedule}");
+    assert_eq!(clockwork.ids().await.len(), 5);
+}
+
+#[tokio::test]
 async fn the_program_names_what_would_go_and_the_option() {
     let database = database().await;
     let program = Program::on(&database);
