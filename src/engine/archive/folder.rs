@@ -1,5 +1,5 @@
 //! Export in the form of the application's own exports: a folder with the description and four files, for
-//! its importer or for an import here. They are made while they are taken, one after another.
+//! its importer or for an import here. Each file is made while it is taken, a few blocks ahead.
 
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ impl FolderExport {
         self.taken.to_rfc3339_opts(SecondsFormat::Micros, false)
     }
 
-    /// The dataset files, each of which begins when the one before was taken.
+    /// The dataset files. Each has a thread that makes its first blocks at once and then waits to be taken.
     ///
     /// # Errors
     /// If the first rows cannot be read.

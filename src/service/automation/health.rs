@@ -93,15 +93,18 @@ impl Check {
 
     /// The disk of the store has room.
     pub fn of_disk(measures: &Measures) -> Self {
-        match (measures.has_disk(), measures.disk()) {
-            (false, _) => Self::new(true, "the store is on no disk of this machine"),
-            (true, None) => Self::new(false, "the disk cannot be asked"),
-            (true, Some(DiskSpace { total_bytes, available_bytes })) => {
-                let percent = available_bytes.saturating_mul(100) / total_bytes.max(1);
-                let ok = available_bytes >= total_bytes / NEARLY_FULL;
-                Self::new(ok, format!("{percent} % of the disk are free"))
-            }
+        match measures.disk() {
+            Some(space) => Self::of_space(space),
+            None if measures.has_disk() => Self::new(false, "the disk cannot be asked"),
+            None => Self::new(true, "the store is on no disk of this machine"),
         }
+    }
+
+    /// A disk with this space has room.
+    pub fn of_space(DiskSpace { total_bytes, available_bytes }: DiskSpace) -> Self {
+        let percent = available_bytes.saturating_mul(100) / total_bytes.max(1);
+        let ok = available_bytes >= total_bytes / NEARLY_FULL;
+        Self::new(ok, format!("{percent} % of the disk are free"))
     }
 }
 

@@ -90,7 +90,7 @@ impl Situation {
 
     async fn disk_is_filling(&self) -> Option<String> {
         // A store that is gone has no disk, which is no news of the disk.
-        let check = self.measures.disk().map(|_| Check::of_disk(&self.measures))?;
+        let check = Check::of_space(self.measures.disk()?);
         if !check.ok {
             return Some(check.detail);
         }

@@ -1,6 +1,6 @@
 //! Which two places are two stores, and which are one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{intact, listed, text};
@@ -11,6 +11,14 @@ use crate::support::{database, sample_database};
 fn refused(ended: &Ended, why: &str) {
     assert_eq!(ended.code, 2, "{}{}", ended.out, ended.err);
     assert!(ended.err.contains(why), "{}", ended.err);
+}
+
+/// A link to a store, in a folder of its own.
+fn link_to(store: &Path) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(store, &link).expect("a link");
+    (folder, link)
 }
 
 /// Runs the program with credentials for S3.
@@ -52,9 +60,7 @@ async fn store_by_another_name_and_one_inside_the_other_are_refused_before_anyth
     let database = database().await;
     let program = Program::on(&database);
     program.backup();
-    let folder = tempfile::tempdir().expect("a folder");
-    let link = folder.path().join("link");
-    std::os::unix::fs::symlink(program.store(), &link).expect("a link");
+    let (_folder, link) = link_to(program.store());
     let dotted = program.store().join("packs/..");
     for same in [program.store(), &link, &dotted] {
         refused(&program.run(&["copy", "--to", text(same), "--all"]), "onto itself");
@@ -90,9 +96,7 @@ async fn service_does_not_start_if_the_copy_is_its_own_store() {
     let database = database().await;
     let program = Program::on(&database);
     program.backup();
-    let folder = tempfile::tempdir().expect("a folder");
-    let link = folder.path().join("link");
-    std::os::unix::fs::symlink(program.store(), &link).expect("a link");
+    let (_folder, link) = link_to(program.store());
     let serve =
         |to: &Path| program.run(&["serve", "--listen", "127.0.0.1:0", "--copy-to", text(to)]);
     for (to, why) in [
