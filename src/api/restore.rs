@@ -11,7 +11,7 @@ use super::body::Restored;
 use super::error::ApiError;
 use super::extract::{Lenient, Path, Prefer, words};
 use super::responses::{OfBackup, OfJob};
-use crate::engine::{Engine, EngineError, RestoreOptions, Selection};
+use crate::engine::{Engine, EngineError, RestoreOptions, Selection, VerifyResult};
 use crate::model::{BackupId, Profile};
 use crate::service::jobs::{Jobs, Work};
 
@@ -43,6 +43,10 @@ pub struct Parameters {
     #[serde(default)]
     #[param(required = false, default = false)]
     allow_schema_drift: bool,
+    /// Which rows to read back before the commit: those that the restore wrote, counting all, or all of them.
+    #[serde(default)]
+    #[param(required = false)]
+    verify_result: VerifyResult,
 }
 
 fn yes() -> bool {
@@ -87,6 +91,7 @@ pub async fn restore(
         into_other_database: parameters.into_other_database,
         created_by: caller.author(),
         allow_schema_drift: parameters.allow_schema_drift,
+        verify_result: parameters.verify_result,
         lock_patience: engine.lock_timeout(),
     };
     refuse_unknown(&engine, &id).await?;

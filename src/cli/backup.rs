@@ -6,8 +6,8 @@ use super::context::Context;
 use super::error::CliError;
 use super::output::{count, numbers, plain, plural, size, table};
 use crate::api::body;
-use crate::engine::{BackupCreated, BackupInfo, BackupRequest};
-use crate::model::MissingTable;
+use crate::engine::{BackupCreated, BackupInfo, BackupRequest, Reading};
+use crate::model::{Age, MissingTable};
 
 /// Create a backup
 ///
@@ -21,17 +21,27 @@ pub struct Arguments {
     /// Back up even if a table of the previous backup is missing
     #[arg(long)]
     allow_missing_tables: bool,
+    /// Read all rows, even where it can be told which changed
+    #[arg(long)]
+    full: bool,
+    /// Read all rows if they were not all read for so long, like 36h, 14d or 8w, and compare
+    #[arg(long, value_name = "AGE", default_value = "24h")]
+    full_every: Age,
+    /// Base backups on earlier ones again after a mismatch was found
+    #[arg(long)]
+    resume_incremental: bool,
 }
 
 impl Arguments {
     /// Runs the command.
     pub async fn run(self, context: &Context) -> Result<(), CliError> {
-        let engine = context.engine_for_writing().await?;
+        let engine = context.engine_for_writing().await?.with_full_every(self.full_every);
         let words = self.description.join(" ");
         let request = BackupRequest {
             description: (!words.is_empty()).then_some(words),
             created_by: None,
             allow_missing_tables: self.allow_missing_tables,
+            reading: Reading { full: self.full, resume: self.resume_incremental },
         };
         let created = context.run(async |run| engine.backup(request, run).await).await?;
         context.print::<body::BackupCreated, _>(&created, text);

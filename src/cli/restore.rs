@@ -1,6 +1,6 @@
 //! `restore`
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::backup::lacking;
 use super::context::Context;
@@ -11,8 +11,9 @@ use super::prompt::Answer;
 use crate::api::body;
 use crate::engine::{
     EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, Selection,
+    VerifyResult,
 };
-use crate::model::{BackupId, PerDataset, Profile};
+use crate::model::{BackupId, CaptureMode, PerDataset, Profile};
 
 /// Changed rows of each dataset that a preview shows to people.
 const SHOWN: usize = 5;
@@ -50,9 +51,30 @@ pub struct Arguments {
     /// other rows keep their values
     #[arg(long)]
     allow_schema_drift: bool,
+    /// Which rows to read back before the commit
+    #[arg(long, value_name = "ROWS", default_value = "changed")]
+    verify_result: ReadBack,
     /// Do not create a safety backup; the restore cannot be undone
     #[arg(long)]
     no_safety_backup: bool,
+}
+
+/// Which rows are read back.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ReadBack {
+    /// Those that the restore wrote, and the number of all; all where that does not tell
+    Changed,
+    /// All rows
+    Full,
+}
+
+impl From<ReadBack> for VerifyResult {
+    fn from(rows: ReadBack) -> Self {
+        match rows {
+            ReadBack::Changed => Self::Changed,
+            ReadBack::Full => Self::Full,
+        }
+    }
 }
 
 impl Arguments {
@@ -96,6 +118,7 @@ impl Arguments {
             safety_backup: !self.no_safety_backup,
             into_other_database: self.into_other_database,
             allow_schema_drift: self.allow_schema_drift,
+            verify_result: self.verify_result.into(),
             ..RestoreOptions::default()
         })
     }
@@ -190,9 +213,14 @@ fn text(restored: &Restored) -> String {
     } else {
         "the rows read back before the commit were those of the backup"
     };
+    let read = match report.read_back {
+        CaptureMode::Full => "all rows were read back",
+        CaptureMode::Changes => "the written rows were read back, and all were counted",
+    };
+    let locked = report.locked_ms;
     let notes = notes(&report.schema_drift) + &notes(&restored.notes);
     format!(
-        "{} into {}\n{}{}\nVerified: {proven}.\n{undo}{notes}",
+        "{} into {}\n{}{}\nVerified: {proven}; {read}.\nWriters waited for at most {locked} ms.\n{undo}{notes}",
         body::Restored::message(restored),
         plain(&report.target.to_string()),
         results(&report.datasets, head),

@@ -24,6 +24,7 @@ pub use self::archive::{
     tar_name,
 };
 pub use capture::backup::{BackupCreated, BackupRequest};
+pub use capture::base::Reading;
 pub use capture::sort;
 use compare::changes::Counted;
 pub use compare::changes::{Changes, Counts};
@@ -41,13 +42,13 @@ pub use maintain::stats::{BackupCost, StoreStatistics};
 pub use maintain::store_check::check_store;
 pub use maintain::verify::{VerifiedBackup, VerifyReport};
 pub use progress::{Phase, Progress, Run};
-pub use restore::options::RestoreOptions;
+pub use restore::options::{RestoreOptions, VerifyResult};
 pub use restore::preview::Preview;
 pub use restore::records::OtherRows;
 pub use restore::report::RestoreResults;
 pub use restore::transaction::{Report, Restored};
 
-use crate::model::{BackupId, Profile};
+use crate::model::{Age, BackupId, Profile};
 use crate::postgres::LOCK_TIMEOUT;
 pub use crate::postgres::{ScopeValue, Selection};
 use crate::store::{Seen, Store};
@@ -55,6 +56,9 @@ pub use crate::tree::MAX_ROW;
 
 /// The most bytes that a row may have as COPY text if nothing else is said.
 pub const DEFAULT_MAX_ROW: usize = 64 << 20;
+
+/// Days after which a backup reads all rows again if nothing else is said.
+const DEFAULT_FULL_DAYS: u16 = 1;
 
 /// Tells the time; tests freeze it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -67,6 +71,7 @@ pub struct Engine {
     clock: Clock,
     lock_timeout: Duration,
     max_row: usize,
+    full_every: Age,
     profile: Arc<Profile>,
     counted: Arc<Counted>,
     /// The metadata of each backup as it was last seen.
@@ -101,9 +106,21 @@ impl Engine {
     pub fn new(store: Store, database: Option<String>) -> Self {
         let (clock, counted) = (Arc::new(Utc::now), Arc::default());
         let (lock_timeout, max_row) = (LOCK_TIMEOUT, DEFAULT_MAX_ROW);
+        let full_every = Age::days(DEFAULT_FULL_DAYS);
         let profile = Profile::builtin().clone();
         let (listed, measuring) = (Arc::default(), Arc::default());
-        Self { store, database, clock, lock_timeout, max_row, profile, counted, listed, measuring }
+        Self {
+            store,
+            database,
+            clock,
+            lock_timeout,
+            max_row,
+            full_every,
+            profile,
+            counted,
+            listed,
+            measuring,
+        }
     }
 
     /// The same engine, which makes backups with this profile instead of the built-in one.
@@ -144,6 +161,12 @@ impl Engine {
     #[must_use]
     pub fn with_max_row(self, max_row: usize) -> Self {
         Self { max_row: max_row.min(MAX_ROW), ..self }
+    }
+
+    /// The same engine, whose backups read all rows at least once in such a time, and compare.
+    #[must_use]
+    pub fn with_full_every(self, full_every: Age) -> Self {
+        Self { full_every, ..self }
     }
 
     /// The same engine with another clock.

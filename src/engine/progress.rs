@@ -134,6 +134,12 @@ impl Run {
         }
     }
 
+    /// Tells that work goes on which is not that of the phase.
+    pub(in crate::engine) fn sign_of_life(&self) -> impl Fn() + Send + Sync + 'static {
+        let progress = self.progress.clone();
+        move || progress.send_modify(|_| {})
+    }
+
     /// So much more is done.
     pub fn advance(&self, rows: u64, bytes: u64) {
         advance(&self.progress, rows, bytes);

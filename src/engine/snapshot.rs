@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    BackupId, BackupKind, DatasetSummary, FORMAT_VERSION, Manifest, PartManifest, PerDataset,
-    Profile, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
+    BackupId, BackupKind, CaptureInfo, DatasetSummary, FORMAT_VERSION, Manifest, PartManifest,
+    PerDataset, Profile, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
 };
 use crate::store::Reader;
 
@@ -30,6 +30,8 @@ pub struct Snapshot<R = Reader> {
     pub removed: Vec<RemovedRows>,
     /// The names of the parts that it does not cover, as [`Manifest::not_covered`].
     pub not_covered: Vec<String>,
+    /// How its rows were read.
+    pub capture: Option<CaptureInfo>,
     /// Reads its chunks.
     pub reader: R,
 }
@@ -57,6 +59,7 @@ impl Snapshot {
             info: manifest.snapshot,
             removed: manifest.removed,
             not_covered: manifest.not_covered,
+            capture: manifest.capture,
             reader,
         }
     }
@@ -81,6 +84,7 @@ impl Snapshot<()> {
             info: self.info,
             removed: self.removed,
             not_covered: self.not_covered,
+            capture: self.capture,
             reader,
         }
     }
@@ -132,6 +136,7 @@ impl<R> Snapshot<R> {
             profile: (&self.profile).into(),
             not_covered: self.not_covered.clone(),
             origin: None,
+            capture: self.capture.clone(),
         }
     }
 

@@ -7,7 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupId, ChunkId, Claimed, Dataset, Hash, PerDataset, Profile, RecordedProfile, Schema, Table,
+    BackupId, CaptureInfo, ChunkId, Claimed, Dataset, Hash, PerDataset, Profile, ReadPoint,
+    RecordedProfile, Schema, Table,
 };
 
 /// The version of the store's format that this program writes and reads.
@@ -135,6 +136,9 @@ pub struct Manifest {
     /// The files of another form that it was imported from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// How its rows were read. Older backups do not say, and imported ones were not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<CaptureInfo>,
 }
 
 /// Files of another form that became a backup.
@@ -205,6 +209,9 @@ pub struct SnapshotInfo {
     pub taken_at: String,
     /// The schema's fingerprint.
     pub schema_fingerprint: Hash,
+    /// Where in the server's history it was taken, if later changes can be told by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<ReadPoint>,
 }
 
 /// The value that a sequence hands out next.
@@ -335,6 +342,16 @@ impl Manifest {
         self.files = self.profile().file_names(&id);
         self.backup_id = id;
         self.number = Some(number);
+    }
+
+    /// Notes that no backup is to be based on another one if this one found that changes told wrong. Once
+    /// it has its id.
+    pub fn stop_if_mismatched(&mut self) {
+        let id = self.backup_id.clone();
+        if let Some(capture) = self.capture.as_mut().filter(|capture| !capture.mismatch.is_empty())
+        {
+            capture.stopped_by = Some(id);
+        }
     }
 
     /// Returns what tells this backup from any other, wherever it lies: the same for the backup that

@@ -2,6 +2,7 @@
 
 mod age;
 mod annotation;
+mod capture_info;
 mod check;
 mod counts;
 mod coverage;
@@ -11,6 +12,7 @@ mod id;
 mod ids;
 mod manifest;
 mod profile;
+mod read_point;
 mod retention;
 mod schema;
 mod sealed;
@@ -19,6 +21,7 @@ mod text;
 
 pub use age::{Age, MalformedAge};
 pub use annotation::{check_author, check_description, check_label};
+pub use capture_info::{CaptureInfo, CaptureMode};
 pub use counts::RowCounts;
 pub use coverage::NOT_COVERED;
 pub use drift::Common;
@@ -34,6 +37,7 @@ pub use profile::{
     Belongs, Beside, Dataset, NetworkTree, Part, PerDataset, Profile, ProfileDataset, ProfileTable,
     RecordTable, RecordedProfile, Referred, Scope, UnknownDataset, Within,
 };
+pub use read_point::{ReadPoint, TablePoint};
 pub use retention::{Candidate, Decision, Pin, Policy, Reason};
 pub use schema::{
     Column, ForeignKey, Identity, KeyColumn, KeyKind, MissingTable, NOT_THERE, Schema, Table,

@@ -32,14 +32,11 @@ impl Pages {
         })
     }
 
-    /// As a condition on rows. The server reads other pages too, but takes no row out of them.
-    fn condition(self) -> String {
+    /// As a condition on rows; empty for all. The server reads other pages too, but takes no row out of them.
+    pub(super) fn condition(self) -> String {
         let from = (self.from > 0).then(|| format!("ctid >= '({},0)'::tid", self.from));
         let upto = self.upto.map(|page| format!("ctid < '({page},0)'::tid"));
-        match from.into_iter().chain(upto).collect::<Vec<_>>().join(" AND ") {
-            all if all.is_empty() => all,
-            some => format!(" WHERE {some}"),
-        }
+        from.into_iter().chain(upto).collect::<Vec<_>>().join(" AND ")
     }
 }
 
@@ -74,18 +71,31 @@ impl Session {
         pages: Pages,
         blocks: &Sender<Vec<u8>>,
     ) -> Result<(), DatabaseError> {
-        let what = || format!("read the table {}", table.name);
+        let what = format!("read the table {}", table.name);
+        let columns = sql::names(table.column_names());
+        self.copy_rows((table, parts), &columns, &pages.condition(), &what, blocks).await
+    }
+
+    /// Sends these columns of the rows that meet a condition, as [`Self::copy_table`] does.
+    pub(super) async fn copy_rows(
+        &mut self,
+        (table, parts): (&Table, &[Arc<Part>]),
+        columns: &str,
+        condition: &str,
+        what: &str,
+        blocks: &Sender<Vec<u8>>,
+    ) -> Result<(), DatabaseError> {
         let number =
             |(place, part): (usize, &Arc<Part>)| format!("WHEN {} THEN {place}", part.condition);
         let numbers: Vec<_> = parts.iter().enumerate().map(number).collect();
+        let filter =
+            if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
         let statement = format!(
-            "COPY (SELECT CASE {} END, {} FROM {}{}) TO STDOUT",
+            "COPY (SELECT CASE {} END, {columns} FROM {}{filter}) TO STDOUT",
             numbers.join(" "),
-            sql::names(table.column_names()),
             sql::table(table),
-            pages.condition()
         );
-        self.copy_out(&statement, &what(), blocks).await
+        self.copy_out(&statement, what, blocks).await
     }
 
     /// Sends what a COPY statement gives, in blocks, as [`Self::copy_table`] does.

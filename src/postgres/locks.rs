@@ -22,6 +22,8 @@ impl Session {
     /// writes would wait for without end, and the checks of foreign keys of other tables, whose rows
     /// would then come to refer to what is being deleted.
     ///
+    /// Returns when the lock that was granted was asked for: writers wait from then on.
+    ///
     /// # Errors
     /// [`Trouble::Blocked`] with who is in the way; [`Trouble::NotPermitted`] if the role does not
     /// own the tables.
@@ -29,7 +31,7 @@ impl Session {
         &mut self,
         site: &Site,
         patience: Duration,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Instant, DatabaseError> {
         let begin = format!(
             "{} {} LOCK TABLE {} IN EXCLUSIVE MODE; {}",
             self.begin("READ COMMITTED READ WRITE"),
@@ -39,8 +41,9 @@ impl Session {
         );
         let since = Instant::now();
         loop {
+            let asked = Instant::now();
             match self.run(begin.clone()).await {
-                Ok(_) => return self.check_site(site).await,
+                Ok(_) => return self.check_site(site).await.map(|()| asked),
                 Err(error) if is_lock_timeout(&error) => {
                     let blockers = self.blockers(Wanted::Writing(site)).await?;
                     if since.elapsed() >= patience {

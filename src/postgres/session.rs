@@ -132,15 +132,13 @@ impl Session {
         Ok(())
     }
 
-    /// What identifies the snapshot that this transaction sees; the fingerprint is the caller's.
+    /// What identifies the snapshot that this transaction sees of these tables.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub async fn snapshot_info(
-        &mut self,
-        schema_fingerprint: crate::model::Hash,
-    ) -> Result<SnapshotInfo, DatabaseError> {
+    pub async fn snapshot_info(&mut self, schema: &Schema) -> Result<SnapshotInfo, DatabaseError> {
         let source = self.source().await?;
+        let point = self.read_point(schema).await?;
         let query = "
             SELECT current_setting('server_version'), pg_current_snapshot()::text,
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
@@ -157,7 +155,8 @@ impl Session {
             visible,
             wal_position,
             taken_at,
-            schema_fingerprint,
+            schema_fingerprint: schema.fingerprint(),
+            point,
         })
     }
 

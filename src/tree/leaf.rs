@@ -179,6 +179,19 @@ impl Leaf {
         Ok(Self { id: *id, groups, places })
     }
 
+    /// The keys of the rows of a leaf's first group.
+    pub fn keys_of(group: &LeafGroup, layout: &Layout) -> Result<Vec<Key>, RowError> {
+        // The key columns are the first of the row, but may stand anywhere in the group.
+        let columns = &layout.groups()[0];
+        let place = |key: usize| columns.iter().position(|column| *column == key);
+        let places: Vec<_> = (0..layout.key_columns()).filter_map(place).collect();
+        if group.columns != columns.len() {
+            return Err(RowError::Columns);
+        }
+        let key = |row| layout.encode_key(places.iter().map(|place| group.field(*place, row)));
+        (0..group.rows).map(key).collect()
+    }
+
     /// The chunk of its first group.
     pub fn id(&self) -> ChunkId {
         self.id

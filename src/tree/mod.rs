@@ -10,8 +10,10 @@ mod diff;
 mod layout;
 mod leaf;
 mod lookup;
+mod missing;
 mod node;
 mod patch;
+mod present;
 #[cfg(test)]
 mod properties;
 mod row;
@@ -31,8 +33,10 @@ pub use diff::{Change, Diff, Range};
 pub use layout::Layout;
 pub use leaf::LeafGroup;
 pub use lookup::{chunk_at, lookup};
+pub use missing::{Missing, Unlike};
 pub use node::{Entry, Node};
 pub use patch::patch;
+pub use present::present;
 pub use row::{Key, Row, RowError, fields, key_text, unescape};
 pub use walk::{ChunkKind, walk};
 

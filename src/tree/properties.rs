@@ -2,7 +2,7 @@
 
 mod comparison;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -329,4 +329,110 @@ fn patching_one_row_reads_one_way_down_and_the_right_edge() {
     assert_ne!(new.id, old.id);
     // The root, a node and two groups of a leaf, twice.
     assert!(read <= 8, "{read} chunks of {}", chunks.0.len());
+}
+
+proptest! {
+    #[test]
+    fn present_tells_which_keys_a_tree_has(plan in plans(), others in edits()) {
+        let mut chunks = Chunks::default();
+        let root = build(&plan, &mut chunks);
+        let mut keys: BTreeSet<&String> = plan.keys().step_by(3).collect();
+        keys.extend(others.iter().map(|(key, _)| key));
+        let encoded: Vec<Key> = keys.iter().map(|key| key_of(key)).collect();
+        let found = present(&&chunks, &layout(), &root.id, &encoded.iter().collect::<Vec<_>>());
+        let wanted: Vec<_> = keys.iter().map(|key| plan.contains_key(*key)).collect();
+        prop_assert_eq!(found.expect("all chunks are there"), wanted);
+    }
+
+    #[test]
+    fn missing_finds_the_keys_that_did_not_come(plan in plans(), gone: u64, halves: bool) {
+        let mut chunks = Chunks::default();
+        let root = build(&plan, &mut chunks);
+        let is_gone = |key: &str| Hash::of(format!("{gone}{key}").as_bytes()).0[0] < 40;
+        let mut first = Missing::new(&&chunks, &root.id).expect("all nodes are there");
+        let mut second = first.clone();
+        for (place, key) in plan.keys().rev().filter(|key| !is_gone(key)).enumerate() {
+            let half = if halves && place % 2 == 0 { &mut first } else { &mut second };
+            half.came(&key_of(key)).expect("a key of the tree");
+        }
+        first.add(second).expect("no more than there are");
+        let found = first.find(&&chunks, &layout()).expect("all leaves are there");
+        let wanted: Vec<_> = plan.keys().filter(|key| is_gone(key)).map(|key| key_of(key)).collect();
+        prop_assert_eq!(found, Ok(wanted));
+    }
+
+    /// A history of batches: a few edits, everything at once, empty and full again.
+    #[test]
+    fn tree_that_is_patched_again_and_again_stays_the_one_that_is_built(
+        plan in plans(),
+        batches in proptest::collection::vec((edits(), 0_u8..6), 1..6),
+    ) {
+        let mut chunks = Chunks::default();
+        let (mut now, mut root) = (plan.clone(), build(&plan, &mut chunks));
+        for (edits, kind) in batches {
+            let mut edits: Edits = edits.into_iter().collect();
+            match kind {
+                0 => edits = now.keys().map(|key| (key.clone(), None)).collect(),
+                1 => edits.extend(plan.iter().map(|(key, row)| (key.clone(), Some(row.clone())))),
+                2 => edits.extend(now.keys().map(|key| (key.clone(), Some(("all".into(), String::new()))))),
+                _ => {}
+            }
+            for (key, values) in &edits {
+                match values {
+                    Some(values) => drop(now.insert(key.clone(), values.clone())),
+                    None => drop(now.remove(key)),
+                }
+            }
+            (root, _) = patched(&root, SHORT, &edits, &mut chunks);
+            prop_assert_eq!(root, build(&now, &mut Chunks::default()));
+        }
+    }
+}
+
+fn key_of(key: &str) -> Key {
+    layout().key_of(&line((&key.to_owned(), &Default::default()))).expect("a key")
+}
+
+#[test]
+fn missing_refuses_keys_that_the_tree_does_not_have() {
+    let plan: Plan = (0..300).map(|n| (format!("key-{n:04}"), ("a".into(), "b".into()))).collect();
+    let mut chunks = Chunks::default();
+    let root = build(&plan, &mut chunks);
+    let all = || Missing::new(&&chunks, &root.id).expect("all nodes are there");
+    assert_eq!(all().came(b"later than all"), Err(Unlike));
+    // A stranger in place of a row, and one more than there are.
+    let mut instead = all();
+    for key in plan.keys().skip(1).map(String::as_str).chain(["key-0000-not"]) {
+        instead.came(&key_of(key)).expect("there is room");
+    }
+    let mut one_more = instead.clone();
+    // Its leaf lacks none then: who knows how many are missing sees that they were not found.
+    assert_eq!(instead.find(&&chunks, &layout()), Ok(Ok(vec![])));
+    let refused = (0..300).map(|_| one_more.came(&key_of("key-0000"))).any(|it| it == Err(Unlike));
+    assert!(refused);
+}
+
+/// Chunks that are read and written for so many edits of a large tree, spread and in a run.
+#[test]
+fn patching_costs_a_few_chunks_for_each_edit() {
+    let plan: Plan =
+        (0..20_000).map(|n| (format!("key-{n:06}"), ("a".into(), "b".into()))).collect();
+    let (layout, splitter) = (layout(), Splitter::default());
+    let mut chunks = Chunks::default();
+    let mut builder = TreeBuilder::new(&layout, splitter);
+    for row in plan.iter().map(line) {
+        builder.push(&row, &mut chunks).expect("rows in order");
+    }
+    let old = builder.finish(&mut chunks).expect("memory takes all");
+    for (step, count) in [(1, 100), (500, 40), (1_000, 20)] {
+        let edit = |n| (format!("key-{:06}", n * step), Some(("x".into(), "y".into())));
+        let edits: Edits = (0..count).map(edit).collect();
+        let before = chunks.0.len();
+        let (_, read) = patched(&old, splitter, &edits, &mut chunks);
+        let written = chunks.0.len() - before;
+        // Two groups of a leaf, twice two nodes, and the right edge.
+        let touched = if step == 1 { 4 } else { edits.len() };
+        assert!(read <= 4 * touched + 12, "{read} chunks read for {count} edits");
+        assert!(written <= 4 * touched + 12, "{written} chunks written for {count} edits");
+    }
 }

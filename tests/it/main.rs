@@ -16,6 +16,7 @@ mod figures;
 mod fuzz;
 mod golden;
 mod history;
+mod incremental;
 mod layering;
 mod order;
 mod packaging;

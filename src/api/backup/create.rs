@@ -14,7 +14,7 @@ use crate::api::body::BackupCreated;
 use crate::api::error::ApiError;
 use crate::api::extract::{Lenient, Prefer, words};
 use crate::api::responses::OfJob;
-use crate::engine::BackupRequest;
+use crate::engine::{BackupRequest, Reading};
 use crate::service::automation::Retention;
 use crate::service::jobs::{JobResult, Jobs, Work};
 
@@ -29,11 +29,20 @@ pub struct Parameters {
     #[serde(default)]
     #[param(required = false, default = false)]
     allow_missing_tables: bool,
+    /// Read all rows, even where it can be told which changed.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    full: bool,
+    /// Base backups on earlier ones again after a full read found other rows than the changes had told.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    resume_incremental: bool,
 }
 
 /// Make a backup
 ///
-/// Reads one consistent snapshot of all tables while the application goes on. The new backup is
+/// Reads one consistent snapshot of all tables while the application goes on: what changed since the backup
+/// before, or all rows where that cannot be told; `capture` says which. The new backup is
 /// complete: no other is needed to restore it. The answer waits for the cleanup that follows by the
 /// retention rules of the service, for at most 30 s, and names what it deleted. Its author is the caller, or `system` where no tokens
 /// are asked for; nobody can name another.
@@ -52,6 +61,7 @@ pub async fn create(
         description: words("description", parameters.description, 1000)?,
         created_by: caller.author(),
         allow_missing_tables: parameters.allow_missing_tables,
+        reading: Reading { full: parameters.full, resume: parameters.resume_incremental },
     };
     let order = caller.order(Work::Backup(request));
     if prefer.respond_async {

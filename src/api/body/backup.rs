@@ -9,8 +9,8 @@ use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, BackupInfo, FileInfo};
 use crate::model::{
-    BackupId, BackupKind, DatasetSummary, MissingTable, PerDataset, SnapshotInfo, Status,
-    Verification, timestamp,
+    self, BackupId, BackupKind, CaptureInfo, CaptureMode, DatasetSummary, MissingTable, PerDataset,
+    SnapshotInfo, Status, Verification, timestamp,
 };
 
 /// The documented answer.
@@ -217,6 +217,42 @@ describe! {
         snapshot: SnapshotInfo,
         /// The tables that belong to a backup and are not in this one.
         missing_tables: Vec<MissingTable>,
+        /// How its rows were read; none of an imported backup, and of one that an earlier program made.
+        capture: Option<CaptureInfo>,
+    }
+}
+
+describe! {
+    /// Whether all rows were read, or those that changed since another backup.
+    #[schema(rename_all = "snake_case")]
+    enum CaptureMode = model::CaptureMode { Full, Changes }
+}
+
+describe! {
+    /// How the rows of a backup were read.
+    struct CaptureInfo = model::CaptureInfo {
+        /// Whether all rows were read.
+        mode: CaptureMode,
+        /// The backup since which the rows changed.
+        #[schema(required = false, nullable = false)]
+        base: Option<BackupId>,
+        /// Why all rows were read.
+        #[schema(required = false, nullable = false)]
+        reason: Option<String>,
+        /// Tables of which all rows were read although the mode is `changes`, and why.
+        #[schema(required = false)]
+        tables: BTreeMap<String, String>,
+        /// Rows whose content was read.
+        rows_read: u64,
+        /// When all rows were last read, RFC 3339.
+        #[schema(required = false, nullable = false)]
+        last_full: Option<String>,
+        /// What a full read found to be other than the changes since a backup had told, one sentence each.
+        #[schema(required = false)]
+        mismatch: Vec<String>,
+        /// The backup that found a mismatch; no backup is based on another one until a person says so.
+        #[schema(required = false, nullable = false)]
+        stopped_by: Option<BackupId>,
     }
 }
 

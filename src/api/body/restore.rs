@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, OtherRows, RestoreResults, RowChange};
-use crate::model::{BackupId, MissingTable, PerDataset, Source, timestamp};
+use crate::model::{BackupId, CaptureMode, MissingTable, PerDataset, Source, timestamp};
 
 /// What a restore would do. Counts are what it would do to the live rows.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,6 +75,10 @@ pub struct Report {
     pub safety_backup: Option<BackupId>,
     /// Whether what was read back equals the backup. Nothing is committed otherwise.
     pub proven: bool,
+    /// Whether for that all rows were read back, or those that the restore wrote.
+    pub read_back: CaptureMode,
+    /// Milliseconds for which the tables were locked: the longest time that a writer can have waited.
+    pub locked_ms: u64,
     /// Whether only a part was asked for. Then the proof is that what was selected equals the backup, and
     /// that nothing else changed.
     pub partial: bool,
@@ -134,11 +138,19 @@ impl From<engine::Report> for Report {
             other_rows: report.other_rows,
             safety_backup: report.safety_backup,
             proven: report.proven,
+            read_back: report.read_back,
+            locked_ms: report.locked_ms,
             partial: report.partial,
             target: report.target,
             schema_drift: report.schema_drift,
         }
     }
+}
+
+describe! {
+    /// Which rows a restore reads back before it commits.
+    #[schema(rename_all = "snake_case")]
+    enum VerifyResult = engine::VerifyResult { Changed, Full }
 }
 
 describe! {

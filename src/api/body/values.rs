@@ -130,5 +130,5 @@ describe! {
         taken_at: String,
         /// The schema's fingerprint.
         schema_fingerprint: Hash,
-    }
+    } without point
 }

@@ -13,6 +13,7 @@ use crate::engine::download::{Download, Out};
 use crate::engine::snapshot::Labelled;
 use crate::engine::{Engine, EngineError, Phase, Point, Run};
 use crate::model::{BackupId, BackupKind, Manifest, Part, Profile, Table};
+use crate::store::Progress;
 use crate::tree::fields;
 
 /// The rows of an array: those of a part, where the column `source` says so if that is given.
@@ -70,7 +71,10 @@ impl Engine {
         let (manifest, reader) = match point {
             Point::Backup(id) => {
                 let manifest = self.store.manifest(id).await?;
-                self.refuse_damaged(&manifest, run).await?;
+                run.begin(Phase::Verifying, None);
+                let report = run.byte_progress();
+                let tell = move |done: Progress| report(done.bytes, done.of);
+                self.refuse_damaged(&manifest, tell).await?;
                 (manifest, self.store.reader().await?)
             }
             Point::Live => {

@@ -27,7 +27,8 @@ use crate::engine::progress::ProgressSender;
 use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, Manifest, Origin, PartManifest, Profile, RemovedRows, State, check_label,
+    BackupId, Manifest, Origin, PartManifest, Profile, RemovedRows, SnapshotInfo, State,
+    check_label,
 };
 use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
 use crate::threads;
@@ -227,7 +228,9 @@ impl Engine {
                 schema: manifest.schema,
                 parts,
                 sequences: manifest.sequences,
-                info: manifest.snapshot,
+                // Both speak of the store and the server that it came from.
+                info: SnapshotInfo { point: None, ..manifest.snapshot },
+                capture: None,
                 removed: removed.map(|(part, old)| RemovedRows { part, ..old }).collect(),
                 not_covered: manifest.not_covered,
                 reader: (),
@@ -242,7 +245,7 @@ impl Engine {
             origin: manifest.origin,
             notes: Vec::new(),
         };
-        self.publish_as(new, held, run).await
+        Box::pin(self.publish_as(new, held, run)).await
     }
 
     /// Publishes an imported backup under its own id, or the next that is free.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::capture::base::{Reading, Start};
 use crate::engine::capture::live::{named_if_blocked, rows};
 use crate::engine::capture::sink::IntoStore;
 use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Manifest, MissingTable, Profile, Schema, State, check_author,
+    BackupId, BackupKind, Manifest, MissingTable, Profile, ReadPoint, Schema, State, check_author,
     check_description,
 };
 use crate::postgres::Session;
@@ -29,6 +30,8 @@ pub struct BackupRequest {
     pub created_by: Option<String>,
     /// Whether to go on where the database lacks a table that the backup before has.
     pub allow_missing_tables: bool,
+    /// Which rows to read.
+    pub reading: Reading,
 }
 
 impl BackupRequest {
@@ -52,6 +55,16 @@ pub struct BackupCreated {
     pub at: DateTime<Utc>,
 }
 
+/// The point of a snapshot, if a crash of the server cannot undo what the snapshot saw. Between two
+/// transactions.
+pub(in crate::engine) async fn lasting(
+    session: &mut Session,
+    point: Option<ReadPoint>,
+) -> Result<Option<ReadPoint>, EngineError> {
+    let Some(point) = point else { return Ok(None) };
+    Ok(session.make_durable(&point).await?.then_some(point))
+}
+
 impl Engine {
     /// Makes a backup.
     ///
@@ -64,12 +77,12 @@ impl Engine {
         request: BackupRequest,
         run: &Run,
     ) -> Result<BackupCreated, EngineError> {
-        let allow_missing = request.allow_missing_tables;
+        let (allow_missing, reading) = (request.allow_missing_tables, request.reading);
         let label = request.label()?;
         let held = self.store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
-        let manifest = match self.try_backup(&held, &label, allow_missing, run).await {
+        let manifest = match self.try_backup(&held, &label, (allow_missing, reading), run).await {
             Err(EngineError::Store(StoreError::SweptMeanwhile(_))) => {
-                self.try_backup(&held, &label, allow_missing, run).await?
+                self.try_backup(&held, &label, (allow_missing, reading), run).await?
             }
             done => done?,
         };
@@ -86,7 +99,7 @@ impl Engine {
         &self,
         held: &Held,
         label: &Labelled,
-        allow_missing: bool,
+        (allow_missing, reading): (bool, Reading),
         run: &Run,
     ) -> Result<Manifest, EngineError> {
         let (mut sessions, schema) = self.snapshot(&self.profile, run).await?;
@@ -94,12 +107,15 @@ impl Engine {
             self.refuse_missing_tables(&schema).await?;
         }
         let mut readers: Vec<_> = sessions.iter_mut().collect();
-        let captured = self.capture_into_store(&mut readers, &self.profile, schema, run).await;
-        let (captured, writer) = named_if_blocked(&mut sessions[0], captured).await?;
+        let start = self.start(reading).await?;
+        let tables = (&self.profile, schema);
+        let captured = self.capture_into_store(&mut readers, tables, start, run).await;
+        let (mut captured, writer) = named_if_blocked(&mut sessions[0], captured).await?;
         // The server need not keep the snapshot while the last packs are stored.
-        for mut session in sessions {
+        for session in &mut sessions {
             session.rollback().await?;
         }
+        captured.info.point = lasting(&mut sessions[0], captured.info.point).await?;
         self.publish(held, &captured, &writer.finish().await?, label).await
     }
 
@@ -119,8 +135,8 @@ impl Engine {
     pub(in crate::engine) async fn capture_into_store(
         &self,
         sessions: &mut [&mut Session],
-        profile: &Arc<Profile>,
-        schema: Schema,
+        (profile, schema): (&Arc<Profile>, Schema),
+        start: Start,
         run: &Run,
     ) -> Result<(Snapshot<()>, Writer), EngineError> {
         let newest = self.newest().await;
@@ -130,7 +146,7 @@ impl Engine {
             Some(newest) => IntoStore::after(writer, self.store.reader().await?, &newest, &schema),
             None => IntoStore::new(writer),
         };
-        let captured = self.capture(sessions, profile, schema, &sinks, run).await?;
+        let captured = self.capture(sessions, (profile, schema), start, &sinks, run).await?;
         let mut writer = sinks.into_writer();
         writer.put_with_base(profile.id(), &profile.bytes(), None)?;
         Ok((captured, writer))
@@ -146,7 +162,7 @@ impl Engine {
     ) -> Result<Manifest, EngineError> {
         let id = BackupId::at(captured.taken);
         let manifest = captured.manifest(id, label, written.stored_bytes);
-        self.publish_manifest(held, manifest, written, &State::default(), false).await
+        Box::pin(self.publish_manifest(held, manifest, written, &State::default(), false)).await
     }
 
     /// Publishes a backup under its id or, if that was ever used, the first after it that was not.
@@ -165,6 +181,7 @@ impl Engine {
         loop {
             let claimed = self.store.claim(&manifest, imported).await?;
             manifest.name(claimed);
+            manifest.stop_if_mismatched();
             match self.store.publish_held(held, written, &manifest, state).await {
                 Ok(()) => return Ok(manifest),
                 Err(StoreError::IdTaken(_)) => {}

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::capture::scan::{Sinks, TreeRules, capture};
+use crate::engine::capture::base::Start;
+use crate::engine::capture::reading::{Tables, read};
+use crate::engine::capture::scan::{Sinks, TreeRules};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError, Phase, Run};
-use crate::model::{Manifest, Parameters, Profile, Schema};
+use crate::model::{CaptureMode, Manifest, Parameters, Profile, Schema, rfc3339};
 use crate::postgres::{Session, Site};
 use crate::store::{Reader, Store};
 use crate::tree::split::Splitter;
@@ -106,14 +108,22 @@ impl Engine {
     pub(in crate::engine) async fn capture<S: Sinks>(
         &self,
         sessions: &mut [&mut Session],
-        profile: &Arc<Profile>,
-        schema: Schema,
+        (profile, schema): (&Arc<Profile>, Schema),
+        start: Start,
         sinks: &S,
         run: &Run,
     ) -> Result<Snapshot<()>, EngineError> {
         let (profile, taken) = (profile.clone(), self.now());
-        let info = sessions[0].snapshot_info(schema.fingerprint()).await?;
-        let parts = capture(sessions, (&profile, &schema), self.tree_rules(), sinks, run).await?;
+        let info = sessions[0].snapshot_info(&schema).await?;
+        let tables = Tables { profile: &profile, schema: &schema, info: &info };
+        let rules = self.tree_rules();
+        // On the heap: the future is large.
+        let reading = Box::pin(read(sessions, tables, start, rules, sinks, run));
+        let (parts, mut capture) = reading.await?;
+        if capture.mode == CaptureMode::Full {
+            capture.last_full = Some(rfc3339(taken));
+        }
+        let capture = Some(capture);
         let sequences = sessions[0].sequence_values(&schema).await?;
         let (removed, not_covered, reader) = (Vec::new(), Vec::new(), ());
         Ok(Snapshot {
@@ -125,6 +135,7 @@ impl Engine {
             info,
             removed,
             not_covered,
+            capture,
             reader,
         })
     }
@@ -159,7 +170,8 @@ impl Engine {
         let aside = Store::scratch(&tempfile::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = crate::engine::capture::sink::IntoStore::new(writer);
-        let captured = self.capture(sessions, profile, schema, &sinks, run).await?;
+        let start = self.base().await?;
+        let captured = self.capture(sessions, (profile, schema), start, &sinks, run).await?;
         sinks.into_writer().finish().await?;
         Ok(captured.readable(aside.reader_over(store.clone()).await?))
     }

@@ -10,22 +10,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use futures::future::try_join_all;
-use memchr::memchr;
 use tokio::sync::mpsc;
 
 use crate::engine::capture::build::Growing;
+use crate::engine::capture::rows::{QUEUE, Taken, each_row};
 use crate::engine::capture::sort::Sorter;
-use crate::engine::progress::ProgressSender;
 use crate::engine::{EngineError, Run};
-use crate::model::{Part, PartManifest, Profile, Schema, Table};
+use crate::model::{ChunkId, Part, PartManifest, Profile, Schema, Table};
 use crate::postgres::{Pages, Session};
 use crate::store::StoreError;
 use crate::threads::{self, locked};
 use crate::tree::split::Splitter;
 use crate::tree::{ChunkSink, Layout};
-
-/// Blocks that may wait between the database and the sorter.
-const QUEUE: usize = 4;
 
 /// A table with so many pages is read by all sessions at once.
 const LARGE: u64 = 1_000;
@@ -40,12 +36,15 @@ pub struct TreeRules {
 }
 
 /// Makes a sink for each part.
-pub trait Sinks: Sync {
+pub trait Sinks: Clone + Send + Sync + 'static {
     /// What takes the chunks.
     type Sink: ChunkSink<Error = StoreError> + Send + 'static;
 
     /// The sink for this part.
     fn sink(&self, part: &Part) -> Self::Sink;
+
+    /// Whether this chunk need not be put, as it is where the others go to, or none is kept.
+    fn has(&self, id: &ChunkId) -> bool;
 }
 
 /// Reads all parts through these sessions, which see the same snapshot, and makes their trees.
@@ -62,8 +61,13 @@ pub async fn capture<S: Sinks>(
     try_join_all(sessions.iter_mut().map(|session| read(&mut **session))).await?;
     let growing = growing.into_inner().expect("nothing panics while it holds the trees");
     let mut parts = growing.finish().await?;
-    parts.sort_by_key(|made| profile.parts.iter().position(|part| part.name == made.name));
+    in_order(&mut parts, profile);
     Ok(parts)
+}
+
+/// Brings the trees into the order of the profile's parts.
+pub fn in_order(parts: &mut [PartManifest], profile: &Profile) {
+    parts.sort_by_key(|made| profile.parts.iter().position(|part| part.name == made.name));
 }
 
 /// Takes piece after piece until none waits.
@@ -141,10 +145,14 @@ impl<'s> Reading<'s> {
         run: &Run,
     ) -> Result<Vec<Sorter>, EngineError> {
         let new = |part: &Arc<Part>| Sorter::new(part.clone(), self.layout.clone(), self.max_row);
-        let sorters = self.parts.iter().map(new).collect();
+        let mut sorters: Vec<_> = self.parts.iter().map(new).collect();
         let (full, blocks) = mpsc::channel::<Vec<u8>>(QUEUE);
         let progress = run.progress_sender();
-        let sorting = threads::spawn(move || sort(sorters, blocks, &progress));
+        let sorting = threads::spawn(move || {
+            let taken =
+                each_row(blocks, sorters.len(), &progress, |part, row| sorters[part].push(row))?;
+            Ok::<_, EngineError>((taken == Taken::All).then_some(sorters))
+        });
         let read = session.copy_table(self.table, &self.parts, pages, &full).await;
         drop(full);
         let sorted = sorting.await.expect("sorting does not panic");
@@ -167,41 +175,4 @@ impl<'s> Reading<'s> {
         let by_part = std::mem::take(&mut sorted.by_part);
         self.parts.iter().cloned().zip(by_part).collect()
     }
-}
-
-/// Sorts blocks of whole or cut rows; `None` if one of them belongs to no part.
-fn sort(
-    mut sorters: Vec<Sorter>,
-    mut blocks: mpsc::Receiver<Vec<u8>>,
-    progress: &ProgressSender,
-) -> Result<Option<Vec<Sorter>>, EngineError> {
-    let mut cut = Vec::new();
-    while let Some(block) = blocks.blocking_recv() {
-        let (mut rest, mut rows, mut bytes) = (&block[..], 0, 0);
-        while let Some(end) = memchr(b'\n', rest) {
-            let row = if cut.is_empty() {
-                &rest[..end]
-            } else {
-                cut.extend_from_slice(&rest[..end]);
-                &cut[..]
-            };
-            let Some((part, row)) = part_of(row) else { return Ok(None) };
-            let Some(sorter) = sorters.get_mut(part) else { return Ok(None) };
-            sorter.push(row)?;
-            bytes += row.len() + 1;
-            cut.clear();
-            rest = &rest[end + 1..];
-            rows += 1;
-        }
-        cut.extend_from_slice(rest);
-        progress.advance(rows, bytes as u64);
-    }
-    Ok(Some(sorters))
-}
-
-/// The number of the part that stands before a row, and the row after the tab.
-fn part_of(row: &[u8]) -> Option<(usize, &[u8])> {
-    let end = memchr(b'\t', row)?;
-    let part = std::str::from_utf8(&row[..end]).ok()?.parse().ok()?;
-    Some((part, &row[end + 1..]))
 }

@@ -8,6 +8,7 @@ use crate::store::{Reader, StoreError, Writer};
 use crate::tree::{ChunkPosition, ChunkSink, ChunkSource, chunk_at};
 
 /// Into a store, each new chunk against the one that stood in its place in an earlier backup.
+#[derive(Clone)]
 pub struct IntoStore {
     writer: Writer,
     earlier: Option<(Reader, BTreeMap<String, ChunkId>)>,
@@ -48,6 +49,10 @@ impl Sinks for IntoStore {
             earlier.and_then(|(reader, roots)| Some((reader.clone(), *roots.get(&part.name)?)));
         PartSink { writer: self.writer.clone(), earlier }
     }
+
+    fn has(&self, id: &ChunkId) -> bool {
+        self.writer.knows(id)
+    }
 }
 
 /// Takes the chunks of one part.
@@ -79,6 +84,7 @@ impl ChunkSink for PartSink {
 }
 
 /// Nowhere: only the roots are wanted.
+#[derive(Clone)]
 pub struct Nowhere;
 
 impl Sinks for Nowhere {
@@ -86,6 +92,10 @@ impl Sinks for Nowhere {
 
     fn sink(&self, _: &Part) -> Self {
         Self
+    }
+
+    fn has(&self, _: &ChunkId) -> bool {
+        true
     }
 }
 

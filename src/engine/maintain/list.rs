@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::archive::FileSizes;
 use crate::engine::{Engine, EngineError};
 use crate::model::{
-    BackupId, BackupKind, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
+    BackupId, BackupKind, CaptureInfo, Dataset, DatasetSummary, Manifest, MissingTable, PerDataset,
     SnapshotInfo, State, Status, Verification,
 };
 use crate::store::Seen;
@@ -59,6 +59,8 @@ pub struct BackupInfo {
     pub snapshot: SnapshotInfo,
     /// The tables that belong to a backup and are not in this one.
     pub missing_tables: Vec<MissingTable>,
+    /// How its rows were read; none of an imported backup, and of one that an earlier program made.
+    pub capture: Option<CaptureInfo>,
 }
 
 /// A backup in the list.
@@ -128,8 +130,10 @@ impl BackupInfo {
             pinned: state.pinned,
             labels: state.labels,
             verification: state.verification,
-            snapshot: manifest.snapshot,
+            // Where in the server's history it lies is for the next backup alone.
+            snapshot: SnapshotInfo { point: None, ..manifest.snapshot },
             missing_tables,
+            capture: manifest.capture,
         }
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{BackupId, Manifest, Verification, rfc3339};
-use crate::store::{Damage, Lock, Mode, StoreError};
+use crate::store::{self, Damage, Lock, Mode, StoreError};
 
 /// How long a verification waits for a sweep to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -135,7 +136,14 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         }
-        let damage = self.check(&manifests, everything, run).await?;
+        run.begin(Phase::Verifying, None);
+        let report = run.byte_progress();
+        let tell = move |progress: store::Progress| report(progress.bytes, progress.of);
+        let damage = if everything {
+            self.store.check_all(&manifests, tell).await?
+        } else {
+            self.store.check_trees(&manifests, tell).await?
+        };
         // What was deleted meanwhile may be gone, and affects nobody.
         let there = self.store.backups().await?;
         let (manifests, gone): (Vec<_>, Vec<_>) =
@@ -151,22 +159,6 @@ impl Engine {
         let elsewhere = harmless.chain(small);
         run.begin(Phase::Done, None);
         Ok(VerifyReport::new(backups, bounded(elsewhere.collect()), deleted))
-    }
-
-    async fn check(
-        &self,
-        manifests: &[Manifest],
-        everything: bool,
-        run: &Run,
-    ) -> Result<Vec<Damage>, EngineError> {
-        run.begin(Phase::Verifying, None);
-        let report = run.byte_progress();
-        let tell = move |progress: crate::store::Progress| report(progress.bytes, progress.of);
-        Ok(if everything {
-            self.store.check_all(manifests, tell).await?
-        } else {
-            self.store.check_trees(manifests, tell).await?
-        })
     }
 
     /// Notes in the backup's state how its verification ended.
@@ -204,19 +196,32 @@ impl Engine {
         })
     }
 
+    /// Begins to verify a backup beside other work of the run. To be awaited before anything is done with its
+    /// rows; dropped, it ends.
+    pub(in crate::engine) fn begin_verification(
+        &self,
+        manifest: &Manifest,
+        run: &Run,
+    ) -> AbortOnDropHandle<Result<(), EngineError>> {
+        let (engine, manifest, alive) = (self.clone(), manifest.clone(), run.sign_of_life());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            engine.refuse_damaged(&manifest, move |_| alive()).await
+        }))
+    }
+
     /// Refuses to go on with a damaged backup.
     pub(in crate::engine) async fn refuse_damaged(
         &self,
         manifest: &Manifest,
-        run: &Run,
+        tell: impl Fn(store::Progress) + Send + Sync + 'static,
     ) -> Result<(), EngineError> {
-        let found = self.check(std::slice::from_ref(manifest), false, run).await?;
+        let found = self.store.check_trees(std::slice::from_ref(manifest), tell).await?;
         if found.iter().all(|damage| damage.affects.is_empty()) {
             return self.refuse_broken_rules(manifest).await;
         }
         // Only now is it worth reading all backups: the message is to name each that is affected.
         let id = &manifest.backup_id;
-        let report = self.verify(&self.store.backups().await?, run).await?;
+        let report = self.verify(&self.store.backups().await?, &Run::new()).await?;
         let affected = report.backups.into_iter().find(|backup| backup.backup_id == *id);
         let damage = affected.map(|backup| backup.damage).unwrap_or_default();
         Err(EngineError::Damaged { id: id.clone(), damage })

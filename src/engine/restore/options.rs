@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::postgres::Selection;
 
 /// How long it asks for the tables' locks, unless told otherwise.
@@ -26,6 +28,20 @@ pub struct RestoreOptions {
     /// Whether columns that were added since the backup may get null or their default in the rows that
     /// come back.
     pub allow_schema_drift: bool,
+    /// How much is read back before the commit.
+    pub verify_result: VerifyResult,
+}
+
+/// How the result of a restore is verified before it is committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyResult {
+    /// Every row that the transaction wrote is read back, and all rows are counted; all are read where that
+    /// does not tell.
+    #[default]
+    Changed,
+    /// All rows are read back.
+    Full,
 }
 
 impl Default for RestoreOptions {
@@ -38,6 +54,7 @@ impl Default for RestoreOptions {
             lock_patience: TABLES_PATIENCE,
             into_other_database: false,
             allow_schema_drift: false,
+            verify_result: VerifyResult::default(),
         }
     }
 }

@@ -9,25 +9,30 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::engine::capture::backup::lasting;
 use crate::engine::capture::live::named_if_blocked;
 use crate::engine::restore::fit::Fit;
 use crate::engine::restore::locks::RestoreLocks;
 use crate::engine::restore::options::RestoreOptions;
 use crate::engine::restore::records::{Exchange, OtherRows};
 use crate::engine::restore::report::{RestoreResults, by_dataset};
-use crate::engine::restore::verify_result::prove_sequences;
+use crate::engine::restore::verify_result::{prove_sequences, start_of_check};
 use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, BackupKind, Manifest, PartManifest, PerDataset, Profile, RowCounts, Sameness, Schema,
-    SequenceValue, Source, rfc3339,
+    BackupId, BackupKind, CaptureMode, Manifest, PartManifest, PerDataset, Profile, RowCounts,
+    Sameness, Schema, SequenceValue, Source, rfc3339,
 };
 use crate::postgres::{Apply, Session, Site, Staged};
 use crate::store::Written;
 
 /// Characters that the description of a safety backup has at most.
 const LONGEST_DESCRIPTION: usize = 200;
+
+/// Deleted rows are looked for by their keys up to this number; beyond, the keys of all rows are read.
+const MOST_GONE: u64 = 100_000;
 
 /// Fewer new rows than this are written before indexes could be made anew.
 const MANY: u64 = 1_000;
@@ -43,6 +48,13 @@ pub struct Report {
     pub safety_backup: Option<BackupId>,
     /// The rows that were read back equal the backup. Nothing is committed otherwise.
     pub proven: bool,
+    /// Whether for that all rows were read back, or those that the restore wrote.
+    #[serde(default)]
+    pub read_back: CaptureMode,
+    /// Milliseconds from the request for the tables' locks that was granted to the end of the transaction: the
+    /// longest time that a writer can have waited.
+    #[serde(default)]
+    pub locked_ms: u64,
     /// Only a part was asked for. Then the proof is that what was selected equals the backup, and
     /// that nothing else changed.
     pub partial: bool,
@@ -67,6 +79,13 @@ pub struct Restored {
 
 /// Time that the database may take for the work after the commit.
 const AFTERWARDS: Duration = Duration::from_mins(5);
+
+/// The verification of the backup that is restored.
+type Verifying = AbortOnDropHandle<Result<(), EngineError>>;
+
+async fn verified(verifying: Verifying) -> Result<(), EngineError> {
+    verifying.await.expect("verifying a backup does not panic")
+}
 
 /// Whether a sequence stands further from zero than it does now: a merge never sets one back.
 fn is_ahead(sequence: &SequenceValue, live: &[SequenceValue]) -> bool {
@@ -124,11 +143,16 @@ impl Engine {
         let what = format!("restore of {id}");
         let locks = self.lock_for_restore(&what, options.safety_backup).await?;
         let manifest = self.store.manifest(id).await?;
-        self.refuse_damaged(&manifest, run).await?;
-
-        let mut session = self.connect(run).await?;
+        // Beside everything up to the first write.
+        let verifying = self.begin_verification(&manifest, run);
+        let mut session = match Box::pin(self.connect(run)).await {
+            Ok(session) => session,
+            // Damage is worth knowing, even where the database is out of reach.
+            Err(error) => return Err(verified(verifying).await.err().unwrap_or(error)),
+        };
         // On the heap: the future is large, and callers hold this one within theirs.
-        let done = Box::pin(self.rewind(&mut session, &manifest, options, &locks, run)).await;
+        let done =
+            Box::pin(self.rewind(&mut session, (&manifest, verifying), options, &locks, run)).await;
         let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
         notes.extend(self.note_restore(&manifest).await.err());
@@ -142,7 +166,7 @@ impl Engine {
     async fn rewind(
         &self,
         session: &mut Session,
-        manifest: &Manifest,
+        (manifest, verifying): (&Manifest, Verifying),
         options: &RestoreOptions,
         locks: &RestoreLocks,
         run: &Run,
@@ -153,7 +177,7 @@ impl Engine {
         if let Err(error) = session.drop_temporary_indexes(&site).await {
             tracing::debug!("could not drop a temporary index of an earlier restore: {error}");
         }
-        session.begin_exclusive(&site, options.lock_patience).await?;
+        let locked = session.begin_exclusive(&site, options.lock_patience).await?;
         // Again, now that nobody can alter the tables any more. A table that is left alone counts as one
         // outside.
         let fit = self.fit(session, &site, manifest, options).await?;
@@ -161,6 +185,8 @@ impl Engine {
         let written = site.only(&fit.tables());
         let surroundings = session.surroundings(&written).await?;
 
+        run.begin(Phase::Verifying, None);
+        verified(verifying).await?;
         run.begin(Phase::Comparing, None);
         // Both are read with one reader: what it has of one side, it need not read for the other.
         let profile = &live.profile;
@@ -191,12 +217,16 @@ impl Engine {
         apply.write(&written, &surroundings, &nearly_empty, &sequences).await?;
         let other_rows = exchange.carry_out(&mut apply).await?;
 
-        run.begin(Phase::Proving, Some(manifest.parts.iter().map(|part| part.rows).sum()));
-        if options.is_all() && fit.is_exact() && manifest.not_covered.is_empty() {
-            self.prove_all(session, &fit.live, manifest, run).await?;
+        let gone = apply.gone(MOST_GONE).await?;
+
+        run.begin(Phase::Proving, None);
+        let start = start_of_check(&live, gone, options.verify_result);
+        let read_back = if options.is_all() && fit.is_exact() && manifest.not_covered.is_empty() {
+            self.prove_all(session, &fit.live, (manifest, start), run).await?
         } else {
-            self.prove_selected(session, &live, &target, &fit, &staged, run).await?;
-        }
+            let (sides, check) = ((&live, &target), (&fit, start));
+            self.prove_selected(session, sides, check, &staged, run).await?
+        };
         if options.is_all() {
             prove_sequences(session, &fit.restored, manifest).await?;
         }
@@ -204,6 +234,7 @@ impl Engine {
         locks.check().await?;
         run.begin(Phase::Committing, None);
         session.commit().await?;
+        let locked_ms = u64::try_from(locked.elapsed().as_millis()).unwrap_or(u64::MAX);
         let changed = much_changed(&live.parts, &staged);
         let afterwards = tidy_up(session, &site, &fit.live, &changed);
         if tokio::time::timeout(AFTERWARDS, afterwards).await.is_err() {
@@ -215,6 +246,8 @@ impl Engine {
             other_rows,
             safety_backup: safety,
             proven: true,
+            read_back,
+            locked_ms,
             partial: !options.is_all(),
             target: Source::from(&live.info),
             schema_drift: fit.drift,
@@ -237,9 +270,11 @@ impl Engine {
         };
         run.register(&beside);
         let both = &mut [session, &mut beside];
-        let kept = self.keep_as_read(both, tables, options, run).await?;
+        let (live, written) = self.keep_as_read(both, tables, options, run).await?;
         beside.rollback().await?;
-        Ok(kept)
+        // Not this session's: its transaction goes on.
+        lasting(&mut beside, live.info.point.clone()).await?;
+        Ok((live, written))
     }
 
     /// Reads what is about to be replaced: into the store if it is to be a backup of its own; then with
@@ -252,8 +287,9 @@ impl Engine {
         run: &Run,
     ) -> Result<(Snapshot, Option<Written>), EngineError> {
         if options.safety_backup {
+            let start = self.base().await?;
             let (captured, writer) =
-                self.capture_into_store(sessions, profile, schema, run).await?;
+                self.capture_into_store(sessions, (profile, schema), start, run).await?;
             let written = writer.finish().await?;
             return Ok((captured.readable(self.store.reader().await?), Some(written)));
         }
@@ -272,6 +308,7 @@ impl Engine {
     ) -> Result<Option<BackupId>, EngineError> {
         let Some(mut written) = written else { return Ok(None) };
         let mut safety = live.clone();
+        safety.info.point = apply.lasting(safety.info.point).await?;
         let records = exchange.records.as_ref().filter(|_| exchange.chosen > 0);
         if let Some(records) = records.zip(live.profile.records_part().as_ref()) {
             let (removed, more) = self.keep_records(apply, records).await?;

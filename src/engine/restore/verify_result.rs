@@ -1,17 +1,22 @@
 //! The proof before the commit: what the transaction reads back is what the restore promised.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::capture::base::{Base, Start};
 use crate::engine::capture::project::Projection;
-use crate::engine::capture::scan::{TreeRules, capture};
+use crate::engine::capture::reading::{Tables, read};
+use crate::engine::capture::scan::{Sinks, TreeRules};
 use crate::engine::capture::sink::{IntoStore, Nowhere};
 use crate::engine::compare::trees::{for_each_change, same_parts};
 use crate::engine::restore::fit::Fit;
+use crate::engine::restore::options::VerifyResult;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError, Run};
-use crate::model::{Manifest, Part, Schema};
+use crate::model::{CaptureMode, Manifest, Part, PartManifest, Profile, Schema};
 use crate::postgres::{Session, Staged};
 use crate::store::Store;
 use crate::threads;
-use crate::tree::{Layout, MAX_ROW, lookup};
+use crate::tree::{Key, Layout, MAX_ROW, lookup};
 
 impl Engine {
     /// The rules for reading back: what was written came from a backup, however large its rows are.
@@ -19,17 +24,34 @@ impl Engine {
         TreeRules { max_row: MAX_ROW, ..self.tree_rules() }
     }
 
+    /// Reads the tables as the transaction has them now: the rows that it wrote, or all.
+    async fn read_back<S: Sinks>(
+        &self,
+        session: &mut Session,
+        (profile, schema): (&Profile, &Schema),
+        start: Start,
+        sinks: &S,
+        run: &Run,
+    ) -> Result<(Vec<PartManifest>, CaptureMode), EngineError> {
+        let info = session.snapshot_info(schema).await?;
+        let tables = Tables { profile, schema, info: &info };
+        let sessions = &mut [&mut *session];
+        let rules = self.proof_rules();
+        let reading = Box::pin(read(sessions, tables, start, rules, sinks, run));
+        let (parts, how) = reading.await?;
+        Ok((parts, how.mode))
+    }
+
     /// Everything was restored: each tree must have the root that the manifest has.
     pub(in crate::engine) async fn prove_all(
         &self,
         session: &mut Session,
         schema: &Schema,
-        manifest: &Manifest,
+        (manifest, start): (&Manifest, Start),
         run: &Run,
-    ) -> Result<(), EngineError> {
-        let sessions = &mut [&mut *session];
+    ) -> Result<CaptureMode, EngineError> {
         let tables = (&**manifest.profile(), schema);
-        let parts = capture(sessions, tables, self.proof_rules(), &Nowhere, run).await?;
+        let (parts, mode) = self.read_back(session, tables, start, &Nowhere, run).await?;
         same_parts(&manifest.parts, &parts)?;
         for (promised, found) in manifest.parts.iter().zip(&parts) {
             if promised.root != found.root {
@@ -43,7 +65,7 @@ impl Engine {
                 )));
             }
         }
-        Ok(())
+        Ok(mode)
     }
 
     /// A part was restored: what changed must be, change for change, what was selected, and each
@@ -51,18 +73,16 @@ impl Engine {
     pub(in crate::engine) async fn prove_selected(
         &self,
         session: &mut Session,
-        before: &Snapshot,
-        target: &Snapshot,
-        fit: &Fit,
+        (before, target): (&Snapshot, &Snapshot),
+        (fit, start): (&Fit, Start),
         selected: &Staged,
         run: &Run,
-    ) -> Result<(), EngineError> {
+    ) -> Result<CaptureMode, EngineError> {
         let aside = Store::scratch(&tempfile::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = IntoStore::new(writer);
-        let sessions = &mut [&mut *session];
         let tables = (&*before.profile, &fit.live);
-        let parts = capture(sessions, tables, self.proof_rules(), &sinks, run).await?;
+        let (parts, mode) = self.read_back(session, tables, start, &sinks, run).await?;
         sinks.into_writer().finish().await?;
         let reader = aside.reader_over(before.reader.clone()).await?;
         same_parts(&before.parts, &parts)?;
@@ -71,9 +91,23 @@ impl Engine {
         let check = move || count_towards(&fit, &before, &after, &target);
         let changed = threads::spawn(check).await.expect("comparing does not panic")?;
         if changed == *selected {
-            return Ok(());
+            return Ok(mode);
         }
         Err(EngineError::ProofFailed(format!("selected {selected:?}, but {changed:?} changed")))
+    }
+}
+
+/// What reading the result back starts from: the state before the restore, under the same locks.
+pub(in crate::engine) fn start_of_check(
+    before: &Snapshot,
+    gone: BTreeMap<String, BTreeSet<Key>>,
+    how: VerifyResult,
+) -> Start {
+    match how {
+        VerifyResult::Full => Start::full("it was asked for"),
+        VerifyResult::Changed => {
+            Start::Since(Box::new(Base { id: None, snapshot: before.clone(), gone }))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! the hash of its bytes, and is always read by that one.
 
 mod check;
+mod condition;
 mod dataset;
 mod recorded;
 mod shape;

@@ -42,7 +42,7 @@ use super::relation::Site;
 use super::session::Session;
 use super::sql;
 use super::surroundings::Surroundings;
-use crate::model::{Part, RowCounts, Schema, SequenceValue};
+use crate::model::{Part, ReadPoint, RowCounts, Schema, SequenceValue};
 use crate::tree::{Key, Layout};
 
 /// How many changes are staged, by part: from the live rows to those that are to be.
@@ -74,6 +74,18 @@ impl<'a> Apply<'a> {
 
     async fn run(&mut self, what: &str, statements: String) -> Result<u64, DatabaseError> {
         self.session.run(statements).await.trying(what)
+    }
+
+    /// The point of a snapshot, if a crash of the server cannot undo what the snapshot saw.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn lasting(
+        &mut self,
+        point: Option<ReadPoint>,
+    ) -> Result<Option<ReadPoint>, DatabaseError> {
+        let Some(point) = point else { return Ok(None) };
+        Ok(self.session.is_durable(&point).await?.then_some(point))
     }
 
     /// What is staged, by part.
@@ -132,6 +144,43 @@ impl<'a> Apply<'a> {
             key.expect("a staged key is the table's")
         };
         Ok(rows.into_iter().map(key).collect())
+    }
+
+    /// The keys, by part, of rows that were staged to be deleted and that the tables do not have now; none at
+    /// all if more than `limit` are staged.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn gone(
+        &mut self,
+        limit: u64,
+    ) -> Result<BTreeMap<String, BTreeSet<Key>>, DatabaseError> {
+        let mut gone: BTreeMap<String, BTreeSet<Key>> = BTreeMap::new();
+        if self.staged().await?.values().map(|counts| counts.removed).sum::<u64>() > limit {
+            return Ok(gone);
+        }
+        for stage in self.stages() {
+            let key = stage
+                .table
+                .key_names()
+                .map(|column| sql::text_of(&format!("d.{}", sql::name(column))));
+            let query = format!(
+                "SELECT rewind_part, ARRAY[{}] FROM {} d WHERE rewind_op = 'd'
+                 AND NOT EXISTS (SELECT FROM {} t WHERE {})",
+                key.collect::<Vec<_>>().join(", "),
+                stage.changes(),
+                stage.live(),
+                stage.same_key(("t", "d"))
+            );
+            let rows: Vec<(String, Vec<String>)> =
+                self.session.rows(query).await.trying("look for the deleted rows")?;
+            let layout = Layout::from(stage.table);
+            for (part, values) in rows {
+                let key = layout.key_of_values(values.iter().map(String::as_str));
+                gone.entry(part).or_default().insert(key.expect("a staged key is the table's"));
+            }
+        }
+        Ok(gone)
     }
 
     /// Writes what is staged, and sets the sequences. The tables that are `nearly_empty` may be locked against readers for it.

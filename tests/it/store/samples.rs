@@ -150,6 +150,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
             wal_position: None,
             taken_at: "2025-01-01 00:00:00+00".into(),
             schema_fingerprint: Hash::of(b""),
+            point: None,
         },
         sequences: Vec::new(),
         schema: Schema { tables: vec![table()], missing: vec![] },
@@ -160,6 +161,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         profile: RecordedProfile::default(),
         not_covered: Vec::new(),
         origin: None,
+        capture: None,
     }
 }
 

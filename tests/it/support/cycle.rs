@@ -18,7 +18,7 @@ pub type Contents = BTreeMap<String, String>;
 pub struct Cycle {
     pub database: Arc<TestDatabase>,
     pub engine: Engine,
-    _folder: tempfile::TempDir,
+    pub _folder: tempfile::TempDir,
 }
 
 impl Cycle {

@@ -5,6 +5,7 @@
 //! lack comes from the live row with the same natural key (`postgres/legacy.sql`). Nothing of the
 //! database is changed.
 
+use crate::engine::capture::base::Start;
 use tokio::sync::mpsc;
 
 use crate::engine::archive::import::{ImportOptions, Imported, NewBackup, SYSTEM, note_author};
@@ -61,7 +62,7 @@ impl Engine {
         let label = Labelled { description: older.description, created_by, kind: BackupKind::Full };
         let origin = Some(older.origin);
         let new = NewBackup { id: older.id, captured, written, label, state, origin, notes };
-        self.publish_as(new, held, run).await
+        Box::pin(self.publish_as(new, held, run)).await
     }
 
     fn refuse_future(
@@ -144,14 +145,17 @@ impl Engine {
         let not_covered = not_covered(&datasets);
         let staged = as_staged(live.clone().covered(profile, &not_covered));
         let sessions = &mut [&mut *session];
+        let start = Start::full("it is read from files");
         let (mut captured, writer) =
-            self.capture_into_store(sessions, profile, staged, run).await?;
+            self.capture_into_store(sessions, (profile, staged), start, run).await?;
         captured.schema = live.clone();
         captured.sequences = sequences;
         captured.taken = older.taken;
         captured.info.taken_at = at;
         captured.info.visible = String::new();
         captured.info.wal_position = None;
+        captured.info.point = None;
+        captured.capture = None;
         let mut notes = made_up.notes;
         notes.extend(said_of(&not_covered, &live));
         let captured = captured.not_covering(&not_covered);

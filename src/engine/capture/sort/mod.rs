@@ -55,26 +55,13 @@ impl Sorter {
     /// If the row is too long or has no key, or a full run cannot be set aside.
     pub fn push(&mut self, row: &[u8]) -> Result<(), EngineError> {
         if row.len() > self.max_row {
-            return Err(self.too_long(row));
+            return Err(too_long(&self.part, &self.layout, row, self.max_row));
         }
         if self.run.size() + row.len() > self.run_bytes && !self.run.is_empty() {
             self.spill().map_err(|error| set_aside(&self.part, error))?;
         }
         let pushed = self.run.push(row, &self.layout);
         pushed.map_err(|error| EngineError::building(&self.part.name, error.into()))
-    }
-
-    fn too_long(&self, row: &[u8]) -> EngineError {
-        let longest = fields(row).enumerate().max_by_key(|(_, field)| field.len());
-        let place = longest.map_or(0, |(place, _)| place);
-        EngineError::RowTooLong {
-            table: self.part.table.clone(),
-            key: key_text(row, self.layout.key_columns()),
-            bytes: row.len(),
-            place,
-            column: format!("number {}", place + 1),
-            limit: self.max_row,
-        }
     }
 
     fn spill(&mut self) -> io::Result<()> {
@@ -87,6 +74,20 @@ impl Sorter {
     fn spill_all(mut self) -> io::Result<Spool> {
         self.spill()?;
         Ok(self.spool.expect("something was spilled"))
+    }
+}
+
+/// The error that a row of this part has more than so many bytes.
+pub fn too_long(part: &Part, layout: &Layout, row: &[u8], limit: usize) -> EngineError {
+    let longest = fields(row).enumerate().max_by_key(|(_, field)| field.len());
+    let place = longest.map_or(0, |(place, _)| place);
+    EngineError::RowTooLong {
+        table: part.table.clone(),
+        key: key_text(row, layout.key_columns()),
+        bytes: row.len(),
+        place,
+        column: format!("number {}", place + 1),
+        limit,
     }
 }
 
