@@ -52,6 +52,10 @@ pub struct Parameters {
     /// keep nor count them.
     #[param(value_type = Option<String>, pattern = "^[0-9]{1,6}[hdw]$", default = "30d")]
     keep_pre_restore: Option<Age>,
+    /// All backups that were made since something had changed and are younger than this, counted from the
+    /// newest; of older ones one an hour for a day, one a day for 30 days and one a week for a year.
+    #[param(value_type = Option<String>, pattern = "^[0-9]{1,6}[hdw]$", default = "1h")]
+    keep_automatic: Option<Age>,
     /// Delete also the last backup if no rule keeps it.
     #[serde(default)]
     #[param(required = false)]
@@ -75,6 +79,9 @@ impl Parameters {
             pre_restore_within: self
                 .keep_pre_restore
                 .unwrap_or_else(|| Policy::default().pre_restore_within),
+            automatic_within: self
+                .keep_automatic
+                .unwrap_or_else(|| Policy::default().automatic_within),
             allow_empty: self.allow_empty,
         }
     }

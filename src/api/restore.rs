@@ -45,7 +45,7 @@ pub struct Parameters {
     allow_schema_drift: bool,
     /// Which rows to read back before the commit: those that the restore wrote, counting all, or all of them.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(inline, required = false)]
     verify_result: VerifyResult,
 }
 

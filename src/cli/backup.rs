@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::output::{count, numbers, plain, plural, size, table};
 use crate::api::body;
 use crate::engine::{BackupCreated, BackupInfo, BackupRequest, Reading};
-use crate::model::{Age, MissingTable};
+use crate::model::{Age, CaptureInfo, CaptureMode, MissingTable};
 
 /// Create a backup
 ///
@@ -41,7 +41,12 @@ impl Arguments {
             description: (!words.is_empty()).then_some(words),
             created_by: None,
             allow_missing_tables: self.allow_missing_tables,
-            reading: Reading { full: self.full, resume: self.resume_incremental },
+            reading: Reading {
+                full: self.full,
+                resume: self.resume_incremental,
+                ..Reading::default()
+            },
+            automatic: false,
         };
         let created = context.run(async |run| engine.backup(request, run).await).await?;
         context.print::<body::BackupCreated, _>(&created, text);
@@ -52,14 +57,33 @@ impl Arguments {
 fn text(created: &BackupCreated) -> String {
     let info = &created.backup_info;
     format!(
-        "Backup {} created: {}\n{}\n{} of rows, {} added to the store{}",
+        "Backup {} created: {}\n{}\n{} of rows, {} added to the store\n{}{}",
         info.backup_id,
         plain(&info.description),
         datasets(info),
         size(info.size),
         size(info.added_size),
+        read(info.capture.as_ref()),
         lacking(&info.missing_tables)
     )
+}
+
+/// How the rows of a backup were read, in a sentence; with what is amiss on lines of its own.
+pub fn read(capture: Option<&CaptureInfo>) -> String {
+    let Some(capture) = capture else { return "How its rows were read is not known".into() };
+    let rows = plural(capture.rows_read, "row");
+    let mut text = match (capture.mode, &capture.base, &capture.reason) {
+        (CaptureMode::Changes, Some(base), _) => format!("Read: {rows} that changed since {base}"),
+        (_, _, Some(reason)) => format!("Read: all {rows}, as {}", plain(reason)),
+        _ => format!("Read: {rows}"),
+    };
+    for (table, reason) in &capture.tables {
+        text += &format!("\n      all of {}: {}", plain(table), plain(reason));
+    }
+    for mismatch in &capture.mismatch {
+        text += &format!("\nMISMATCH  {}", plain(mismatch));
+    }
+    text
 }
 
 /// The tables that are not covered, a line each; nothing if there are none.

@@ -136,6 +136,17 @@ impl Context {
         }
     }
 
+    /// Waits, unless the program is asked to end.
+    ///
+    /// # Errors
+    /// If it is.
+    pub async fn wait(&self, long: Duration) -> Result<(), CliError> {
+        tokio::select! {
+            () = tokio::time::sleep(long) => Ok(()),
+            () = interruption() => Err(CliError::Interrupted),
+        }
+    }
+
     /// Says something beside the result, unless told to be quiet.
     pub fn say(&self, words: &str) {
         if !self.global.quiet && !self.global.json {

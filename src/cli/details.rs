@@ -57,7 +57,7 @@ fn text(details: &Details) -> String {
     format!(
         "Backup       {} ({}{})\nDescription  {}\nLabels       {}\nCreated      {} UTC by {} ({} days ago)\n\
          Database     {} on PostgreSQL {}\nValidation   {}\nRestored     {restored}\n\
-         Logical      {} of rows\nStored       {}, what was new in the store{}\n\n{}\n\n{files}",
+         Logical      {} of rows\nStored       {}, what was new in the store\n{}{}\n\n{}\n\n{files}",
         info.backup_id,
         match info.backup_type {
             BackupKind::Full => "full",
@@ -74,6 +74,7 @@ fn text(details: &Details) -> String {
         validation(info),
         size(info.size),
         size(info.added_size),
+        super::backup::read(info.capture.as_ref()),
         super::backup::lacking(&info.missing_tables),
         super::backup::datasets(info),
     )

@@ -30,6 +30,10 @@ pub struct KeepRules {
     /// other rules
     #[arg(long, value_name = "AGE", default_value_t = Age::days(Policy::PRE_RESTORE_DAYS))]
     keep_pre_restore: Age,
+    /// Keep all backups that `watch` made for this long, relative to the newest backup; after that one an
+    /// hour for a day, one a day for 30 days and one a week for a year
+    #[arg(long, value_name = "AGE", default_value_t = Age::hours(Policy::AUTOMATIC_HOURS))]
+    keep_automatic: Age,
 }
 
 impl KeepRules {
@@ -44,6 +48,7 @@ impl KeepRules {
             yearly: self.keep_yearly,
             within: self.keep_within,
             pre_restore_within: self.keep_pre_restore,
+            automatic_within: self.keep_automatic,
             allow_empty: false,
         }
     }

@@ -16,6 +16,7 @@ mod export;
 mod health;
 mod history;
 mod import;
+mod interval;
 mod keep_rules;
 mod list;
 mod log;
@@ -33,6 +34,7 @@ mod stats;
 mod store;
 mod token;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -134,6 +136,7 @@ enum Verb {
     Health(health::Arguments),
     Notify(notify::Arguments),
     Serve(Box<serve::Arguments>),
+    Watch(watch::Arguments),
     #[command(subcommand)]
     Token(token::Action),
     Demo(demo::Arguments),
@@ -197,6 +200,7 @@ impl Verb {
             Self::Health(arguments) => arguments.run(context).await,
             Self::Notify(arguments) => arguments.run(context).await,
             Self::Serve(arguments) => arguments.run(context).await,
+            Self::Watch(arguments) => arguments.run(context).await,
             Self::Token(action) => action.run(context),
             Self::Demo(arguments) => arguments.run(context).await,
         }

@@ -94,7 +94,7 @@ impl Arguments {
         let plan = Plan { stall_timeout: context.stall_timeout(), ..plan };
         let origins = Origins::new(&self.access.cors_origin).context("cannot use --cors-origin");
         let origins = origins.map_err(CliError::Options)?;
-        let engine = context.engine_for_writing().await?;
+        let engine = context.engine_for_writing().await?.with_full_every(self.plan.full_every);
         engine.try_scratch()?;
         if let Some(to) = &plan.copy_to {
             engine.refuse_as_target(to).await?;

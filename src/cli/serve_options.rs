@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
+use super::interval;
 use super::keep_rules::KeepRules;
 use super::notify_options::NotifyOptions;
 use crate::api::{BasePath, Origins};
@@ -25,6 +27,13 @@ pub struct PlanOptions {
     /// Time zone of the schedule, for example Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     time_zone: String,
+    /// Look for changes this often (30s, 5m, 1h), and create a backup whenever there are some
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "30s")]
+    #[arg(value_parser = interval::parse)]
+    watch: Option<Duration>,
+    /// Read all rows if they were not all read for so long, and compare with what changes told (24h, 7d)
+    #[arg(long, value_name = "AGE", default_value = "24h")]
+    pub full_every: Age,
     /// Keep the N newest backups and delete others after each backup; pinned backups and the newest
     /// good one always stay
     #[arg(long, value_name = "N", default_value_t = Policy::LAST)]
@@ -84,6 +93,7 @@ impl PlanOptions {
     pub fn plan(&self) -> anyhow::Result<Plan> {
         Ok(Plan {
             timetable: Timetable::new(&self.schedule, &self.time_zone)?,
+            watch: self.watch,
             retention: self.retention()?,
             confirm_retention: !self.apply_retention,
             verify_within: self.verify_within.filter(|age| *age > Age::days(0)),

@@ -25,6 +25,7 @@ pub use self::archive::{
 };
 pub use capture::backup::{BackupCreated, BackupRequest};
 pub use capture::base::Reading;
+pub use capture::look::{Look, Looked};
 pub use capture::sort;
 use compare::changes::Counted;
 pub use compare::changes::{Changes, Counts};

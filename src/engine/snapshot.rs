@@ -45,6 +45,8 @@ pub struct Labelled {
     pub created_by: String,
     /// Why it is made.
     pub kind: BackupKind,
+    /// Whether the program makes it by itself since something had changed.
+    pub automatic: bool,
 }
 
 impl Snapshot {
@@ -136,6 +138,7 @@ impl<R> Snapshot<R> {
             profile: (&self.profile).into(),
             not_covered: self.not_covered.clone(),
             origin: None,
+            automatic: label.automatic,
             capture: self.capture.clone(),
         }
     }

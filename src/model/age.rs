@@ -26,6 +26,12 @@ impl Age {
         Self(Duration::days(days.into()).min(LONGEST))
     }
 
+    /// So many hours; at most a hundred years.
+    #[must_use]
+    pub fn hours(hours: u16) -> Self {
+        Self(Duration::hours(hours.into()).min(LONGEST))
+    }
+
     /// The same as a duration.
     #[must_use]
     pub fn duration(self) -> Duration {

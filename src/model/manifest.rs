@@ -136,6 +136,9 @@ pub struct Manifest {
     /// The files of another form that it was imported from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Whether the program made it by itself since something had changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
     /// How its rows were read. Older backups do not say, and imported ones were not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureInfo>,

@@ -9,8 +9,8 @@ use super::{Age, BackupId, BackupKind};
 
 /// What to keep. A backup that any rule keeps is kept; a pinned one and the newest good one always are.
 ///
-/// Safety backups have a rule of their own: the others neither keep nor count them. Damaged backups
-/// take no place of good ones.
+/// Safety backups have a rule of their own, and so have those that the program made by itself since something
+/// had changed: the other rules neither keep nor count them. Damaged backups take no place of good ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// The newest, whatever their age.
@@ -29,15 +29,24 @@ pub struct Policy {
     pub within: Option<Age>,
     /// Safety backups younger than this, counted from the newest backup.
     pub pre_restore_within: Age,
+    /// Backups that were made since something had changed: all that are younger than this, counted from the
+    /// newest backup; of the older ones the newest of each of 24 hours, 30 days and 52 weeks.
+    pub automatic_within: Age,
     /// Whether it may leave no backup at all; then the newest good one has no privilege.
     pub allow_empty: bool,
 }
+
+/// What is kept of older automatic backups: the newest of each of so many periods.
+const AUTOMATIC: [Period; 3] =
+    [(24, "%Y%m%d%H", Reason::Hourly), (30, "%Y%m%d", Reason::Daily), (52, "%G%V", Reason::Weekly)];
 
 impl Policy {
     /// How many of the newest are kept unless told otherwise.
     pub const LAST: usize = 10;
     /// For how many days safety backups are kept unless told otherwise.
     pub const PRE_RESTORE_DAYS: u16 = 30;
+    /// For how many hours all automatic backups are kept unless told otherwise.
+    pub const AUTOMATIC_HOURS: u16 = 1;
 }
 
 impl Default for Policy {
@@ -52,6 +61,7 @@ impl Default for Policy {
             yearly: 0,
             within: None,
             pre_restore_within: Age::days(Self::PRE_RESTORE_DAYS),
+            automatic_within: Age::hours(Self::AUTOMATIC_HOURS),
             allow_empty: false,
         }
     }
@@ -65,6 +75,8 @@ pub struct Candidate {
     pub made: DateTime<Utc>,
     /// Why it was made.
     pub kind: BackupKind,
+    /// Whether the program made it by itself since something had changed.
+    pub automatic: bool,
     /// Whether it is pinned, as far as that can be told.
     pub pin: Pin,
     /// Whether it is whole, as far as is known.
@@ -129,6 +141,10 @@ struct Kept {
 }
 
 impl Kept {
+    fn of((left, format, reason): Period) -> Self {
+        Self { left, format, reason, seen: BTreeSet::new() }
+    }
+
     /// Whether it is the newest of its period. A damaged one leaves the place to the next.
     fn keeps(&mut self, time: DateTime<Utc>, good: bool) -> bool {
         let period = time.format(self.format).to_string();
@@ -172,12 +188,8 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, candidates: &[Candidate], now: DateTime<Utc>) -> Vec<Decision> {
         let times = Times::of(candidates, now);
-        let mut periods = self.periods().map(|(left, format, reason)| Kept {
-            left,
-            format,
-            reason,
-            seen: BTreeSet::new(),
-        });
+        let mut periods = self.periods().map(Kept::of);
+        let mut automatic = AUTOMATIC.map(Kept::of);
         let mut place = 0;
         let decide = |(at, candidate): (usize, &Candidate)| {
             let mut reasons = Vec::new();
@@ -189,6 +201,13 @@ impl Policy {
             if candidate.kind == BackupKind::PreRestore {
                 let young = times.younger(at, self.pre_restore_within);
                 reasons.extend(young.then_some(Reason::PreRestore));
+            } else if candidate.automatic {
+                let (time, good) = (times.made(at), candidate.good);
+                let newest =
+                    automatic.iter_mut().filter_map(|p| p.keeps(time, good).then_some(p.reason));
+                reasons.extend(newest);
+                let young = times.younger(at, self.automatic_within);
+                reasons.extend(young.then_some(Reason::Within));
             } else {
                 let (time, good) = (times.made(at), candidate.good);
                 reasons.extend((place < self.last).then_some(Reason::Last));
@@ -213,7 +232,8 @@ impl Policy {
 
 /// The newest good backup, and the newest good one that somebody asked for.
 fn newest_good(candidates: &[Candidate]) -> BTreeSet<usize> {
-    let asked_for = |candidate: &&Candidate| candidate.kind == BackupKind::Full;
+    let asked_for =
+        |candidate: &&Candidate| candidate.kind == BackupKind::Full && !candidate.automatic;
     let good = |candidate: &Candidate| candidate.good;
     let newest = candidates.iter().position(good);
     let newest_full = candidates.iter().position(|one| good(one) && asked_for(&one));
@@ -269,6 +289,7 @@ mod tests {
             id: id.parse().expect("an id"),
             made: id.parse::<BackupId>().expect("an id").second(),
             kind: BackupKind::Full,
+            automatic: false,
             pin: Pin::Unpinned,
             good: true,
         };
@@ -381,5 +402,41 @@ mod tests {
         let newest = candidates(&["20250101_000000", "20250102_000000", "20200101_000000"]);
         assert_eq!(kept(&Policy::last(1), &newest), ["20200101_000000"]);
         assert_eq!(kept(&within, &newest).len(), 3);
+    }
+
+    #[test]
+    fn automatic_backups_are_thinned_and_take_no_place_of_others() {
+        // One a minute for three days, each tenth hour one that somebody asked for.
+        let start: DateTime<Utc> = "2025-09-20T00:00:30Z".parse().expect("a time");
+        let made = |minute: i64| start + chrono::Duration::minutes(minute);
+        let all = (0..3 * 24 * 60).rev().map(|minute| Candidate {
+            id: BackupId::at(made(minute)),
+            made: made(minute),
+            kind: BackupKind::Full,
+            automatic: minute % 600 != 0,
+            pin: Pin::Unpinned,
+            good: true,
+        });
+        let all: Vec<_> = all.collect();
+        let decisions = Policy::last(10).decide(&all, made(3 * 24 * 60));
+        let kept = |automatic: bool| {
+            let stays = all.iter().zip(&decisions).filter(|(_, it)| !it.reasons.is_empty());
+            stays
+                .filter(|(it, _)| it.automatic == automatic)
+                .map(|(it, _)| it.made)
+                .collect::<Vec<_>>()
+        };
+        // All that somebody asked for.
+        assert_eq!(kept(false).len(), 8);
+        let automatic = kept(true);
+        let last_hour = automatic.iter().filter(|at| **at >= made(3 * 24 * 60 - 61)).count();
+        assert_eq!(last_hour, 61);
+        // An hour each for a day, and a day each beyond.
+        assert_eq!(automatic.len(), 61 + 23 + 2, "{automatic:?}");
+        // With its weeks and days it is the same the next time.
+        let left = all.iter().zip(&decisions).filter(|(_, it)| !it.reasons.is_empty());
+        let left: Vec<_> = left.map(|(it, _)| it.clone()).collect();
+        let again = Policy::last(10).decide(&left, made(3 * 24 * 60));
+        assert!(again.iter().all(|it| !it.reasons.is_empty()));
     }
 }

@@ -90,6 +90,27 @@ impl Session {
         Ok(schema.tables.iter().map(point).collect())
     }
 
+    /// Whether the server wrote nothing into its WAL since then, so that no row has changed. Never of tables
+    /// whose changes are not written there.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub async fn is_quiet_since(&mut self, point: &ReadPoint) -> Result<bool, DatabaseError> {
+        let oids = point.tables.iter().flat_map(|table| &table.files).map(|(oid, _)| *oid);
+        let query = format!(
+            "SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text = {}
+                AND CASE WHEN pg_catalog.pg_is_in_recovery()
+                    THEN pg_catalog.pg_last_wal_replay_lsn()::text
+                    ELSE pg_catalog.pg_current_wal_insert_lsn()::text END = {}
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_class
+                    WHERE oid = ANY ({}) AND relpersistence = 'u')",
+            sql::literal(&point.server_started),
+            sql::literal(&point.wal),
+            sql::oids(oids)
+        );
+        self.value(query).await.trying(WHAT)
+    }
+
     /// Makes sure that every commit before this WAL position outlasts a crash of the server: a later
     /// transaction could otherwise get the id of one that was seen and lost. Between two transactions.
     /// Writes an empty message into the WAL and commits, which is when the server flushes it, unless it was

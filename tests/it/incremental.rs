@@ -3,6 +3,8 @@
 mod changes;
 mod checked;
 mod guards;
+mod proof;
+mod watched;
 
 use ipam_rewind::engine::{BackupRequest, Reading, Run};
 use ipam_rewind::model::{BackupId, CaptureInfo, CaptureMode, Manifest};

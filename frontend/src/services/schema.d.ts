@@ -342,7 +342,8 @@ export interface paths {
         put?: never;
         /**
          * Make a backup
-         * @description Reads one consistent snapshot of all tables while the application goes on. The new backup is
+         * @description Reads one consistent snapshot of all tables while the application goes on: what changed since the backup
+         *     before, or all rows where that cannot be told; `capture` says which. The new backup is
          *     complete: no other is needed to restore it. The answer waits for the cleanup that follows by the
          *     retention rules of the service, for at most 30 s, and names what it deleted. Its author is the caller, or `system` where no tokens
          *     are asked for; nobody can name another.
@@ -679,6 +680,9 @@ export interface components {
             snapshot: components["schemas"]["SnapshotInfo"];
             /** @description The tables that belong to a backup and are not in this one. */
             missing_tables: components["schemas"]["MissingTable"][];
+            /** @description Whether the program made it by itself since something had changed. */
+            automatic: boolean;
+            capture: components["schemas"]["CaptureInfo"] | null;
         };
         /**
          * @description Why a backup was made.
@@ -696,11 +700,40 @@ export interface components {
             /** @description Backups whose manifest cannot be read, with the reason. */
             unreadable?: string[];
         };
+        /** @description How the rows of a backup were read. */
+        CaptureInfo: {
+            /** @description Whether all rows were read. */
+            mode: components["schemas"]["CaptureMode"];
+            /** @description The backup since which the rows changed. */
+            base?: components["schemas"]["BackupId"];
+            /** @description Why all rows were read. */
+            reason?: string;
+            /** @description Tables of which all rows were read although the mode is `changes`, and why. */
+            tables?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Rows whose content was read.
+             */
+            rows_read: number;
+            /** @description When all rows were last read, RFC 3339. */
+            last_full?: string;
+            /** @description What a full read found to be other than the changes since a backup had told, one sentence each. */
+            mismatch?: string[];
+            /** @description The backup that found a mismatch; no backup is based on another one until a person says so. */
+            stopped_by?: components["schemas"]["BackupId"];
+        };
+        /**
+         * @description Whether all rows were read, or those that changed since another backup.
+         * @enum {string}
+         */
+        CaptureMode: "full" | "changes";
         /**
          * @description What the verdict rests on.
          * @enum {string}
          */
-        Cause: "protected" | "not_verified" | "no_backup" | "store_unusable" | "newest_damaged" | "database_unreachable" | "scheduled_backup_failed" | "overdue" | "clock_ahead" | "older_damaged" | "disk_filling" | "verification_overdue" | "retention_stuck" | "stale";
+        Cause: "protected" | "not_verified" | "no_backup" | "store_unusable" | "newest_damaged" | "database_unreachable" | "scheduled_backup_failed" | "overdue" | "clock_ahead" | "older_damaged" | "disk_filling" | "verification_overdue" | "retention_stuck" | "incremental_mismatch" | "stale";
         /** @description A cell that differs. A value is the text that PostgreSQL writes for it; null is null. */
         CellChange: {
             /** @description The column. */
@@ -1391,6 +1424,13 @@ export interface components {
             safety_backup: components["schemas"]["BackupId"] | null;
             /** @description Whether what was read back equals the backup. Nothing is committed otherwise. */
             proven: boolean;
+            /** @description Whether for that all rows were read back, or those that the restore wrote. */
+            read_back: components["schemas"]["CaptureMode"];
+            /**
+             * Format: int64
+             * @description Milliseconds for which the tables were locked: the longest time that a writer can have waited.
+             */
+            locked_ms: number;
             /**
              * @description Whether only a part was asked for. Then the proof is that what was selected equals the backup, and
              *     that nothing else changed.
@@ -1459,6 +1499,11 @@ export interface components {
             within: string | null;
             /** @description Safety backups younger than this. */
             pre_restore_within: string;
+            /**
+             * @description All backups younger than this that were made since something had changed; of older ones, one an hour for a
+             *     day, one a day for 30 days and one a week for a year.
+             */
+            automatic_within: string;
         };
         /**
          * @description What a caller may do.
@@ -1535,6 +1580,11 @@ export interface components {
              *     `--apply-retention`.
              */
             retention_withheld: components["schemas"]["BackupId"][];
+            /**
+             * Format: int64
+             * @description Seconds between two looks for changes, if the service looks for them.
+             */
+            watch_seconds: number | null;
             last_run: components["schemas"]["LastRun"] | null;
             verification: components["schemas"]["VerificationStatus"] | null;
             /** @description Whom the service notifies. */
@@ -3425,6 +3475,10 @@ export interface operations {
                 description?: string;
                 /** @description Go on where the database lacks a table that the backup before has. */
                 allow_missing_tables?: boolean;
+                /** @description Read all rows, even where it can be told which changed. */
+                full?: boolean;
+                /** @description Base backups on earlier ones again after a full read found other rows than the changes had told. */
+                resume_incremental?: boolean;
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */
@@ -3681,6 +3735,8 @@ export interface operations {
                  *     in them, the others keep what they have.
                  */
                 allow_schema_drift?: boolean;
+                /** @description Which rows to read back before the commit: those that the restore wrote, counting all, or all of them. */
+                verify_result?: "changed" | "full";
             };
             header?: {
                 /** @description `respond-async` answers at once with 202 and the job (RFC 7240) */
@@ -4085,6 +4141,11 @@ export interface operations {
                  *     keep nor count them.
                  */
                 keep_pre_restore?: string;
+                /**
+                 * @description All backups that were made since something had changed and are younger than this, counted from the
+                 *     newest; of older ones one an hour for a day, one a day for 30 days and one a week for a year.
+                 */
+                keep_automatic?: string;
                 /** @description Delete also the last backup if no rule keeps it. */
                 allow_empty?: boolean;
                 /** @description Only say what would go. This an operator may ask, too. */

@@ -61,7 +61,12 @@ pub async fn create(
         description: words("description", parameters.description, 1000)?,
         created_by: caller.author(),
         allow_missing_tables: parameters.allow_missing_tables,
-        reading: Reading { full: parameters.full, resume: parameters.resume_incremental },
+        reading: Reading {
+            full: parameters.full,
+            resume: parameters.resume_incremental,
+            ..Reading::default()
+        },
+        automatic: false,
     };
     let order = caller.order(Work::Backup(request));
     if prefer.respond_async {

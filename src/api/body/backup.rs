@@ -217,6 +217,8 @@ describe! {
         snapshot: SnapshotInfo,
         /// The tables that belong to a backup and are not in this one.
         missing_tables: Vec<MissingTable>,
+        /// Whether the program made it by itself since something had changed.
+        automatic: bool,
         /// How its rows were read; none of an imported backup, and of one that an earlier program made.
         capture: Option<CaptureInfo>,
     }

@@ -73,6 +73,7 @@ describe! {
         DiskFilling,
         VerificationOverdue,
         RetentionStuck,
+        IncrementalMismatch,
         Stale,
     }
 }

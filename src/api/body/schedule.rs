@@ -26,6 +26,8 @@ pub struct ScheduleStatus {
     /// Backups that the rules would delete, if they are not in force until somebody confirms that with
     /// `--apply-retention`.
     pub retention_withheld: Vec<BackupId>,
+    /// Seconds between two looks for changes, if the service looks for them.
+    pub watch_seconds: Option<u64>,
     /// The latest scheduled backup.
     pub last_run: Option<LastRun>,
     /// The verification round, if there is one.
@@ -55,6 +57,10 @@ pub struct RetentionStatus {
     /// Safety backups younger than this.
     #[schema(value_type = String)]
     pub pre_restore_within: Age,
+    /// All backups younger than this that were made since something had changed; of older ones, one an hour for a
+    /// day, one a day for 30 days and one a week for a year.
+    #[schema(value_type = String)]
+    pub automatic_within: Age,
 }
 
 impl From<automation::ScheduleStatus> for ScheduleStatus {
@@ -65,6 +71,7 @@ impl From<automation::ScheduleStatus> for ScheduleStatus {
             schedules: schedule.schedules,
             retention: schedule.retention.map(RetentionStatus::from),
             retention_withheld: schedule.withheld,
+            watch_seconds: schedule.watch.map(|every| every.as_secs()),
             last_run: schedule.last_run,
             verification: schedule.verification,
             notices: schedule.notices.into_iter().map(NoticeTarget::from).collect(),
@@ -83,6 +90,7 @@ impl From<Policy> for RetentionStatus {
             yearly: policy.yearly,
             within: policy.within,
             pre_restore_within: policy.pre_restore_within,
+            automatic_within: policy.automatic_within,
         }
     }
 }

@@ -81,7 +81,12 @@ impl Engine {
                 let reader = self.store.reader().await?;
                 let live = self.capture_passing(&self.profile, &reader, run).await?;
                 let kind = BackupKind::Full;
-                let label = Labelled { description: None, created_by: "system".into(), kind };
+                let label = Labelled {
+                    description: None,
+                    created_by: "system".into(),
+                    kind,
+                    automatic: false,
+                };
                 let manifest = live.manifest(BackupId::at(live.taken), &label, 0);
                 (manifest, live.reader)
             }

@@ -240,6 +240,7 @@ impl Engine {
                 description: Some(manifest.description),
                 created_by,
                 kind: manifest.backup_type,
+                automatic: false,
             },
             state,
             origin: manifest.origin,

@@ -32,6 +32,8 @@ pub struct BackupRequest {
     pub allow_missing_tables: bool,
     /// Which rows to read.
     pub reading: Reading,
+    /// Whether it is made since something has changed; then the changes are its description.
+    pub automatic: bool,
 }
 
 impl BackupRequest {
@@ -41,7 +43,8 @@ impl BackupRequest {
         let checked = description.as_deref().map_or(Ok(()), check_description);
         let checked = checked.and_then(|()| check_author(&created_by));
         checked.map_err(EngineError::MalformedAnnotation)?;
-        Ok(Labelled { description, created_by, kind: BackupKind::Full })
+        let automatic = self.automatic;
+        Ok(Labelled { description, created_by, kind: BackupKind::Full, automatic })
     }
 }
 
@@ -78,11 +81,12 @@ impl Engine {
         run: &Run,
     ) -> Result<BackupCreated, EngineError> {
         let (allow_missing, reading) = (request.allow_missing_tables, request.reading);
-        let label = request.label()?;
+        let mut label = request.label()?;
         let held = self.store.lock(Lock::Objects, Mode::Shared, "backup", PATIENCE).await?;
-        let manifest = match self.try_backup(&held, &label, (allow_missing, reading), run).await {
+        let manifest = match self.try_backup(&held, &mut label, (allow_missing, reading), run).await
+        {
             Err(EngineError::Store(StoreError::SweptMeanwhile(_))) => {
-                self.try_backup(&held, &label, (allow_missing, reading), run).await?
+                self.try_backup(&held, &mut label, (allow_missing, reading), run).await?
             }
             done => done?,
         };
@@ -98,7 +102,7 @@ impl Engine {
     async fn try_backup(
         &self,
         held: &Held,
-        label: &Labelled,
+        label: &mut Labelled,
         (allow_missing, reading): (bool, Reading),
         run: &Run,
     ) -> Result<Manifest, EngineError> {
@@ -116,7 +120,11 @@ impl Engine {
             session.rollback().await?;
         }
         captured.info.point = lasting(&mut sessions[0], captured.info.point).await?;
-        self.publish(held, &captured, &writer.finish().await?, label).await
+        let written = writer.finish().await?;
+        if label.automatic && label.description.is_none() {
+            label.description = self.describe_changes(&captured).await?;
+        }
+        self.publish(held, &captured, &written, label).await
     }
 
     /// Refuses to leave out what the newest backup has.

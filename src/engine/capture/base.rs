@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError};
@@ -73,12 +74,14 @@ impl Base {
 }
 
 /// How a backup is to be read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// All rows, whatever could be told.
     pub full: bool,
     /// Backups may be based on others again after a mismatch.
     pub resume: bool,
+    /// When all rows were last read and compared, if that was after the newest backup.
+    pub checked: Option<DateTime<Utc>>,
 }
 
 impl Engine {
@@ -108,7 +111,7 @@ impl Engine {
         let Start::Since(base) = start else { return Ok(start) };
         let reason = if reading.full {
             "it was asked for".into()
-        } else if self.is_full_due(base.snapshot.capture.as_ref()) {
+        } else if self.is_full_due(base.snapshot.capture.as_ref(), reading.checked) {
             format!("all rows are read every {}", self.full_every)
         } else {
             return Ok(Start::Since(base));
@@ -128,10 +131,15 @@ impl Engine {
     }
 
     /// Whether all rows are to be read now, as nothing else proves that reading changes misses none.
-    pub(in crate::engine) fn is_full_due(&self, last: Option<&CaptureInfo>) -> bool {
-        let then = last.and_then(|capture| capture.last_full.as_deref());
-        let then = then.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        then.is_none_or(|then| is_past(then.to_utc(), self.now(), self.full_every))
+    pub(in crate::engine) fn is_full_due(
+        &self,
+        last: Option<&CaptureInfo>,
+        checked: Option<DateTime<Utc>>,
+    ) -> bool {
+        let told = last.and_then(|capture| capture.last_full.as_deref());
+        let told = told.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        let then = told.map(|then| then.to_utc()).max(checked);
+        then.is_none_or(|then| is_past(then, self.now(), self.full_every))
     }
 }
 

@@ -257,6 +257,7 @@ fn candidate(manifest: &Manifest, state: Option<&State>) -> Candidate {
         id: manifest.backup_id.clone(),
         made: manifest.instant(),
         kind: manifest.backup_type,
+        automatic: manifest.automatic,
         pin: match state {
             None => Pin::Unknown,
             Some(state) if state.pinned => Pin::Pinned,

@@ -59,7 +59,11 @@ pub struct BackupInfo {
     pub snapshot: SnapshotInfo,
     /// The tables that belong to a backup and are not in this one.
     pub missing_tables: Vec<MissingTable>,
+    /// Whether the program made it by itself since something had changed.
+    #[serde(default)]
+    pub automatic: bool,
     /// How its rows were read; none of an imported backup, and of one that an earlier program made.
+    #[serde(default)]
     pub capture: Option<CaptureInfo>,
 }
 
@@ -133,6 +137,7 @@ impl BackupInfo {
             // Where in the server's history it lies is for the next backup alone.
             snapshot: SnapshotInfo { point: None, ..manifest.snapshot },
             missing_tables,
+            automatic: manifest.automatic,
             capture: manifest.capture,
         }
     }

@@ -319,6 +319,7 @@ impl Engine {
             description: Some(self.before_restore_of(manifest).await),
             created_by: options.created_by.clone().unwrap_or_else(|| "system".into()),
             kind: BackupKind::PreRestore,
+            automatic: false,
         };
         Ok(Some(self.publish(locks.objects(), &safety, &written, &label).await?.backup_id))
     }

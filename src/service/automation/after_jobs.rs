@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{CleanupReport, Clock, Kind};
+use crate::model::CaptureInfo;
 use crate::service::audit::{Audit, Entry, Outcome};
 use crate::service::automation::announcer::Announcer;
 use crate::service::automation::copies::Copies;
@@ -59,6 +60,9 @@ impl AfterJobs {
 
     async fn follow_up(&self, job: &Job) {
         self.metrics.job_over(job, duration(job), seconds(self.now()));
+        if let Some(capture) = self.capture_of(job) {
+            self.metrics.rows_read(&capture);
+        }
         let deleted = self.deleted_by(job);
         if let Some(deleted) = &deleted {
             tracing::info!("the cleanup of job {} {deleted}", job.job_id);
@@ -102,6 +106,14 @@ impl AfterJobs {
         let after = if failed { before.saturating_add(1) } else { 0 };
         if after != before {
             self.memory.note(|record| record.cleanups_failed = after).await;
+        }
+    }
+
+    /// How a backup read its rows.
+    fn capture_of(&self, job: &Job) -> Option<CaptureInfo> {
+        match self.jobs.find(job.job_id).ok()?.result? {
+            JobResult::Backup(made) => made.backup_info.capture,
+            _ => None,
         }
     }
 

@@ -1,14 +1,15 @@
 //! What the service does by itself: scheduled backups and what follows them, the verification
 //! round, and for each job that is over the bookkeeping, the audit log and the notices.
 //!
-//! Four loops, none of which waits for another: `backups` (a backup when one is due, then the
-//! retention), `verification` (a verification when one is due), `after_jobs` (every job that is over),
+//! Five loops, none of which waits for another: `backups` (a backup when one is due, then the
+//! retention), `continuous` (a backup when something has changed), `verification` (a verification when one is due), `after_jobs` (every job that is over),
 //! `watch` (what should have happened and did not). `situation` knows what is amiss; `health_monitor` and
 //! `schedule_view` tell it to whoever asks.
 
 mod after_jobs;
 mod announcer;
 mod backups;
+mod continuous;
 mod copies;
 mod health;
 mod health_monitor;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::backups::Backups;
+pub use self::continuous::Continuous;
 pub use self::copies::CopyCheck;
 pub use self::health::{Check, Checks, Condition, Health, LastBackup};
 pub use self::health_monitor::HealthMonitor;
@@ -70,6 +72,8 @@ pub struct Tools {
 pub struct Automation {
     /// The scheduled backups.
     pub backups: Arc<Backups>,
+    /// Looks for changes, if it is to.
+    pub continuous: Option<Arc<Continuous>>,
     /// The verification round, if there is one.
     pub verification: Option<Arc<Verification>>,
     /// Looks for what did not happen.
@@ -116,7 +120,20 @@ impl Automation {
         });
         let copies =
             Copies::planned(plan.copy_to, jobs.clone(), memory.clone(), clock.clone()).await;
+        let continuous = plan.watch.map(|every| {
+            Arc::new(Continuous {
+                every,
+                engine: engine.clone(),
+                jobs: jobs.clone(),
+                retention: retention.clone(),
+                clock: clock.clone(),
+                stall_timeout: plan.stall_timeout,
+                looked: tokio::sync::Mutex::default(),
+                failing: std::sync::Mutex::default(),
+            })
+        });
         let situation = Situation {
+            continuous: continuous.clone(),
             timetable: timetable.clone(),
             jobs: jobs.clone(),
             memory: memory.clone(),
@@ -131,6 +148,7 @@ impl Automation {
             memory: memory.clone(),
             verification: verification.clone(),
             notifier: notifier.clone(),
+            watch: plan.watch,
             clock: clock.clone(),
         };
         let health = HealthMonitor {
@@ -179,6 +197,7 @@ impl Automation {
         };
         let automation = Self {
             backups: Arc::new(backups),
+            continuous,
             verification,
             watch: Arc::new(watch),
             health: Arc::new(health),
@@ -207,6 +226,10 @@ impl Automation {
         if self.has_schedule {
             let (backups, resting) = (self.backups.clone(), self.resting.clone());
             self.tasks.spawn(async move { backups.keep_backing_up(&resting).await });
+        }
+        if let Some(continuous) = self.continuous.clone() {
+            let resting = self.resting.clone();
+            self.tasks.spawn(async move { continuous.keep_looking(&resting).await });
         }
         if let Some(verification) = self.verification.clone() {
             let resting = self.resting.clone();

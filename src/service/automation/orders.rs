@@ -10,6 +10,9 @@ use crate::service::jobs::{Job, JobKind, JobState, Jobs, Order, Trigger, Work};
 /// The name under which the service does what was scheduled.
 pub const SCHEDULE: &str = "schedule";
 
+/// The name under which the service makes a backup since something has changed.
+pub const WATCH: &str = "watch";
+
 /// The clock is looked at this often, since a machine may sleep and a clock may be set.
 pub const GLANCE: Duration = Duration::from_secs(10);
 

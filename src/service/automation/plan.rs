@@ -18,6 +18,8 @@ const STALL_TIMEOUT: Duration = Duration::from_mins(10);
 pub struct Plan {
     /// When to back up.
     pub timetable: Timetable,
+    /// How often to look for changes, and to make a backup if there are some; never without it.
+    pub watch: Option<Duration>,
     /// What to keep after each backup; everything without it.
     pub retention: Option<Policy>,
     /// Whether the rules wait for somebody to confirm them if they would delete something at the first start.
@@ -41,6 +43,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             timetable: Timetable::default(),
+            watch: None,
             retention: None,
             confirm_retention: false,
             verify_within: None,

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
+use crate::model::BackupId;
 use crate::service::observe::overview::Newest;
 
 /// Without a schedule, a backup older than this is worth a word.
@@ -53,6 +54,8 @@ pub enum Cause {
     VerificationOverdue,
     /// The retention rules do not do their work.
     RetentionStuck,
+    /// A full read found other rows than the changes had told; all rows are read since.
+    IncrementalMismatch,
     /// The newest backup is old, and none is scheduled.
     Stale,
 }
@@ -89,6 +92,12 @@ pub struct Known {
     pub copy_overdue_since: Option<DateTime<Utc>>,
     /// Whether the retention rules do not do their work.
     pub retention_stuck: bool,
+    /// How often changes are looked for; never without it.
+    pub watch: Option<std::time::Duration>,
+    /// Since when changes could not be looked for or kept.
+    pub unwatched_since: Option<DateTime<Utc>>,
+    /// The backup whose full read found other rows than the changes had told.
+    pub mismatch: Option<BackupId>,
 }
 
 impl Protection {
@@ -147,6 +156,12 @@ impl Known {
             let sentence = format!("The scheduled backup {} failed.", ago(self.now - at));
             return Some(bad(Cause::ScheduledBackupFailed, sentence));
         }
+        if let Some(since) = self.unwatched_since {
+            let long = span(self.now - since);
+            let sentence = format!("{last}, and changes could not be kept for {long}.");
+            let found = bad(Cause::Overdue, sentence);
+            return Some(Protection { word: "At risk.".into(), ..found });
+        }
         let since = self.overdue_since?;
         let late = span(self.now - since);
         let found = bad(Cause::Overdue, format!("{last}, and the scheduled one is {late} late."));
@@ -184,21 +199,32 @@ impl Known {
         if self.verification_overdue {
             return say(Cause::VerificationOverdue, "backups were not verified in time.".into());
         }
+        if let Some(id) = &self.mismatch {
+            let sentence = format!(
+                "backup {id} found other rows than the changes had told, so all rows are read each time. Find \
+                 the cause, then `ipam-rewind backup --resume-incremental`."
+            );
+            return say(Cause::IncrementalMismatch, sentence);
+        }
         if self.retention_stuck {
             let sentence = "old backups are not deleted: the cleanup fails again and again.";
             return say(Cause::RetentionStuck, sentence.into());
         }
         let age = self.now - newest.made;
-        let stale = self.next.is_none() && age > STALE;
+        let stale = self.next.is_none() && self.watch.is_none() && age > STALE;
         let sentence = || format!("the last backup is {} old, and none is scheduled.", span(age));
         if stale { say(Cause::Stale, sentence()) } else { None }
     }
 
     fn good(&self, newest: Newest) -> Protection {
         let last = ago(self.now - newest.made);
-        let coming = match self.next {
-            Some(next) => format!("next in {}", span(next - self.now)),
-            None => "none is scheduled".into(),
+        let coming = match (self.watch, self.next) {
+            (Some(every), _) => {
+                let every = Duration::from_std(every).unwrap_or(Duration::MAX);
+                format!("changes are looked for every {}", span(every))
+            }
+            (None, Some(next)) => format!("next in {}", span(next - self.now)),
+            (None, None) => "none is scheduled".into(),
         };
         let (cause, verified) = if newest.verified {
             (Cause::Protected, "verified")
@@ -274,6 +300,9 @@ mod tests {
             verification_overdue: false,
             copy_overdue_since: None,
             retention_stuck: false,
+            watch: None,
+            unwatched_since: None,
+            mismatch: None,
         }
     }
 
@@ -287,6 +316,8 @@ mod tests {
         let words = "Protected. Last backup 4 minutes ago, verified; next in 56 minutes.";
         assert_eq!(said(&known()), words);
         assert!(said(&Known { next: None, ..known() }).ends_with("; none is scheduled."));
+        let watched = Known { watch: Some(std::time::Duration::from_secs(30)), ..known() };
+        assert!(said(&watched).ends_with("; changes are looked for every 30 seconds."));
     }
 
     #[test]
@@ -303,6 +334,12 @@ mod tests {
             ),
             (Known { failed_at: due, ..known() }, Level::Bad, Cause::ScheduledBackupFailed),
             (Known { overdue_since: due, ..known() }, Level::Bad, Cause::Overdue),
+            (Known { unwatched_since: due, ..known() }, Level::Bad, Cause::Overdue),
+            (
+                Known { mismatch: "20250920_120000".parse().ok(), ..known() },
+                Level::Notice,
+                Cause::IncrementalMismatch,
+            ),
             (Known { damaged: 1, ..known() }, Level::Notice, Cause::OlderDamaged),
             (Known { disk: Some("2 % left".into()), ..known() }, Level::Notice, Cause::DiskFilling),
             (Known { newest: old, next: None, ..known() }, Level::Notice, Cause::Stale),

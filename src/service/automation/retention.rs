@@ -85,7 +85,8 @@ impl Retention {
         });
     }
 
-    async fn begin(&self, job: &Job) -> Option<JobId> {
+    /// Begins the cleanup that follows this backup, if it would delete something.
+    pub(super) async fn begin(&self, job: &Job) -> Option<JobId> {
         let policy = self.in_force()?;
         // A cleanup keeps others waiting, so there is none unless something goes.
         if waits(&self.jobs, JobKind::Cleanup)

@@ -1,6 +1,7 @@
 //! What the schedule says of itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::Clock;
 use crate::model::{BackupId, Policy};
@@ -21,6 +22,8 @@ pub struct ScheduleStatus {
     pub retention: Option<Policy>,
     /// What the retention rules would delete, if they are not in force until somebody confirms that.
     pub withheld: Vec<BackupId>,
+    /// The time between two looks for changes, if there are any.
+    pub watch: Option<Duration>,
     /// The latest scheduled backup.
     pub last_run: Option<LastRun>,
     /// The verification round, if there is one.
@@ -37,6 +40,7 @@ pub struct ScheduleView {
     pub(super) memory: Arc<Memory>,
     pub(super) verification: Option<Arc<Verification>>,
     pub(super) notifier: Notifier,
+    pub(super) watch: Option<Duration>,
     pub(super) clock: Clock,
 }
 
@@ -53,6 +57,7 @@ impl ScheduleView {
             schedules: self.timetable.upcoming((self.clock)()),
             retention: self.retention.policy().cloned(),
             withheld: self.retention.withheld().to_vec(),
+            watch: self.watch,
             last_run,
             verification,
             notices: self.notifier.status(),

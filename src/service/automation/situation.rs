@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use crate::engine::Clock;
+use crate::service::automation::continuous::Continuous;
 use crate::service::automation::copies::Copies;
 use crate::service::automation::health::Check;
 use crate::service::automation::memory::Memory;
@@ -31,6 +32,7 @@ pub struct Situation {
     pub(super) measures: Measures,
     pub(super) verification: Option<Arc<Verification>>,
     pub(super) copies: Option<Arc<Copies>>,
+    pub(super) continuous: Option<Arc<Continuous>>,
     pub(super) clock: Clock,
 }
 
@@ -62,6 +64,9 @@ impl Situation {
             disk: self.disk_is_filling().await,
             verification_overdue: !self.verification.as_ref().is_none_or(in_time),
             copy_overdue_since: self.copies.as_ref().and_then(|it| it.overdue_since(overview)),
+            watch: self.continuous.as_ref().map(|it| it.every()),
+            unwatched_since: self.continuous.as_ref().and_then(|it| it.failing_since()),
+            mismatch: overview.mismatch.clone(),
             retention_stuck: self.memory.record().cleanups_failed >= CLEANUPS,
         }
     }

@@ -42,7 +42,8 @@ impl Watch {
         self.memory.catch_up(self.situation.now()).await;
         let Ok(overview) = self.announcer.overviews.look().await else { return };
         let known = self.situation.known(&overview).await;
-        self.metrics.overdue(known.overdue_since.is_some());
+        self.metrics.overdue(known.overdue_since.or(known.unwatched_since).is_some());
+        self.metrics.incremental_mismatch(known.mismatch.is_some());
         let troubles = troubles(&known);
         let now: BTreeSet<_> = troubles.iter().map(|(event, _)| *event).collect();
         let before = self.memory.record().troubles.clone();
@@ -68,6 +69,15 @@ fn troubles(known: &Known) -> Vec<(Event, String)> {
     let overdue = known.overdue_since.map(|due| {
         (Event::Overdue, format!("the backup that was due at {} was not made", at(due)))
     });
+    let unwatched = known.unwatched_since.filter(|_| known.overdue_since.is_none()).map(|since| {
+        (Event::Overdue, format!("changes could not be looked for or kept since {}", at(since)))
+    });
+    let mismatch = known.mismatch.as_ref().map(|id| {
+        let words = format!(
+            "the full read of backup {id} found other rows than the changes since the backup before had told"
+        );
+        (Event::IncrementalMismatch, words)
+    });
     let disk = known.disk.as_ref();
     let disk =
         disk.map(|how| (Event::DiskFilling, format!("the disk of the store is filling: {how}")));
@@ -87,5 +97,6 @@ fn troubles(known: &Known) -> Vec<(Event, String)> {
         let words = format!("a backup waits since {} for its copy in the other store", at(since));
         (Event::CopyOverdue, words)
     });
-    [overdue, disk, clock, verification, retention, copy].into_iter().flatten().collect()
+    let all = [overdue, unwatched, mismatch, disk, clock, verification, retention, copy];
+    all.into_iter().flatten().collect()
 }

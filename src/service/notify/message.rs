@@ -44,6 +44,7 @@ fn words(notice: &Notice) -> String {
         Event::Missed => "backup missed".into(),
         Event::VerificationOverdue => "verification overdue".into(),
         Event::CopyOverdue => "copy overdue".into(),
+        Event::IncrementalMismatch => "full read found other rows".into(),
         Event::RetentionStuck => "retention stuck".into(),
         Event::DiskFilling => "disk filling".into(),
         Event::ClockAhead => "clock is wrong".into(),

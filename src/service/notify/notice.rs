@@ -27,6 +27,8 @@ pub enum Event {
     VerificationOverdue,
     /// A backup was not copied into the other store in time.
     CopyOverdue,
+    /// A full read found other rows than the changes since the backup before had told.
+    IncrementalMismatch,
     /// The retention rules delete nothing, although they should.
     RetentionStuck,
     /// The disk of the store is filling.
@@ -64,6 +66,7 @@ impl Event {
             Self::Missed => "missed",
             Self::VerificationOverdue => "verification_overdue",
             Self::CopyOverdue => "copy_overdue",
+            Self::IncrementalMismatch => "incremental_mismatch",
             Self::RetentionStuck => "retention_stuck",
             Self::DiskFilling => "disk_filling",
             Self::ClockAhead => "clock_ahead",
@@ -76,7 +79,9 @@ impl Event {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::JobFailed | Self::DamageFound | Self::Overdue => Severity::Critical,
+            Self::JobFailed | Self::DamageFound | Self::Overdue | Self::IncrementalMismatch => {
+                Severity::Critical
+            }
             Self::Missed
             | Self::VerificationOverdue
             | Self::CopyOverdue

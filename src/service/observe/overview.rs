@@ -32,6 +32,9 @@ pub struct Overview {
     pub proofs: Vec<Proof>,
     /// Backups that are damaged, as far as is known; those that cannot be read among them.
     pub damaged: usize,
+    /// The backup whose full read found other rows than the changes had told, if that keeps the newest from
+    /// being the base of another.
+    pub mismatch: Option<BackupId>,
 }
 
 impl Overview {
@@ -58,7 +61,9 @@ impl Overview {
             damaged: info.status == Status::Corrupt,
             verified: info.verification.is_some(),
         });
+        let made_here = infos().find_map(|info| info.capture.as_ref());
         Self {
+            mismatch: made_here.and_then(|capture| capture.stopped_by.clone()),
             newest,
             good: infos().filter(good).map(|info| (info.backup_id.clone(), info.made())).collect(),
             newest_good,

@@ -71,6 +71,7 @@ async fn comes_back(disturbance: &str, database: crate::support::TestDatabase, a
     assert!(theirs.imported && theirs.store != ours.store);
     ours.added_size = theirs.added_size;
     (ours.imported, ours.store) = (true, theirs.store.clone());
+    (ours.snapshot.point, ours.capture) = (None, None);
     assert_eq!(ours, theirs);
 
     elsewhere.sql(disturbance).await;

@@ -30,7 +30,7 @@ async fn full_read_is_made_when_asked_for_and_agrees() {
     cycle
         .sql("UPDATE vrf SET description = 'changed'; DELETE FROM prefix WHERE prefix_id = 'six'")
         .await;
-    let full = backup_with(&cycle, Reading { full: true, resume: false }).await;
+    let full = backup_with(&cycle, Reading { full: true, ..Reading::default() }).await;
     let how = how(&full);
     assert_eq!((how.mode, how.reason.as_deref()), (CaptureMode::Full, Some("it was asked for")));
     assert!(how.mismatch.is_empty(), "{:?}", how.mismatch);
@@ -68,7 +68,7 @@ async fn mismatch_keeps_the_full_read_and_stops_reading_changes() {
     backup(&cycle).await;
     cycle.sql("UPDATE vrf SET description = 'behind the back' WHERE vrf_id = 'lab'").await;
     rewrite_history(&cycle).await;
-    let wrong = backup_with(&cycle, Reading { full: true, resume: false }).await;
+    let wrong = backup_with(&cycle, Reading { full: true, ..Reading::default() }).await;
     let found = how(&wrong);
     assert_eq!(found.mode, CaptureMode::Full);
     assert!(found.mismatch.iter().any(|it| it.contains("vrfs")), "{:?}", found.mismatch);
@@ -77,7 +77,7 @@ async fn mismatch_keeps_the_full_read_and_stops_reading_changes() {
     let next = reads_all(&cycle, &why).await;
     assert_eq!(how(&next).stopped_by.as_ref(), Some(&wrong.backup_id));
     // Until a person says so.
-    let resumed = backup_with(&cycle, Reading { full: false, resume: true }).await;
+    let resumed = backup_with(&cycle, Reading { resume: true, ..Reading::default() }).await;
     assert_eq!((how(&resumed).mode, &how(&resumed).stopped_by), (CaptureMode::Full, &None));
     reads(&cycle, 0).await;
 }

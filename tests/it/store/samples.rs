@@ -161,6 +161,7 @@ pub fn manifest(id: &BackupId, part: PartManifest) -> Manifest {
         profile: RecordedProfile::default(),
         not_covered: Vec::new(),
         origin: None,
+        automatic: false,
         capture: None,
     }
 }

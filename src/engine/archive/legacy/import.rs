@@ -59,7 +59,12 @@ impl Engine {
         let created_by = options.created_by.clone().unwrap_or_else(|| SYSTEM.into());
         let mut state = State::default();
         note_author(&mut state, &older.created_by, &created_by);
-        let label = Labelled { description: older.description, created_by, kind: BackupKind::Full };
+        let label = Labelled {
+            description: older.description,
+            created_by,
+            kind: BackupKind::Full,
+            automatic: false,
+        };
         let origin = Some(older.origin);
         let new = NewBackup { id: older.id, captured, written, label, state, origin, notes };
         Box::pin(self.publish_as(new, held, run)).await

@@ -28,6 +28,12 @@ pub struct KindAndOutcome {
     pub outcome: Word,
 }
 
+/// Of how backups read their rows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Mode {
+    pub mode: Word,
+}
+
 /// Of jobs of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Kind {

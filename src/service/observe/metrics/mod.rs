@@ -14,9 +14,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::service::observe::metrics::labels::{
-    FormatAndOutcome, JobLabels, Kind, KindAndOutcome, Outcome, RequestLabels, Word,
+    FormatAndOutcome, JobLabels, Kind, KindAndOutcome, Mode, Outcome, RequestLabels, Word,
 };
 
+use crate::model::{CaptureInfo, CaptureMode};
 use crate::service::jobs::{Job, JobKind, JobState, Trigger};
 use crate::service::notify::Delivery;
 use crate::service::observe::disk::DiskSpace;
@@ -44,6 +45,8 @@ pub struct Metrics {
     disk_total: Number,
     oldest_proof: Seconds,
     overdue: Number,
+    mismatch: Number,
+    rows_read: Family<Mode, Counter>,
     damaged: Number,
     notices: Family<FormatAndOutcome, Counter>,
     requests: Family<RequestLabels, Counter>,
@@ -79,6 +82,8 @@ impl Metrics {
             disk_total: Gauge::default(),
             oldest_proof: Gauge::default(),
             overdue: Gauge::default(),
+            mismatch: Gauge::default(),
+            rows_read: Family::default(),
             damaged: Gauge::default(),
             notices: Family::default(),
             requests: Family::default(),
@@ -95,6 +100,9 @@ impl Metrics {
     /// Makes each series that an alarm may look at: one that appears with its first event shows no
     /// increase.
     fn begin_at_zero(&self) {
+        for mode in [CaptureMode::Full, CaptureMode::Changes].map(mode) {
+            drop(self.rows_read.get_or_create(&Mode { mode }));
+        }
         for kind in JobKind::ALL.map(|kind| Word(kind.name())) {
             drop(self.last_success.get_or_create(&Kind { kind }));
             for state in JobState::OVER {
@@ -134,6 +142,10 @@ impl Metrics {
         registry.register("damaged_backups", help, self.damaged.clone());
         let help = "1 if a scheduled backup was not made in time, else 0";
         registry.register("backup_overdue", help, self.overdue.clone());
+        let help = "1 if a full read found other rows than the changes had told, else 0";
+        registry.register("incremental_mismatch", help, self.mismatch.clone());
+        let help = "Rows that backups read, by whether they read all rows or changes";
+        registry.register("backup_rows_read", help, self.rows_read.clone());
         let help = "Bytes of all packs";
         registry.register_with_unit("store_stored", help, Unit::Bytes, self.stored.clone());
         let help = "Bytes of the rows of all backups";
@@ -213,6 +225,17 @@ impl Metrics {
         self.damaged.set(number(damaged as u64));
     }
 
+    /// Whether a full read found other rows than the changes had told.
+    pub fn incremental_mismatch(&self, found: bool) {
+        self.mismatch.set(found.into());
+    }
+
+    /// A backup read so many rows.
+    pub fn rows_read(&self, capture: &CaptureInfo) {
+        let mode = mode(capture.mode);
+        self.rows_read.get_or_create(&Mode { mode }).inc_by(capture.rows_read);
+    }
+
     /// Whether a scheduled backup was not made in time.
     pub fn overdue(&self, overdue: bool) {
         self.overdue.set(overdue.into());
@@ -259,6 +282,13 @@ impl Metrics {
 #[must_use]
 pub fn seconds(time: DateTime<Utc>) -> f64 {
     time.timestamp_millis() as f64 / 1000.0
+}
+
+fn mode(mode: CaptureMode) -> Word {
+    Word(match mode {
+        CaptureMode::Full => "full",
+        CaptureMode::Changes => "changes",
+    })
 }
 
 fn outcome(state: JobState) -> &'static str {
