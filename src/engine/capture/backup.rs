@@ -113,7 +113,8 @@ impl Engine {
         let mut readers: Vec<_> = sessions.iter_mut().collect();
         let start = self.start(reading).await?;
         let tables = (&self.profile, schema);
-        let captured = self.capture_into_store(&mut readers, tables, start, run).await;
+        let writer = self.store.writer().await?;
+        let captured = self.capture_into_store(writer, &mut readers, tables, start, run).await;
         let (mut captured, writer) = named_if_blocked(&mut sessions[0], captured).await?;
         // The server need not keep the snapshot while the last packs are stored.
         for session in &mut sessions {
@@ -142,6 +143,7 @@ impl Engine {
     /// they are no backup yet.
     pub(in crate::engine) async fn capture_into_store(
         &self,
+        writer: Writer,
         sessions: &mut [&mut Session],
         (profile, schema): (&Arc<Profile>, Schema),
         start: Start,
@@ -149,7 +151,6 @@ impl Engine {
     ) -> Result<(Snapshot<()>, Writer), EngineError> {
         let newest = self.newest().await;
         run.begin(Phase::Reading, rows(newest.as_ref()));
-        let writer = self.store.writer().await?;
         let sinks = match newest {
             Some(newest) => IntoStore::after(writer, self.store.reader().await?, &newest, &schema),
             None => IntoStore::new(writer),

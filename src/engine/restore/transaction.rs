@@ -26,7 +26,7 @@ use crate::model::{
     Sameness, Schema, SequenceValue, Source, rfc3339,
 };
 use crate::postgres::{Apply, Session, Site, Staged};
-use crate::store::Written;
+use crate::store::{Writer, Written};
 
 /// Characters that the description of a safety backup has at most.
 const LONGEST_DESCRIPTION: usize = 200;
@@ -143,6 +143,9 @@ impl Engine {
         let what = format!("restore of {id}");
         let locks = self.lock_for_restore(&what, options.safety_backup).await?;
         let manifest = self.store.manifest(id).await?;
+        // First the writer: what the verification finds must not be mended by the safety backup, so that a
+        // restore is refused or not whichever is faster.
+        let writer = if options.safety_backup { Some(self.store.writer().await?) } else { None };
         // Beside everything up to the first write.
         let verifying = self.begin_verification(&manifest, run);
         let mut session = match Box::pin(self.connect(run)).await {
@@ -151,8 +154,14 @@ impl Engine {
             Err(error) => return Err(verified(verifying).await.err().unwrap_or(error)),
         };
         // On the heap: the future is large, and callers hold this one within theirs.
-        let done =
-            Box::pin(self.rewind(&mut session, (&manifest, verifying), options, &locks, run)).await;
+        let done = Box::pin(self.rewind(
+            &mut session,
+            (&manifest, verifying, writer),
+            options,
+            &locks,
+            run,
+        ))
+        .await;
         let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
         notes.extend(self.note_restore(&manifest).await.err());
@@ -166,7 +175,7 @@ impl Engine {
     async fn rewind(
         &self,
         session: &mut Session,
-        (manifest, verifying): (&Manifest, Verifying),
+        (manifest, verifying, writer): (&Manifest, Verifying, Option<Writer>),
         options: &RestoreOptions,
         locks: &RestoreLocks,
         run: &Run,
@@ -181,7 +190,7 @@ impl Engine {
         // Again, now that nobody can alter the tables any more. A table that is left alone counts as one
         // outside.
         let fit = self.fit(session, &site, manifest, options).await?;
-        let (live, kept) = self.keep(session, &site, (manifest, &fit), options, run).await?;
+        let (live, kept) = self.keep(session, &site, (manifest, &fit), writer, run).await?;
         let written = site.only(&fit.tables());
         let surroundings = session.surroundings(&written).await?;
 
@@ -261,35 +270,36 @@ impl Engine {
         session: &mut Session,
         site: &Site,
         (manifest, fit): (&Manifest, &Fit),
-        options: &RestoreOptions,
+        writer: Option<Writer>,
         run: &Run,
     ) -> Result<(Snapshot, Option<Written>), EngineError> {
         let tables = (manifest.profile(), fit.live.clone());
         let Some(mut beside) = session.beside(site).await else {
-            return self.keep_as_read(&mut [session], tables, options, run).await;
+            return self.keep_as_read(&mut [session], tables, writer, run).await;
         };
         run.register(&beside);
         let both = &mut [session, &mut beside];
-        let (live, written) = self.keep_as_read(both, tables, options, run).await?;
+        let (live, written) = self.keep_as_read(both, tables, writer, run).await?;
         beside.rollback().await?;
         // Not this session's: its transaction goes on.
         lasting(&mut beside, live.info.point.clone()).await?;
         Ok((live, written))
     }
 
-    /// Reads what is about to be replaced: into the store if it is to be a backup of its own; then with
+    /// Reads what is about to be replaced: with a writer into the store, to be a backup of its own; then with
     /// what was written.
     async fn keep_as_read(
         &self,
         sessions: &mut [&mut Session],
         (profile, schema): (&Arc<Profile>, Schema),
-        options: &RestoreOptions,
+        writer: Option<Writer>,
         run: &Run,
     ) -> Result<(Snapshot, Option<Written>), EngineError> {
-        if options.safety_backup {
+        if let Some(writer) = writer {
             let start = self.base().await?;
+            let tables = (profile, schema);
             let (captured, writer) =
-                self.capture_into_store(sessions, (profile, schema), start, run).await?;
+                self.capture_into_store(writer, sessions, tables, start, run).await?;
             let written = writer.finish().await?;
             return Ok((captured.readable(self.store.reader().await?), Some(written)));
         }

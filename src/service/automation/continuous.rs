@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{BackupRequest, Clock, Engine, EngineError, Look, Looked, Run};
-use crate::service::automation::orders::{WATCH, order, wait};
+use crate::service::automation::orders::{LATE, WATCH, order, wait};
 use crate::service::automation::retention::Retention;
-use crate::service::automation::situation::LATE;
+
 use crate::service::jobs::{Job, JobKind, JobState, Jobs, Work};
 use crate::threads::locked;
 

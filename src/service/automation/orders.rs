@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::ServiceError;
@@ -12,6 +13,9 @@ pub const SCHEDULE: &str = "schedule";
 
 /// The name under which the service makes a backup since something has changed.
 pub const WATCH: &str = "watch";
+
+/// What is this late does not come by itself.
+pub const LATE: TimeDelta = TimeDelta::minutes(10);
 
 /// The clock is looked at this often, since a machine may sleep and a clock may be set.
 pub const GLANCE: Duration = Duration::from_secs(10);

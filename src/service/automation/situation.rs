@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::engine::Clock;
 use crate::service::automation::continuous::Continuous;
 use crate::service::automation::copies::Copies;
 use crate::service::automation::health::Check;
 use crate::service::automation::memory::Memory;
+use crate::service::automation::orders::LATE;
 use crate::service::automation::protection::Known;
 use crate::service::automation::verification::Verification;
 use crate::service::jobs::{Job, JobKind, JobState, Jobs};
@@ -16,8 +17,6 @@ use crate::service::observe::measures::Measures;
 use crate::service::observe::overview::{Newest, Overview};
 use crate::service::schedule::Timetable;
 
-/// A scheduled backup that is this late does not come by itself.
-pub const LATE: Duration = Duration::minutes(10);
 /// So many cleanups that fail one after the other are no coincidence.
 pub const CLEANUPS: u32 = 3;
 /// A disk that will be full within so many days is filling.

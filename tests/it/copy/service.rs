@@ -100,9 +100,10 @@ async fn cleanup_that_waits_for_a_verification_refuses_and_delays_nobody() {
         clockwork.turn(chrono::Duration::hours(1));
         back_up(&service).await;
     }
-    let held = objects.hold_up_reading().await;
+    let held = objects.hold_up_next_reading().await;
     let verify = service.jobs.submit(order(Work::Verify(Vec::new()))).expect("taken on").job_id;
-    until("it", async || state(&service, JobKind::Verify) == Some(JobState::Running)).await;
+    until("it", async || objects.holds_a_reading()).await;
+    assert_eq!(state(&service, JobKind::Verify), Some(JobState::Running));
     for _ in 0..2 {
         clockwork.turn(chrono::Duration::hours(1));
         back_up(&service).await;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -23,12 +23,23 @@ pub struct Faulty {
     changes: AtomicI64,
     /// Who reads a pack asks for this first.
     gate: Arc<RwLock<()>>,
+    /// As the gate, for the next reading of a pack alone.
+    next: Arc<RwLock<()>>,
+    /// Whether that is still to come.
+    holds_next: AtomicBool,
 }
 
 impl Faulty {
     pub fn over(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         let (space, changes) = (AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX));
-        Arc::new(Self { inner, space, changes, gate: Arc::default() })
+        Arc::new(Self {
+            inner,
+            space,
+            changes,
+            gate: Arc::default(),
+            next: Arc::default(),
+            holds_next: AtomicBool::new(false),
+        })
     }
 
     /// From now on only so many bytes can be written.
@@ -44,6 +55,18 @@ impl Faulty {
     /// While this is held, packs are as if their reading took for ever.
     pub async fn hold_up_reading(&self) -> OwnedRwLockWriteGuard<()> {
         self.gate.clone().write_owned().await
+    }
+
+    /// The next reading of a pack takes as long as this is held; others do not.
+    pub async fn hold_up_next_reading(&self) -> OwnedRwLockWriteGuard<()> {
+        let held = self.next.clone().write_owned().await;
+        self.holds_next.store(true, Ordering::SeqCst);
+        held
+    }
+
+    /// Whether that reading has begun.
+    pub fn holds_a_reading(&self) -> bool {
+        !self.holds_next.load(Ordering::SeqCst)
     }
 
     fn change(&self) -> Result<()> {
@@ -81,8 +104,12 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, from: &Path, options: GetOptions) -> Result<GetResult> {
-        if from.prefix_matches(&Path::from("packs")) {
+        let is_pack = from.prefix_matches(&Path::from("packs"));
+        if is_pack {
             drop(self.gate.read().await);
+        }
+        if is_pack && self.holds_next.swap(false, Ordering::SeqCst) {
+            drop(self.next.read().await);
         }
         self.inner.get_opts(from, options).await
     }

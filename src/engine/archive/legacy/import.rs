@@ -150,9 +150,10 @@ impl Engine {
         let not_covered = not_covered(&datasets);
         let staged = as_staged(live.clone().covered(profile, &not_covered));
         let sessions = &mut [&mut *session];
+        let writer = self.store.writer().await?;
         let start = Start::full("it is read from files");
         let (mut captured, writer) =
-            self.capture_into_store(sessions, (profile, staged), start, run).await?;
+            self.capture_into_store(writer, sessions, (profile, staged), start, run).await?;
         captured.schema = live.clone();
         captured.sequences = sequences;
         captured.taken = older.taken;
