@@ -27,10 +27,9 @@ use crate::engine::progress::ProgressSender;
 use crate::engine::snapshot::{Labelled, Snapshot};
 use crate::engine::{BackupInfo, Engine, EngineError, Phase, Run};
 use crate::model::{
-    BackupId, Manifest, Origin, PartManifest, Profile, RemovedRows, SnapshotInfo, State,
-    check_label,
+    BackupId, Origin, PartManifest, Profile, RemovedRows, SnapshotInfo, State, check_label,
 };
-use crate::store::{Held, Lock, Mode, Reader, Writer, Written};
+use crate::store::{Held, Lock, Mode, Writer, Written};
 use crate::threads;
 
 /// The author of what nobody known asked for.
@@ -82,8 +81,7 @@ pub(in crate::engine) struct NewBackup {
 /// What a thread needs to make trees in this store.
 struct Workshop {
     writer: Writer,
-    reader: Reader,
-    newest: Option<Manifest>,
+    newest: Option<Snapshot>,
     rules: TreeRules,
     profile: Arc<Profile>,
     progress: ProgressSender,
@@ -196,9 +194,8 @@ impl Engine {
     async fn workshop(&self, run: &Run) -> Result<Workshop, EngineError> {
         run.begin(Phase::Importing, None);
         Ok(Workshop {
-            newest: self.newest().await,
+            newest: self.newest_snapshot().await?,
             writer: self.store.writer().await?,
-            reader: self.store.reader().await?,
             rules: self.tree_rules(),
             profile: self.profile.clone(),
             progress: run.progress_sender(),
@@ -313,8 +310,8 @@ impl Workshop {
         let manifest = &described.manifest;
         let rows = manifest.parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.rows));
         self.progress.begin(Phase::Importing, rows);
-        let sinks = match &self.newest {
-            Some(newest) => IntoStore::after(self.writer, self.reader, newest, &manifest.schema),
+        let sinks = match self.newest {
+            Some(newest) => IntoStore::after(self.writer, newest, &manifest.schema),
             None => IntoStore::new(self.writer),
         };
         let mut rebuild = Rebuild {

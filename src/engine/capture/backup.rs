@@ -149,10 +149,13 @@ impl Engine {
         start: Start,
         run: &Run,
     ) -> Result<(Snapshot<()>, Writer), EngineError> {
-        let newest = self.newest().await;
-        run.begin(Phase::Reading, rows(newest.as_ref()));
-        let sinks = match newest {
-            Some(newest) => IntoStore::after(writer, self.store.reader().await?, &newest, &schema),
+        let earlier = match start.base() {
+            Some(base) => Some(base.snapshot.clone()),
+            None => self.newest_snapshot().await?,
+        };
+        run.begin(Phase::Reading, rows(&start, earlier.as_ref()));
+        let sinks = match earlier {
+            Some(earlier) => IntoStore::after(writer, earlier, &schema),
             None => IntoStore::new(writer),
         };
         let captured = self.capture(sessions, (profile, schema), start, &sinks, run).await?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError};
-use crate::model::{Age, BackupId, CaptureInfo, Manifest, Profile, Schema, SnapshotInfo};
+use crate::model::{Age, BackupId, Manifest, Profile, Schema, SnapshotInfo};
 use crate::tree::Key;
 
 /// What a capture starts from.
@@ -41,6 +41,12 @@ pub struct Base {
 }
 
 impl Base {
+    /// When all rows were last read.
+    pub fn last_full(&self) -> Option<DateTime<Utc>> {
+        let text = self.snapshot.capture.as_ref()?.last_full.as_deref()?;
+        DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+    }
+
     /// Returns why it cannot be the base of a snapshot that `now` identifies.
     pub fn cannot_lead_to(&self, now: &SnapshotInfo, profile: &Profile) -> Option<String> {
         if !self.snapshot.profile.divides_as(profile) {
@@ -111,7 +117,7 @@ impl Engine {
         let Start::Since(base) = start else { return Ok(start) };
         let reason = if reading.full {
             "it was asked for".into()
-        } else if self.is_full_due(base.snapshot.capture.as_ref(), reading.checked) {
+        } else if self.is_full_due(base.last_full().max(reading.checked)) {
             format!("all rows are read every {}", self.full_every)
         } else {
             return Ok(Start::Since(base));
@@ -131,15 +137,8 @@ impl Engine {
     }
 
     /// Whether all rows are to be read now, as nothing else proves that reading changes misses none.
-    pub(in crate::engine) fn is_full_due(
-        &self,
-        last: Option<&CaptureInfo>,
-        checked: Option<DateTime<Utc>>,
-    ) -> bool {
-        let told = last.and_then(|capture| capture.last_full.as_deref());
-        let told = told.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        let then = told.map(|then| then.to_utc()).max(checked);
-        then.is_none_or(|then| is_past(then, self.now(), self.full_every))
+    pub(in crate::engine) fn is_full_due(&self, last: Option<DateTime<Utc>>) -> bool {
+        last.is_none_or(|last| is_past(last, self.now(), self.full_every))
     }
 }
 
@@ -149,6 +148,14 @@ fn is_past(then: DateTime<Utc>, now: DateTime<Utc>, every: Age) -> bool {
 }
 
 impl Start {
+    /// The base, if there is one.
+    pub fn base(&self) -> Option<&Base> {
+        match self {
+            Self::Full { .. } => None,
+            Self::Since(base) | Self::Check { base, .. } => Some(base),
+        }
+    }
+
     /// All rows, for this reason.
     pub fn full(reason: impl Into<String>) -> Self {
         Self::Full { reason: reason.into(), stopped_by: None }

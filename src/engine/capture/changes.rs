@@ -56,15 +56,15 @@ pub async fn capture_changes<S: Sinks>(
             None => followed.push_back(table),
         }
     }
-    let tables = Tables { base, now, profile, rules, run };
-    for (table, changes) in tables.read_changes(sessions, followed).await? {
+    let follower = Follower { base, now, profile, rules, run };
+    for (table, changes) in follower.read_changes(sessions, followed).await? {
         let name = table.name.clone();
         let Some(changes) = changes else {
             captured.whole.insert(name, "most of its rows were written since".into());
             continue;
         };
         captured.rows_read += changes.written.iter().map(|part| part.len() as u64).sum::<u64>();
-        match tables.follow(sessions, changes, sinks).await? {
+        match follower.follow(sessions, changes, sinks).await? {
             Ok(parts) => captured.parts.extend(parts),
             Err(why) => captured.refuse(name, &why),
         }
@@ -105,8 +105,8 @@ impl Captured {
     }
 }
 
-/// What all tables have in common.
-struct Tables<'c> {
+/// Follows the changes of tables since a base.
+struct Follower<'c> {
     base: &'c Base,
     now: &'c SnapshotInfo,
     profile: &'c Profile,
@@ -114,7 +114,7 @@ struct Tables<'c> {
     run: &'c Run,
 }
 
-impl Tables<'_> {
+impl Follower<'_> {
     /// Reads what was written in each of these tables, over all sessions; `None` of one where that is too much.
     async fn read_changes<'s>(
         &self,

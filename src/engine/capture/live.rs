@@ -12,9 +12,11 @@ use crate::postgres::{Session, Site};
 use crate::store::{Reader, Store};
 use crate::tree::split::Splitter;
 
-/// Number of rows of this backup: about as many as there are to read now.
-pub fn rows(newest: Option<&Manifest>) -> Option<u64> {
-    newest.map(|newest| newest.parts.iter().map(|part| part.rows).sum())
+/// Number of rows of an earlier snapshot: about as many as there are to read now, if all are.
+pub fn rows(start: &Start, earlier: Option<&Snapshot>) -> Option<u64> {
+    let all = !matches!(start, Start::Since(_));
+    let earlier = earlier.filter(|_| all);
+    earlier.map(|earlier| earlier.parts.iter().map(|part| part.rows).sum())
 }
 
 /// The result; if a lock could not be had in time, with its holders.
@@ -166,14 +168,20 @@ impl Engine {
         store: &Reader,
         run: &Run,
     ) -> Result<Snapshot, EngineError> {
-        run.begin(Phase::Reading, rows(self.newest().await.as_ref()));
+        let start = self.base().await?;
+        run.begin(Phase::Reading, rows(&start, self.newest_snapshot().await?.as_ref()));
         let aside = Store::scratch(&tempfile::env::temp_dir()).await?;
         let writer = aside.writer_beyond(&[self.store.proven_index().await?]).await?;
         let sinks = crate::engine::capture::sink::IntoStore::new(writer);
-        let start = self.base().await?;
         let captured = self.capture(sessions, (profile, schema), start, &sinks, run).await?;
         sinks.into_writer().finish().await?;
         Ok(captured.readable(aside.reader_over(store.clone()).await?))
+    }
+
+    /// The newest backup whose manifest can be read, as a snapshot.
+    pub(in crate::engine) async fn newest_snapshot(&self) -> Result<Option<Snapshot>, EngineError> {
+        let Some(newest) = self.newest().await else { return Ok(None) };
+        Ok(Some(Snapshot::of(newest, self.store.reader().await?)))
     }
 
     /// The newest backup whose manifest can be read.

@@ -6,15 +6,23 @@ use crate::engine::capture::base::{Reading, Start};
 use crate::engine::capture::reading::{Tables, read};
 use crate::engine::capture::sink::Nowhere;
 use crate::engine::{Engine, EngineError, Run};
-use crate::model::{BackupId, CaptureInfo, Hash, PartManifest, ReadPoint};
+use crate::model::{CaptureInfo, Hash, PartManifest, ReadPoint};
 
 /// What earlier looks told. One belongs to one store and database.
 #[derive(Debug, Clone, Default)]
 pub struct Looked {
-    /// Where the server's WAL stood, and the newest backup, when nothing had changed.
-    quiet: Option<(ReadPoint, BackupId)>,
+    quiet: Option<Quiet>,
     /// When all rows were last read and agreed.
     checked: Option<DateTime<Utc>>,
+}
+
+/// A look that saw the rows of the newest backup.
+#[derive(Debug, Clone)]
+struct Quiet {
+    /// Where the server's history stood.
+    point: ReadPoint,
+    /// When all rows had last been read.
+    last_full: Option<DateTime<Utc>>,
 }
 
 /// What a look told.
@@ -46,21 +54,22 @@ impl Engine {
         looked: &mut Looked,
         run: &Run,
     ) -> Result<Look, EngineError> {
-        let Start::Since(base) = self.base().await? else {
-            return self.look_at_all(looked, run).await;
-        };
-        let id = base.id.clone().expect("the newest backup has an id");
-        let due = self.is_full_due(base.snapshot.capture.as_ref(), looked.checked);
-        if let Some((quiet, newest)) = &looked.quiet
-            && *newest == id
-            && !due
+        // As long as the server is quiet the store is not asked, either.
+        if let Some(quiet) = &looked.quiet
+            && !self.is_full_due(quiet.last_full)
         {
             let mut session = self.connect(run).await?;
-            if session.is_quiet_since(quiet).await? {
-                session.close().await?;
+            let is_quiet = session.is_quiet_since(&quiet.point).await?;
+            session.close().await?;
+            if is_quiet {
                 return Ok(Look::Quiet);
             }
         }
+        let Start::Since(base) = self.base().await? else {
+            return self.look_at_all(looked, run).await;
+        };
+        let last_full = base.last_full().max(looked.checked);
+        let due = self.is_full_due(last_full);
         let before = base.snapshot.parts.clone();
         let fingerprint = base.snapshot.info.schema_fingerprint;
         let start = if due {
@@ -73,10 +82,9 @@ impl Engine {
             looked.quiet = None;
             return Ok(Look::Changed);
         }
-        if due {
-            looked.checked = Some(self.now());
-        }
-        looked.quiet = point.map(|point| (point, id));
+        let last_full = if due { Some(self.now()) } else { last_full };
+        looked.checked = last_full;
+        looked.quiet = point.map(|point| Quiet { point, last_full });
         Ok(Look::Same)
     }
 

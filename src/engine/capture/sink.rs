@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::engine::capture::scan::Sinks;
-use crate::model::{ChunkId, Manifest, Part, Schema};
+use crate::engine::snapshot::Snapshot;
+use crate::model::{ChunkId, Part, Schema};
 use crate::store::{Reader, StoreError, Writer};
 use crate::tree::{ChunkPosition, ChunkSink, ChunkSource, chunk_at};
 
@@ -21,7 +22,7 @@ impl IntoStore {
     }
 
     /// Chunks go to this writer as changes of those in `earlier`, where its tables are the same.
-    pub fn after(writer: Writer, reader: Reader, earlier: &Manifest, schema: &Schema) -> Self {
+    pub fn after(writer: Writer, earlier: Snapshot, schema: &Schema) -> Self {
         let same = |table: &str| {
             let columns = |schema: &Schema| {
                 let table = schema.table(table)?;
@@ -31,7 +32,7 @@ impl IntoStore {
         };
         let parts = earlier.parts.iter().filter(|part| same(&part.table));
         let roots = parts.map(|part| (part.name.clone(), part.root)).collect();
-        Self { writer, earlier: Some((reader, roots)) }
+        Self { writer, earlier: Some((earlier.reader, roots)) }
     }
 
     /// The writer, to be finished.
