@@ -25,6 +25,8 @@ const DATABASE: &str = "ipam";
 pub struct Bench {
     pub server: PrivatePostgres,
     pub rivals: Vec<&'static str>,
+    /// The script that installs E-Maj, if it was given.
+    pub emaj: Option<PathBuf>,
     pub run: Run,
     folder: TempDir,
     processes: Server,
@@ -33,7 +35,9 @@ pub struct Bench {
 impl Bench {
     /// Starts the server and loads the plan.
     pub async fn start(arguments: &Arguments) -> Result<Self> {
-        let (rivals, skipped) = surroundings::rivals();
+        let (rivals, mut skipped) = surroundings::rivals();
+        let emaj = surroundings::emaj();
+        skipped.extend(emaj.as_ref().err().cloned());
         for sentence in &skipped {
             eprintln!("{sentence}");
         }
@@ -54,7 +58,8 @@ impl Bench {
             waits: Vec::new(),
         };
         let processes = Server::of(&server.socket_dir().join("data"))?;
-        Ok(Self { server, rivals, run, folder: tempfile::tempdir()?, processes })
+        let (emaj, folder) = (emaj.ok(), tempfile::tempdir()?);
+        Ok(Self { server, rivals, emaj, run, folder, processes })
     }
 
     /// An empty folder for stores and dumps.
@@ -66,16 +71,21 @@ impl Bench {
 
     /// The plan as it was loaded, in a database without a past, and its address.
     pub async fn fresh_plan(&self) -> Result<String> {
+        self.copy_of_plan(DATABASE).await
+    }
+
+    /// The plan as it was loaded, in a new database of this name, and its address.
+    pub async fn copy_of_plan(&self, name: &str) -> Result<String> {
         let mut admin = self.admin().await?;
-        drop_if_there(&mut admin, DATABASE).await?;
+        drop_if_there(&mut admin, name).await?;
         let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
             .fetch_one(&mut admin)
             .await?;
         let strategy = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
         let create =
-            format!("CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE} OWNER {PLAN_OWNER} {strategy}");
+            format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {PLAN_OWNER} {strategy}");
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut admin).await?;
-        Ok(self.server.url(DATABASE, PLAN_OWNER))
+        Ok(self.server.url(name, PLAN_OWNER))
     }
 
     /// An empty database of the plan's owner, and its address.

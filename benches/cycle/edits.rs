@@ -18,6 +18,21 @@ pub async fn import(plan: &mut PgConnection) -> Result<()> {
     Ok(())
 }
 
+/// Removes 1,000 subnets that nothing refers to, others in each round.
+pub async fn remove(plan: &mut PgConnection, round: usize) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM prefix WHERE prefix_id IN (
+             SELECT prefix_id FROM prefix p WHERE source = 'vpc'
+             AND NOT EXISTS (SELECT FROM prefix c WHERE c.parent_prefix_id = p.prefix_id)
+             AND NOT EXISTS (SELECT FROM vpc_prefix_association a WHERE a.parent_prefix_id = p.prefix_id)
+             ORDER BY hashtext(prefix_id || $1) LIMIT 1000)",
+    )
+    .bind(round.to_string())
+    .execute(plan)
+    .await?;
+    Ok(())
+}
+
 /// Changes or removes half of the prefixes: every third gets other tags, and the subnets among the
 /// others go. (Without the index, which the plan lacks, each row that goes would be looked for in all
 /// associations: minutes that nobody measures.)

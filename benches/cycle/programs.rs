@@ -61,6 +61,29 @@ pub fn pg_restore(programs: &Path, url: &str, file: &Path) -> Command {
     command
 }
 
+/// Installs E-Maj, and has it log the changes of all tables. The address is a superuser's.
+pub fn emaj_install(programs: &Path, url: &str, script: &Path) -> Command {
+    let tables: Vec<_> = TABLES.iter().map(|(table, _)| *table).collect();
+    let begin = format!(
+        "SELECT emaj.emaj_create_group('plan');
+         SELECT emaj.emaj_assign_tables('public', '^({})$', NULL, 'plan');
+         SELECT emaj.emaj_start_group('plan', 'start')",
+        tables.join("|")
+    );
+    let mut command = command(programs.join("psql"), &["-q", "-o", "/dev/null"]);
+    command.args(["-v", "ON_ERROR_STOP=1", "-f"]).arg(script).args(["-c", &begin, url]);
+    command.env("PGOPTIONS", "-c client_min_messages=error");
+    command
+}
+
+/// Has E-Maj take back what it logged. The address is a superuser's.
+pub fn emaj_rollback(programs: &Path, url: &str) -> Command {
+    let back = "SELECT * FROM emaj.emaj_rollback_group('plan', 'start')";
+    let mut command = command(programs.join("psql"), &["-q", "-o", "/dev/null"]);
+    command.args(["-c", back, url]);
+    command
+}
+
 /// restic on a repository in `folder`, where its cache lies, too.
 pub fn restic(folder: &Path, verb: &[&str]) -> Command {
     let mut command = command("restic", &["--quiet"]);

@@ -12,10 +12,13 @@ use crate::bench::Bench;
 use crate::measure;
 use crate::programs;
 use crate::results::{
-    BORG, CHECK, CLUSTERED, COPY, DIFF, DUMP, FIRST, OURS, PG_RESTORE, RANDOM, RESTIC, RESTORE,
-    RESTORE_ALL, SORTED_COPY, TOUCHED, VERIFY,
+    BORG, CHECK, CLUSTERED, COPY, DIFF, DUMP, EMAJ, FIRST, LIVE_DIFF, OURS, PG_RESTORE, PREVIEW,
+    RANDOM, REMOVED, RESTIC, RESTORE, RESTORE_ALL, TOUCHED, UNCHANGED, VERIFY,
 };
 use crate::{edits, waits};
+
+const SORTED_COPY: &str = "psql COPY, in key order";
+const IMPORTED: &str = "backup, 50,000 rows imported";
 
 /// Larger plans are restored into empty tables in the first round only.
 const RESTORED_EACH_ROUND: u64 = 200_000;
@@ -40,7 +43,9 @@ pub async fn run(bench: &mut Bench, number: u64) -> Result<()> {
     round.backups().await?;
     let ids = round.ids()?;
     let (touched, first) = (&ids[0], ids.last().context("the first backup")?);
+    round.removed_and_imported(touched).await?;
     round.small_restores(touched).await?;
+    round.emaj().await?;
     waits::run(&mut round, touched).await?;
     round.large_restores(first).await?;
     round.rewind("cleanup", &["cleanup", "1"])?;
@@ -56,7 +61,7 @@ impl Round<'_> {
         measure::pipe(vec![programs::copy(self.bench.server.bin_dir(), &self.url)])?;
         self.save(FIRST, &[OURS, COPY, SORTED_COPY, DUMP, RESTIC, BORG])?;
         let savers = [OURS, RESTIC, BORG];
-        self.save("backup, nothing changed", &savers)?;
+        self.save(UNCHANGED, &[OURS, COPY, RESTIC, BORG])?;
         // Different rows in each round.
         let seed = self.number as u64;
         sample::edit_random(&mut self.plan, 1_000, seed).await?;
@@ -70,11 +75,37 @@ impl Round<'_> {
         self.save(TOUCHED, &savers)
     }
 
+    /// Rows that go, and rows that come in a crowd: saved, and taken back.
+    async fn removed_and_imported(&mut self, id: &str) -> Result<()> {
+        let savers = [OURS, RESTIC, BORG];
+        edits::remove(&mut self.plan, self.number).await?;
+        self.save(REMOVED, &savers)?;
+        self.restore("restore, 1,000 rows removed", id)?;
+        edits::import(&mut self.plan).await?;
+        self.save(IMPORTED, &savers)?;
+        self.restore("restore, 50,000 rows imported", id)
+    }
+
+    /// The same 1,000 rows, taken back by triggers that logged them.
+    async fn emaj(&mut self) -> Result<()> {
+        let Some(script) = self.bench.emaj.clone() else { return Ok(()) };
+        let url = self.bench.copy_of_plan("tracked").await?;
+        let admin = self.bench.server.url("tracked", "postgres");
+        let programs = self.bench.server.bin_dir().to_owned();
+        measure::pipe(vec![programs::emaj_install(&programs, &admin, &script)])?;
+        let mut plan = PgConnection::connect(&url).await?;
+        sample::edit_random(&mut plan, 1_000, 1_000 + self.number as u64).await?;
+        plan.close().await?;
+        let back = programs::emaj_rollback(&programs, &admin);
+        self.bench.measure(RESTORE, EMAJ, vec![back])?;
+        self.bench.drop_database("tracked").await
+    }
+
     /// The way back from 1,000 rows, and the proofs that it is there.
     async fn small_restores(&mut self, id: &str) -> Result<()> {
         sample::edit_random(&mut self.plan, 1_000, 1_000 + self.number as u64).await?;
-        self.rewind("diff with live, 1,000 rows", &["diff", id, "--limit", "0"])?;
-        self.rewind("preview, 1,000 random rows", &["restore", id, "--dry-run"])?;
+        self.rewind(LIVE_DIFF, &["diff", id, "--limit", "0"])?;
+        self.rewind(PREVIEW, &["restore", id, "--dry-run"])?;
         for by in self.in_turn(&[OURS, PG_RESTORE]) {
             if by == OURS {
                 self.rewind(RESTORE, &["restore", id])?;
@@ -96,8 +127,6 @@ impl Round<'_> {
     /// The way back from more and more.
     async fn large_restores(&mut self, first: &str) -> Result<()> {
         self.restore("restore, subnets touched and 2,000 rows", first)?;
-        edits::import(&mut self.plan).await?;
-        self.restore("restore, 50,000 rows imported", first)?;
         edits::wreck_half(&mut self.plan).await?;
         self.restore("restore, half of the prefixes", first)?;
         if self.number == 1 || self.bench.run.prefixes <= RESTORED_EACH_ROUND {

@@ -1,7 +1,7 @@
 //! What a run depends on: the machine, and the programs that take part with their versions.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Rivals that may be missing, and Debian's names for their packages.
@@ -49,6 +49,24 @@ pub fn rivals() -> (Vec<&'static str>, Vec<String>) {
         }
     }
     (there, missing)
+}
+
+/// The script that installs E-Maj without its extension, in the folder that EMAJ_SQL names; or why there is
+/// none.
+pub fn emaj() -> Result<PathBuf, String> {
+    let folder = std::env::var_os("EMAJ_SQL")
+        .ok_or("E-Maj: EMAJ_SQL names no folder with its script, skipped")?;
+    let is_script = |path: &PathBuf| {
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_sql = path.extension().is_some_and(|it| it == "sql");
+        is_sql && name.starts_with("emaj-") && !name.starts_with("emaj--")
+    };
+    let entries = fs::read_dir(&folder).map_err(|error| format!("E-Maj: {error}, skipped"))?;
+    let mut scripts: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(is_script).collect();
+    scripts.sort();
+    scripts.pop().ok_or_else(|| "E-Maj: no emaj-VERSION.sql in EMAJ_SQL, skipped".into())
 }
 
 /// The version of every program that takes part.

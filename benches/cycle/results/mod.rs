@@ -20,18 +20,22 @@ const ELSEWHERE: [&str; 2] = ["other-machine", "shared-machine"];
 /// This project's name in the column of programs.
 pub const OURS: &str = "ipam-rewind";
 pub const COPY: &str = "psql COPY";
-pub const SORTED_COPY: &str = "psql COPY, in key order";
 pub const DUMP: &str = "pg_dump -Fc";
 pub const RESTIC: &str = "pg_dump, restic backup";
 pub const BORG: &str = "pg_dump, borg create";
 pub const CHECK: &str = "restic check --read-data";
 pub const PG_RESTORE: &str = "pg_restore -j2";
+pub const EMAJ: &str = "E-Maj rollback";
 
 pub const FIRST: &str = "first backup";
+pub const UNCHANGED: &str = "backup, nothing changed";
+pub const REMOVED: &str = "backup, 1,000 rows removed";
 pub const RANDOM: &str = "backup, 1,000 random rows";
 pub const CLUSTERED: &str = "backup, 1,000 rows in 20 VRFs";
 pub const TOUCHED: &str = "backup, all subnets touched";
 pub const DIFF: &str = "diff, 1,000 rows";
+pub const LIVE_DIFF: &str = "diff with live, 1,000 rows";
+pub const PREVIEW: &str = "preview, 1,000 random rows";
 pub const VERIFY: &str = "verify";
 pub const RESTORE: &str = "restore, 1,000 random rows";
 pub const RESTORE_ALL: &str = "restore into empty tables";

@@ -49,15 +49,15 @@ pub async fn capture_changes<S: Sinks>(
     run: &Run,
 ) -> Result<Captured, EngineError> {
     let mut captured = Captured::default();
-    let mut followed = VecDeque::new();
+    let mut tables = VecDeque::new();
     for table in &schema.tables {
         match base.cannot_tell(&table.name, (now, schema)) {
             Some(why) => drop(captured.whole.insert(table.name.clone(), why)),
-            None => followed.push_back(table),
+            None => tables.push_back(table),
         }
     }
     let follower = Follower { base, now, profile, rules, run };
-    for (table, changes) in follower.read_changes(sessions, followed).await? {
+    for (table, changes) in follower.read_changes(sessions, tables).await? {
         let name = table.name.clone();
         let Some(changes) = changes else {
             captured.whole.insert(name, "most of its rows were written since".into());

@@ -18,20 +18,33 @@ const MISSED: i32 = 5;
 
 /// Looks for changes.
 pub struct Continuous {
-    pub(super) every: Duration,
-    pub(super) engine: Engine,
-    pub(super) jobs: Jobs,
-    pub(super) retention: Arc<Retention>,
-    pub(super) clock: Clock,
+    every: Duration,
+    engine: Engine,
+    jobs: Jobs,
+    retention: Arc<Retention>,
+    clock: Clock,
     /// How long a look may make no progress.
-    pub(super) stall_timeout: Duration,
+    stall_timeout: Duration,
     /// What earlier looks told; held by whoever looks: one at a time.
-    pub(super) looked: tokio::sync::Mutex<Looked>,
+    looked: tokio::sync::Mutex<Looked>,
     /// Since when looks, or the backups that they led to, have failed.
-    pub(super) failing: Mutex<Option<DateTime<Utc>>>,
+    failing: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Continuous {
+    /// Looks this often, if at all.
+    pub(super) fn planned(
+        every: Option<Duration>,
+        (engine, jobs, retention): (Engine, Jobs, Arc<Retention>),
+        clock: &Clock,
+        stall_timeout: Duration,
+    ) -> Option<Arc<Self>> {
+        let (looked, failing) = (tokio::sync::Mutex::default(), Mutex::default());
+        let (every, clock) = (every?, clock.clone());
+        let this = Self { every, engine, jobs, retention, clock, stall_timeout, looked, failing };
+        Some(Arc::new(this))
+    }
+
     /// Looks again and again, until nothing more is to be begun.
     pub async fn keep_looking(&self, resting: &CancellationToken) {
         loop {

@@ -48,7 +48,8 @@ use self::copies::Copies;
 use self::health_monitor::Trials;
 use self::memory::Memory;
 use self::situation::Situation;
-use crate::engine::Engine;
+use crate::engine::{Clock, Engine};
+use crate::model::Age;
 use crate::service::jobs::Jobs;
 use crate::service::notify::{Heartbeat, Notifier, Target};
 use crate::service::observe::measures::Measures;
@@ -111,27 +112,14 @@ impl Automation {
         let retention = Arc::new(retention);
         let notifier = notifier(plan.notify, &state, &metrics).map_err(unusable)?;
         let heartbeat = plan.heartbeat.map(Heartbeat::start).transpose();
-        let heartbeat = heartbeat.map_err(|error| unusable(std::io::Error::other(error)))?;
-        let heartbeat = heartbeat.map(Arc::new);
+        let heartbeat = heartbeat.map_err(std::io::Error::other).map_err(unusable)?.map(Arc::new);
         let announcer = Announcer { notifier: notifier.clone(), overviews: overviews.clone() };
-        let verification = plan.verify_within.map(|age| {
-            let (jobs, overviews) = (jobs.clone(), overviews.clone());
-            Arc::new(Verification::within(age, jobs, overviews, clock.clone()))
-        });
+        let verification = plan.verify_within;
+        let verification = verification.map(|age| round(age, &jobs, &overviews, &clock));
         let copies =
             Copies::planned(plan.copy_to, jobs.clone(), memory.clone(), clock.clone()).await;
-        let continuous = plan.watch.map(|every| {
-            Arc::new(Continuous {
-                every,
-                engine: engine.clone(),
-                jobs: jobs.clone(),
-                retention: retention.clone(),
-                clock: clock.clone(),
-                stall_timeout: plan.stall_timeout,
-                looked: tokio::sync::Mutex::default(),
-                failing: std::sync::Mutex::default(),
-            })
-        });
+        let takes = (engine.clone(), jobs.clone(), retention.clone());
+        let continuous = Continuous::planned(plan.watch, takes, &clock, plan.stall_timeout);
         let situation = Situation {
             continuous: continuous.clone(),
             timetable: timetable.clone(),
@@ -250,6 +238,12 @@ impl Automation {
         self.tasks.wait().await;
         self.notifier.save().await;
     }
+}
+
+/// The verification round within this period.
+fn round(age: Age, jobs: &Jobs, overviews: &Overviews, clock: &Clock) -> Arc<Verification> {
+    let (jobs, overviews) = (jobs.clone(), overviews.clone());
+    Arc::new(Verification::within(age, jobs, overviews, clock.clone()))
 }
 
 /// Goes on from what an earlier process left.

@@ -56,7 +56,7 @@ async fn run(jobs: &Jobs, begun: Begun) -> (Ended, Option<oneshot::Sender<bool>>
         return (Ended::Badly(JobState::Cancelled, access_lost()), None);
     }
     let run = Run::new();
-    match follow(jobs, begun, &run).await {
+    match Box::pin(follow(jobs, begun, &run)).await {
         End::Succeeded(result) => {
             tracing::info!("succeeded");
             let told = match jobs.0.engine.store().folder() {
