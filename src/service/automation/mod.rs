@@ -170,8 +170,7 @@ impl Automation {
             clock: clock.clone(),
             making: tokio::sync::Mutex::default(),
         };
-        measures.measure().await;
-        take_up(&memory, &metrics, clock()).await;
+        take_up(&memory, &metrics, &measures, clock()).await;
         let after_jobs = AfterJobs {
             jobs: jobs.clone(),
             retention: retention.clone(),
@@ -247,7 +246,8 @@ fn round(age: Age, jobs: &Jobs, overviews: &Overviews, clock: &Clock) -> Arc<Ver
 }
 
 /// Goes on from what an earlier process left.
-async fn take_up(memory: &Memory, metrics: &Metrics, now: DateTime<Utc>) {
+async fn take_up(memory: &Memory, metrics: &Metrics, measures: &Measures, now: DateTime<Utc>) {
+    measures.measure().await;
     if memory.record().handled_until.is_none() {
         // On the first day nothing was missed.
         memory.note(|record| record.handled_until = Some(now)).await;
