@@ -99,10 +99,13 @@ impl From<sqlx::Error> for Trouble {
     }
 }
 
+/// The line and the column of a COPY that the server could not take. It does not always tell the column.
+pub type Cell = (u64, Option<String>);
+
 impl DatabaseError {
     /// Which line and which column of a COPY the server could not take.
     #[must_use]
-    pub fn copied_cell(&self) -> Option<(u64, Option<String>)> {
+    pub fn copied_cell(&self) -> Option<Cell> {
         match &self.trouble {
             Trouble::Value(error) | Trouble::Forbidden(error) | Trouble::Refused(error) => {
                 copied_cell(error)
@@ -191,14 +194,16 @@ impl<T, E: Into<Trouble>> While<T> for Result<T, E> {
 
 /// Which line and which column of a COPY the server could not take, by its context
 /// (`COPY table, line 3, column name: "…"`), whose words may be of any language.
-fn copied_cell(error: &sqlx::Error) -> Option<(u64, Option<String>)> {
+fn copied_cell(error: &sqlx::Error) -> Option<Cell> {
     let answer = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
     let context = answer.r#where()?.lines().find(|line| line.starts_with("COPY "))?;
     let mut parts = context.splitn(3, ", ").skip(1);
     let line = parts.next()?;
-    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
-    let column = parts.next().and_then(|part| part.split(' ').nth(1));
-    let column = column.map(|name| name.split(':').next().unwrap_or(name).to_owned());
+    // After a colon comes the text of the line.
+    let number = line.split(':').next().unwrap_or(line);
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let column = parts.next().filter(|_| number == line);
+    let column = column.and_then(|part| part.split([' ', ':']).nth(1)).map(str::to_owned);
     Some((digits.parse().ok()?, column))
 }
 

@@ -22,14 +22,16 @@ mod sql;
 mod surroundings;
 mod unreadable;
 
-pub use apply::{Apply, Chosen, Records, Rules, ScopeValue, Selection, Since, Staged, Staging};
+pub use apply::{
+    Apply, Chosen, Lines, Load, Records, Rules, ScopeValue, Selection, Since, Staged, Staging,
+};
 pub use catalog::OutsideReference;
 pub use changed::Changed;
 pub use connect::LOCK_TIMEOUT;
 pub use copy_out::Pages;
 pub use drift::AddedColumn;
 pub use error::server_words;
-pub use error::{DatabaseError, Trouble};
+pub use error::{Cell, DatabaseError, Trouble};
 pub use legacy::{MadeUp, TABLES as OLDER_TABLES};
 pub use relation::{Below, Relation, Site};
 pub use session::{Session, Terminator};

@@ -1,6 +1,7 @@
 //! Preview and restore: a backup's rows become the live ones.
 
 pub mod fit;
+pub mod load;
 pub mod locks;
 pub mod options;
 pub mod preview;

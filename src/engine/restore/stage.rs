@@ -1,4 +1,5 @@
-//! Brings changes into the staging tables: one thread compares, while the lines are copied.
+//! Brings changes into the staging tables: one thread compares, while the lines are copied. Rows of tables
+//! that are to be loaded are not among them.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::threads;
 use crate::tree::Layout;
 
 /// A block of lines is sent once it has so many bytes.
-const BLOCK: usize = 128 << 10;
+pub(super) const BLOCK: usize = 128 << 10;
 
 impl Engine {
     /// Brings the changes from `live` to `target` into the staging tables: comparing on a thread
@@ -25,7 +26,8 @@ impl Engine {
         live: &Snapshot,
         target: &Snapshot,
     ) -> Result<(), EngineError> {
-        let parts = differing(live, target)?;
+        let mut parts = differing(live, target)?;
+        parts.retain(|part| !apply.loads(&part.table));
         apply.create_staging(&parts.iter().map(|part| part.table.as_str()).collect()).await?;
         let sides = Arc::new((live.clone(), target.clone()));
         for part in parts {
@@ -84,20 +86,39 @@ async fn name_row(
     table: &Table,
     (live, target): (&Snapshot, &Snapshot),
 ) -> EngineError {
-    let Some((number, column)) = error.copied_cell() else {
+    let Some(cell) = error.copied_cell() else {
         return error.into();
     };
     let (sides, table) = ((live.clone(), target.clone()), table.clone());
-    let find = move || -> Result<String, EngineError> {
-        let layout = Layout::from(&table);
-        let staged = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
-        let change = changes(&part, &layout, &sides.0, &sides.1)?.nth(staged).transpose()?;
-        let key = change.map_or_else(String::new, |it| RowChange::new(&part, &table, &it).key);
-        let column = column.map_or_else(String::new, |name| format!(", column {name}"));
-        Ok(format!("write the row {key} of {}{column}", table.name))
-    };
+    let find = move || copied_row(&[part], &table, &sides, cell);
     match threads::spawn(find).await.expect("looking a row up does not panic") {
-        Ok(what) => DatabaseError { what, trouble: error.trouble }.into(),
+        Ok(row) => {
+            DatabaseError { what: format!("write the row {row}"), trouble: error.trouble }.into()
+        }
         Err(_) => error.into(),
     }
+}
+
+/// The row and the column of a line that was copied, among the changes of these parts. Blocks.
+pub(super) fn copied_row(
+    parts: &[Arc<Part>],
+    table: &Table,
+    (live, target): &(Snapshot, Snapshot),
+    (line, column): (u64, Option<String>),
+) -> Result<String, EngineError> {
+    let layout = Layout::from(table);
+    let mut before = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let mut key = String::new();
+    'parts: for part in parts {
+        for change in changes(part, &layout, live, target)? {
+            let change = change?;
+            if before == 0 {
+                key = RowChange::new(part, table, &change).key;
+                break 'parts;
+            }
+            before -= 1;
+        }
+    }
+    let column = column.map_or_else(String::new, |name| format!(", column {name}"));
+    Ok(format!("{key} of {}{column}", table.name))
 }

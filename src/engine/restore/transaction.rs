@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::engine::capture::backup::lasting;
 use crate::engine::capture::live::named_if_blocked;
 use crate::engine::restore::fit::Fit;
+use crate::engine::restore::load::Loading;
 use crate::engine::restore::locks::RestoreLocks;
 use crate::engine::restore::options::RestoreOptions;
 use crate::engine::restore::records::{Exchange, OtherRows};
@@ -206,6 +207,11 @@ impl Engine {
         let rules = session.write_rules(&fit.restored).await?;
         let records = session.records(&site).await?;
         let mut apply = Apply::new(session, &fit.restored, &rules).keeping(&fit.added);
+        let loading = if options.selection.is_all() && manifest.covers_whole_tables() {
+            self.load_empty_tables(&mut apply, &restored, &target).await?
+        } else {
+            Loading::default()
+        };
         self.stage_changes(&mut apply, (&fit.restored, &rules), &restored, &target).await?;
 
         run.begin(Phase::Applying, None);
@@ -223,7 +229,8 @@ impl Engine {
         };
         let sequences: Vec<_> = manifest.sequences.iter().filter(covered).cloned().collect();
         let nearly_empty = nearly_empty(&restored.parts, &staged);
-        apply.write(&written, &surroundings, &nearly_empty, &sequences).await?;
+        let done = apply.write(&written, &surroundings, &nearly_empty, &sequences).await;
+        loading.finish(done).await?;
         let other_rows = exchange.carry_out(&mut apply).await?;
 
         let gone = apply.gone(MOST_GONE).await?;

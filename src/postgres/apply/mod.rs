@@ -8,9 +8,10 @@
 //! 3. [`conflicts`]: which live rows must go before anything is written: those that are gone, those
 //!    that no UPDATE can change, and whatever refers to either. [`collide`] finds unique values that
 //!    change hands, and [`order`] in which order that can be done.
-//! 4. [`bulk_load`]: indexes and references of nearly empty tables step aside until the rows are there.
+//! 4. [`bulk_load`]: indexes and references of nearly empty tables are dropped until the rows are there.
 //! 5. [`temporary_index`]: references without an index get one where many rows go.
-//! 6. [`write`]: deletes, children first; then inserts and updates, parents first.
+//! 6. [`write`]: deletes, children first; then inserts and updates, parents first. [`load`] copies the rows
+//!    of empty tables in, for which nothing was staged.
 //!
 //! [`rules`] is what the catalog says about all this.
 
@@ -19,6 +20,7 @@ mod bulk_load;
 mod collide;
 mod conflicts;
 mod keep;
+mod load;
 mod order;
 mod records;
 mod refused;
@@ -31,6 +33,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use load::{Lines, Load};
 pub use records::{Chosen, Records, Since};
 pub use rules::Rules;
 pub(super) use rules::{Reference, UniqueRule};
@@ -56,6 +59,8 @@ pub struct Apply<'a> {
     rules: &'a Rules,
     /// The tables of the schema that have staging tables, by their place.
     staged: BTreeSet<usize>,
+    /// The empty tables that are loaded without one, by their place.
+    loads: BTreeMap<usize, Load>,
     added: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
@@ -63,7 +68,14 @@ impl<'a> Apply<'a> {
     /// Works in the transaction that this session is in.
     #[must_use]
     pub fn new(session: &'a mut Session, schema: &'a Schema, rules: &'a Rules) -> Self {
-        Self { session, schema, rules, staged: BTreeSet::new(), added: None }
+        Self {
+            session,
+            schema,
+            rules,
+            staged: BTreeSet::new(),
+            loads: BTreeMap::new(),
+            added: None,
+        }
     }
 
     /// Keeps what stands in these columns of live rows that are deleted and made anew; by table.
@@ -88,7 +100,7 @@ impl<'a> Apply<'a> {
         Ok(self.session.is_durable(&point).await?.then_some(point))
     }
 
-    /// What is staged, by part.
+    /// What is staged or is to be loaded, by part.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -111,6 +123,9 @@ impl<'a> Apply<'a> {
                     [inserted, updated, touched, deleted].map(i64::unsigned_abs);
                 staged.insert(part, RowCounts { added, changed, touched, removed });
             }
+        }
+        for &(ref part, added) in self.loads.values().flat_map(|load| &load.rows) {
+            staged.insert(part.clone(), RowCounts { added, ..RowCounts::default() });
         }
         Ok(staged)
     }
@@ -183,7 +198,7 @@ impl<'a> Apply<'a> {
         Ok(gone)
     }
 
-    /// Writes what is staged, and sets the sequences. The tables that are `nearly_empty` may be locked against readers for it.
+    /// Writes what is staged or is to be loaded, and sets the sequences. The tables that are `nearly_empty` may be locked against readers for it.
     ///
     /// # Errors
     /// If the server refuses a step, rows outside the backup stand in the way, or the connection
@@ -195,8 +210,22 @@ impl<'a> Apply<'a> {
         nearly_empty: &BTreeSet<&str>,
         sequences: &[SequenceValue],
     ) -> Result<(), DatabaseError> {
+        let written = self.write_all(site, surroundings, nearly_empty, sequences).await;
+        // What was not loaded any more is not waited for.
+        self.loads.clear();
+        written
+    }
+
+    async fn write_all(
+        &mut self,
+        site: &Site,
+        surroundings: &Surroundings,
+        nearly_empty: &BTreeSet<&str>,
+        sequences: &[SequenceValue],
+    ) -> Result<(), DatabaseError> {
         let triggers = &surroundings.triggers;
-        if !self.staged.is_empty() {
+        let writes = !(self.staged.is_empty() && self.loads.is_empty());
+        if writes {
             self.switch_triggers(triggers, false).await?;
             self.tell_apart().await?;
             let waves = self.find_conflicts().await?;
@@ -209,7 +238,7 @@ impl<'a> Apply<'a> {
             self.end_bulk_load(bulk_load).await?;
         }
         self.set_sequences(sequences).await?;
-        if !self.staged.is_empty() {
+        if writes {
             self.switch_triggers(triggers, true).await?;
         }
         if self.session.table_triggers(site).await? == *triggers {

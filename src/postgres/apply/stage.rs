@@ -185,6 +185,12 @@ impl<'a> Apply<'a> {
         Stage::new(self.schema, self.rules, number)
     }
 
+    /// Those of these tables that something is staged for.
+    pub(super) fn staged_of(&self, numbers: &[usize]) -> Vec<Stage<'a>> {
+        let staged = numbers.iter().filter(|number| self.staged.contains(number));
+        staged.map(|number| self.stage_of(*number)).collect()
+    }
+
     /// Makes empty staging tables for these tables of the schema; they go with the transaction.
     ///
     /// # Errors

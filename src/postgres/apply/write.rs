@@ -20,16 +20,24 @@ impl Apply<'_> {
     pub(super) async fn write_rows(&mut self, waves: &[u32]) -> Result<(), DatabaseError> {
         let mut groups = self.rules.parents_first();
         for group in &mut groups {
-            group.retain(|number| self.staged.contains(number));
+            let changes =
+                |number: &usize| self.staged.contains(number) || self.loads.contains_key(number);
+            group.retain(changes);
         }
         groups.retain(|group| !group.is_empty());
         self.run("defer the constraints", "SET CONSTRAINTS ALL DEFERRED".into()).await?;
         for group in groups.iter().rev() {
-            let stages: Vec<_> = group.iter().map(|number| self.stage_of(*number)).collect();
+            let stages = self.staged_of(group);
+            if stages.is_empty() {
+                continue;
+            }
             self.write_named("delete", &stages, together(stages.iter().map(delete))).await?;
         }
         for group in &groups {
-            let stages: Vec<_> = group.iter().map(|number| self.stage_of(*number)).collect();
+            for number in group {
+                self.copy_in(*number).await?;
+            }
+            let stages = self.staged_of(group);
             let last = group.iter().map(|number| waves[*number]).max().unwrap_or(0);
             for wave in 0..=last {
                 self.write_wave(&stages, wave).await?;
