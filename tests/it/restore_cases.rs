@@ -6,6 +6,7 @@ mod domains;
 mod drift;
 mod equal_keys;
 mod keys;
+mod load;
 mod locks;
 mod partial;
 mod preview;

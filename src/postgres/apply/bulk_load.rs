@@ -54,8 +54,9 @@ const PLAIN: &str = "x.relkind = 'i' AND NOT x.relispartition AND x.reltablespac
     AND NOT EXISTS (SELECT FROM pg_attribute a
                     WHERE a.attrelid = x.oid AND coalesce(a.attstattarget, -1) <> -1)";
 
-/// Primary keys and unique constraints that nothing refers to any more. Their indexes compare as their
-/// columns do by default, since a constraint cannot say otherwise.
+/// Primary keys and unique constraints that nothing depends on any more: neither a foreign key or a view,
+/// nor, of one that can be deferred, its trigger. Their indexes compare as their columns do by default,
+/// since a constraint cannot say otherwise.
 const UNIQUE_CONSTRAINTS: &str = "
     SELECT pg_catalog.format('%s of %s', c.conname, c.conrelid::regclass),
         pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
