@@ -55,8 +55,8 @@ const PLAIN: &str = "x.relkind = 'i' AND NOT x.relispartition AND x.reltablespac
                     WHERE a.attrelid = x.oid AND coalesce(a.attstattarget, -1) <> -1)";
 
 /// Primary keys and unique constraints that nothing depends on any more: neither a foreign key or a view,
-/// nor, of one that can be deferred, its trigger. Their indexes compare as their columns do by default,
-/// since a constraint cannot say otherwise.
+/// nor, of one that can be deferred, its trigger. Their indexes have no options and compare as their columns
+/// do by default, since the text of a constraint does not say otherwise.
 const UNIQUE_CONSTRAINTS: &str = "
     SELECT pg_catalog.format('%s of %s', c.conname, c.conrelid::regclass),
         pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
@@ -65,7 +65,7 @@ const UNIQUE_CONSTRAINTS: &str = "
     FROM pg_constraint c
     JOIN pg_index i ON i.indexrelid = c.conindid JOIN pg_class x ON x.oid = c.conindid
     JOIN pg_class t ON t.oid = c.conrelid
-    WHERE c.contype IN ('p', 'u') AND c.conparentid = 0 AND t.relkind = 'r'
+    WHERE c.contype IN ('p', 'u') AND c.conparentid = 0 AND t.relkind = 'r' AND x.reloptions IS NULL
     AND NOT EXISTS (SELECT FROM pg_description d WHERE d.objoid = c.oid)
     AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE (d.refobjid = c.oid AND d.objid <> x.oid)
