@@ -108,11 +108,11 @@ impl Loading {
 /// Starts a thread that reads these rows, once they are wanted.
 fn read(rows: Rows, counts: Vec<(String, u64)>) -> (Load, Reading) {
     let (sender, lines) = mpsc::channel(4);
-    let (begin, begun) = oneshot::channel();
+    let (begin, wanted) = oneshot::channel();
     let (refuse, refused) = oneshot::channel();
     let sent = rows.clone();
     let read = threads::spawn(move || {
-        if begun.blocking_recv().is_err() {
+        if wanted.blocking_recv().is_err() {
             return Ok(());
         }
         sent.send(&sender)

@@ -9,7 +9,7 @@ use crate::engine::compare::trees::{changes, differing};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError, RestoreOptions, RowChange};
 use crate::model::{Manifest, Part, Schema, Table};
-use crate::postgres::{Apply, DatabaseError, Rules, Staging};
+use crate::postgres::{Apply, Cell, DatabaseError, Rules, Staging};
 use crate::threads;
 use crate::tree::Layout;
 
@@ -104,10 +104,10 @@ pub(super) fn copied_row(
     parts: &[Arc<Part>],
     table: &Table,
     (live, target): &(Snapshot, Snapshot),
-    (line, column): (u64, Option<String>),
+    (number, column): Cell,
 ) -> Result<String, EngineError> {
     let layout = Layout::from(table);
-    let mut before = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let mut before = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
     let mut key = String::new();
     'parts: for part in parts {
         for change in changes(part, &layout, live, target)? {
