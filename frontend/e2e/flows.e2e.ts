@@ -202,8 +202,9 @@ describe('a day with the plan', () => {
     await page.getByRole('spinbutton', { name: 'Keep newest' }).fill('1');
     await page.keyboard.press('Tab');
     await page.getByText(new RegExp(`would go, ${stay} stay`)).waitFor();
-    await page.getByRole('region', { name: 'Each backup and what becomes of it' }).getByText('pinned', { exact: true }).first().waitFor();
-    await page.getByRole('button', { name: /^Delete \d+ backups?$/ }).click();
+    await page.getByRole('region', { name: 'Backups, and what becomes of each' }).getByText('pinned', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: /^Delete \d+ backups? …$/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: /^Delete \d+ backups?$/ }).click();
     await page.waitForURL((url) => url.pathname === '/');
     const { count } = await service.call<{ count: number }>('GET', '/api/backups');
     expect(count).toBe(stay);
@@ -219,7 +220,7 @@ describe('a day with the plan', () => {
   it('keeps what was done, and who did it', async () => {
     await page.goto('/activity');
     await page.getByRole('region', { name: 'Jobs' }).getByText('Restore', { exact: true }).first().waitFor();
-    await page.getByRole('region', { name: 'Audit', exact: true }).getByText('local').first().waitFor();
+    await page.getByRole('region', { name: 'Audit', exact: true }).getByText('system').first().waitFor();
   });
 
   it('has asked no other host and heard no complaint of the browser', () => {

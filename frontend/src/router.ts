@@ -1,5 +1,6 @@
 /** The page's addresses. Each state that one comes back to has one. */
 import { createRouter, createWebHistory, type RouteLocationNormalized } from 'vue-router';
+import { shallowRef } from 'vue';
 import { BASE } from './services/place';
 import TimelinePage from './pages/TimelinePage.vue';
 
@@ -32,6 +33,13 @@ export const router = createRouter({
   },
 });
 
+/** Where somebody wanted to go when the page's part for it could not be fetched. */
+export const unreached = shallowRef<string | null>(null);
+router.onError((_, to) => {
+  unreached.value = to.fullPath;
+});
+
 router.afterEach((to) => {
+  unreached.value = null;
   document.title = `${String(to.meta.title)} · ${TITLE} · ipam-rewind`;
 });

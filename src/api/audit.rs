@@ -19,6 +19,14 @@ pub struct Parameters {
     /// How many entries to list.
     #[param(default = 100, maximum = 1000)]
     limit: Option<usize>,
+    /// Also what only looked at rows.
+    #[serde(default = "yes")]
+    #[param(required = false, default = true)]
+    reads: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Who did what, newest first
@@ -32,5 +40,10 @@ pub async fn audit(
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<AuditLog>, ApiError> {
     let limit = at_most("limit", parameters.limit, 1000)?.unwrap_or(100);
-    Ok(Json(audit.newest(limit).await.into()))
+    let newest = if parameters.reads {
+        audit.newest(limit).await
+    } else {
+        audit.newest_changes(limit).await
+    };
+    Ok(Json(newest.into()))
 }

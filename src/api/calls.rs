@@ -9,7 +9,10 @@ use utoipa_axum::routes;
 
 use super::body::{Accepted, Problem};
 use super::limits::not_too_long;
-use super::{audit, backup, cleanup, diff, events, health, history, import, jobs, metrics, notify};
+use super::{
+    audit, backup, cleanup, comparison, diff, events, health, history, import, jobs, live, metrics,
+    notify,
+};
 use super::{
     preview, profile, ready, restore, schedule, session, size_history, statistics, verify,
 };
@@ -45,6 +48,9 @@ fn quick() -> OpenApiRouter<Service> {
         .routes(routes!(backup::changes::changes))
         .routes(routes!(backup::file::file))
         .routes(routes!(backup::archive::archive))
+        .routes(routes!(backup::scope::scope_values))
+        .routes(routes!(comparison::changes))
+        .routes(routes!(comparison::tree))
         .routes(routes!(history::history))
         .routes(routes!(profile::profile))
         .routes(routes!(statistics::statistics))
@@ -55,6 +61,7 @@ fn quick() -> OpenApiRouter<Service> {
         .routes(routes!(notify::test))
         .routes(routes!(audit::audit))
         .routes(routes!(session::session))
+        .routes(routes!(live::live))
         .routes(routes!(health::health))
         .routes(routes!(ready::ready))
         .routes(routes!(metrics::metrics))

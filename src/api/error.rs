@@ -4,9 +4,9 @@
 //! | --- | --- | --- |
 //! | 400 | `malformed_request` | the caller: what was asked makes no sense |
 //! | 401 (403 beside a proxy's `Authorization`), 403 | `unauthenticated`, `forbidden`, `foreign_origin` | the caller: a token, or one that may do more |
-//! | 404 | `no_such_backup`, `no_such_job`, `no_such_call` | the caller |
+//! | 404 | `no_such_backup`, `no_such_job`, `no_such_comparison`, `no_such_call` | the caller |
 //! | 405, 413, 415 | `method_not_allowed`, `too_large`, `unsupported_media_type` | the caller |
-//! | 409 | `busy`, `not_cancellable`, `cancelled` | the caller, later |
+//! | 409 | `busy`, `changed_since_preview`, `not_cancellable`, `cancelled` | the caller, later |
 //! | 421 | `unknown_host` | the caller, or whoever runs the service: `--allowed-host` |
 //! | 422 | `damaged`, `schema_mismatch` | whoever looks after the store or the database |
 //! | 429 | `too_many_jobs`, `too_many_attempts`, `too_many_at_once` | the caller, later |
@@ -56,6 +56,9 @@ pub enum ApiError {
         /// What they would have to be.
         needed: Role,
     },
+    /// No comparison of this name is kept.
+    #[error("no such comparison is kept; compare again")]
+    NoSuchComparison,
     /// No endpoint has this path.
     #[error("no such endpoint; see /docs")]
     NoSuchCall,
@@ -106,6 +109,7 @@ impl ApiError {
             Self::UnknownHost(_) => new(421, "unknown_host", "Unknown host"),
             Self::ForeignOrigin(_) => new(403, "foreign_origin", "Cross-origin request"),
             Self::Forbidden { .. } => new(403, "forbidden", "Forbidden"),
+            Self::NoSuchComparison => new(404, "no_such_comparison", "No such comparison"),
             Self::NoSuchCall => new(404, "no_such_call", "No such endpoint"),
             Self::MethodNotAllowed => new(405, "method_not_allowed", "Method not allowed"),
             Self::TooLarge(_) => new(413, "too_large", "Body too large"),

@@ -23,6 +23,9 @@ use super::slots::{STREAMS, Slot};
 use crate::service::access::{Callers, Identity};
 use crate::service::jobs::{Job, JobId, Jobs};
 
+/// How often a stream says that it is there. The page takes one that is silent for longer to be gone.
+const ALIVE: Duration = Duration::from_secs(5);
+
 /// The number of the last event that the client has seen, if it comes back.
 #[derive(Debug, Clone, Copy)]
 pub struct LastEventId(pub Option<u64>);
@@ -116,7 +119,7 @@ impl Follower {
             let event = follower.next().await?;
             Some((Ok(event), follower))
         });
-        Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+        Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE))
     }
 
     /// The next event; none once the job, the service, or the caller's time is over.

@@ -53,7 +53,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
         let axum::extract::Query(query) =
-            query.map_err(|refused| ApiError::Malformed(refused.body_text()))?;
+            query.map_err(|refused| ApiError::Malformed(told(&refused.body_text())))?;
         Ok(Self(query))
     }
 }
@@ -82,7 +82,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         let axum::extract::Path(path) =
-            path.map_err(|refused| ApiError::Malformed(refused.body_text()))?;
+            path.map_err(|refused| ApiError::Malformed(told(&refused.body_text())))?;
         Ok(Self(path))
     }
 }
@@ -104,13 +104,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 impl From<JsonRejection> for ApiError {
     fn from(refused: JsonRejection) -> Self {
-        let words = refused.body_text();
+        let words = told(&refused.body_text());
         match refused.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge(words),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType(words),
             _ => Self::Malformed(words),
         }
     }
+}
+
+/// What is wrong with a request, without the words of the parser around it: the parameter or the member of
+/// the body, and why.
+fn told(words: &str) -> String {
+    const ABOUT: [(&str, &str); 4] = [
+        ("Failed to deserialize query string: ", "the query: "),
+        ("Failed to deserialize the JSON body into the target type: ", "the body: "),
+        ("Failed to parse the request body as JSON: ", "the body is not JSON: "),
+        ("Invalid URL: ", "the path: "),
+    ];
+    let known = ABOUT.iter().find_map(|(begin, about)| Some((about, words.strip_prefix(begin)?)));
+    known.map_or_else(|| words.to_owned(), |(about, rest)| format!("{about}{rest}"))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Prefer {

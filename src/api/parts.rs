@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 
 use crate::engine::{Clock, Engine};
 use crate::service::access::{Callers, Refusals};
-use crate::service::automation::{HealthMonitor, Retention, ScheduleView};
+use crate::service::automation::{HealthMonitor, Live, Retention, ScheduleView};
 use crate::service::jobs::Jobs;
 use crate::service::notify::Notifier;
 use crate::service::{Audit, Measures, Metrics, Overviews, Places, Service, StateFolder};
@@ -35,6 +35,7 @@ parts! {
     Arc<HealthMonitor>: automation.health;
     ScheduleView: automation.schedule;
     Arc<Retention>: automation.retention;
+    Live: automation.live;
     Notifier: automation.notifier;
     Clock: clock;
 }

@@ -35,7 +35,10 @@ pub struct OfJob;
 impl IntoResponses for OfJob {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut responses = problems(&[
-            (409, "Another run is in the way, or this one was cancelled"),
+            (
+                409,
+                "Another run is in the way, live has changed since the preview, or this one was cancelled",
+            ),
             (422, "A backup is damaged, or its tables do not fit; `problems` says how"),
             (429, "Enough jobs wait already"),
         ]);
@@ -54,6 +57,18 @@ pub struct OfOneJob;
 impl IntoResponses for OfOneJob {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[(404, "There is no such job, or it is forgotten")])
+    }
+}
+
+/// What a call about a comparison may answer, too.
+pub struct OfComparison;
+
+impl IntoResponses for OfComparison {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (404, "The comparison is not kept, or not any more"),
+            (422, "A backup is damaged; `problems` says how"),
+        ])
     }
 }
 

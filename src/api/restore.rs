@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::extract::{Lenient, Path, Prefer, words};
 use super::responses::{OfBackup, OfJob};
 use crate::engine::{Engine, EngineError, RestoreOptions, Selection, VerifyResult};
-use crate::model::{BackupId, Profile};
+use crate::model::{BackupId, Fingerprint, Profile};
 use crate::service::jobs::{Jobs, Work};
 
 /// What to restore, and whether to keep what is replaced.
@@ -34,6 +34,9 @@ pub struct Parameters {
     #[serde(default = "yes")]
     #[param(required = false, default = true)]
     safety_backup: bool,
+    /// Restore only if the live rows are still those that the preview with this fingerprint saw.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
+    fingerprint: Option<Fingerprint>,
     /// Restore although the backup was taken from another database or cluster.
     #[serde(default)]
     #[param(required = false, default = false)]
@@ -88,6 +91,7 @@ pub async fn restore(
         selection: selection(engine.profile(), parameters.dataset.as_deref(), parameters.vrf)?,
         merge: parameters.merge,
         safety_backup: parameters.safety_backup,
+        fingerprint: parameters.fingerprint,
         into_other_database: parameters.into_other_database,
         created_by: caller.author(),
         allow_schema_drift: parameters.allow_schema_drift,

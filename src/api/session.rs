@@ -25,7 +25,7 @@ pub enum Authentication {
 pub struct Session {
     /// Always `success`.
     status: &'static str,
-    /// The token's name, or `local`.
+    /// The token's name, or `system`.
     name: String,
     /// What its holder may do.
     role: Role,

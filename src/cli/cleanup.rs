@@ -14,7 +14,8 @@ use crate::model::{Policy, Reason, Status};
 
 /// Delete backups that no retention rule keeps
 ///
-/// A backup is kept if any rule keeps it. Pinned backups and the newest good backup always stay.
+/// A backup is kept if any rule keeps it. Pinned backups, the newest good backup, and the safety
+/// backup of a restore of the past day always stay.
 /// Safety backups follow --keep-pre-restore only and do not count toward other rules; damaged
 /// backups do not displace good ones. Does not ask.
 #[derive(Debug, Args)]
@@ -57,6 +58,7 @@ fn why(judged: &Judged) -> String {
         Reason::Within => "within the period",
         Reason::PreRestore => "safety backup of a recent restore",
         Reason::NewestGood => "newest good backup",
+        Reason::Undo => "undoes the last restore",
         Reason::StateUnreadable => "may be pinned: its state cannot be read",
     };
     let damaged = (judged.status == Status::Corrupt).then_some("damaged, so it takes no place");

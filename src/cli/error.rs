@@ -90,7 +90,8 @@ impl CliError {
             | Kind::Stalled
             | Kind::SchemaMismatch
             | Kind::InTheWay
-            | Kind::OtherDatabase => 1,
+            | Kind::OtherDatabase
+            | Kind::ChangedSincePreview => 1,
             Kind::MalformedRequest => 2,
             Kind::NoSuchBackup => 3,
             Kind::Damaged | Kind::MalformedArchive => 4,

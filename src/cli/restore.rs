@@ -13,7 +13,7 @@ use crate::engine::{
     EngineError, OtherRows, Preview, RestoreOptions, RestoreResults, Restored, Selection,
     VerifyResult,
 };
-use crate::model::{BackupId, CaptureMode, PerDataset, Profile};
+use crate::model::{BackupId, CaptureMode, Fingerprint, PerDataset, Profile};
 
 /// Changed rows of each dataset that a preview shows to people.
 const SHOWN: usize = 5;
@@ -54,6 +54,12 @@ pub struct Arguments {
     /// Which rows to read back before the commit
     #[arg(long, value_name = "ROWS", default_value = "changed")]
     verify_result: ReadBack,
+    /// Restore only if the live rows are still those of the preview with this fingerprint
+    ///
+    /// A preview printed with --dry-run --json has it. Between its own preview and your answer the
+    /// command makes sure of the same.
+    #[arg(long, value_name = "HASH")]
+    fingerprint: Option<Fingerprint>,
     /// Do not create a safety backup; the restore cannot be undone
     #[arg(long)]
     no_safety_backup: bool,
@@ -85,7 +91,7 @@ impl Arguments {
         let answer = if asks { context.expect_answer().await? } else { Answer::Yes };
         let engine = context.engine().await?;
         let options = self.options(engine.profile())?;
-        let options = RestoreOptions { lock_patience: engine.lock_timeout(), ..options };
+        let mut options = RestoreOptions { lock_patience: engine.lock_timeout(), ..options };
         if self.dry_run || !context.yes() {
             let shown = if context.json() { SHOWN_AS_JSON } else { SHOWN };
             let look = async |run: &_| engine.preview(&id, &options, shown, run).await;
@@ -103,6 +109,7 @@ impl Arguments {
             }
             let target = plain(&preview.target.to_string());
             let verb = if self.merge { "Merge" } else { "Restore" };
+            options.fingerprint.get_or_insert(preview.fingerprint);
             context.confirm(&format!("\n{verb} {id} into {target} now?"), answer).await?;
         }
         let restored = context.run(async |run| engine.restore(&id, &options, run).await).await?;
@@ -116,6 +123,7 @@ impl Arguments {
             selection: Selection::named(profile, datasets, self.vrf.clone())?,
             merge: self.merge,
             safety_backup: !self.no_safety_backup,
+            fingerprint: self.fingerprint,
             into_other_database: self.into_other_database,
             allow_schema_drift: self.allow_schema_drift,
             verify_result: self.verify_result.into(),

@@ -27,11 +27,14 @@ pub use capture::backup::{BackupCreated, BackupRequest};
 pub use capture::base::Reading;
 pub use capture::look::{Look, Looked};
 pub use capture::sort;
+pub use compare::change_filter::ChangeFilter;
 use compare::changes::Counted;
 pub use compare::changes::{Changes, Counts};
 pub use compare::diff::{DiffReport, Point};
 pub use compare::export_rows::{Formulas, RowForm};
+pub use compare::found::{Found, FoundChange, FoundNode, Page, Parent};
 pub use compare::history::{History, Moment, RowVersion, VersionKind};
+pub use compare::kept::{Comparison, ComparisonId, Comparisons};
 pub use compare::row_change::{CellChange, ChangeKind, RowChange};
 pub use download::Download;
 pub use error::{EngineError, Kind};
@@ -47,6 +50,7 @@ pub use restore::options::{RestoreOptions, VerifyResult};
 pub use restore::preview::Preview;
 pub use restore::records::OtherRows;
 pub use restore::report::RestoreResults;
+pub use restore::scope::ScopeRow;
 pub use restore::transaction::{Report, Restored};
 
 use crate::model::{Age, BackupId, Profile};
@@ -75,6 +79,8 @@ pub struct Engine {
     full_every: Age,
     profile: Arc<Profile>,
     counted: Arc<Counted>,
+    /// The comparisons that are kept to be searched; none are where nobody would.
+    comparisons: Option<Arc<Comparisons>>,
     /// The metadata of each backup as it was last seen.
     listed: Arc<Mutex<BTreeMap<BackupId, (Seen, BackupInfo)>>>,
     /// The backups whose files are being measured.
@@ -110,6 +116,7 @@ impl Engine {
         let full_every = Age::days(DEFAULT_FULL_DAYS);
         let profile = Profile::builtin().clone();
         let (listed, measuring) = (Arc::default(), Arc::default());
+        let comparisons = None;
         Self {
             store,
             database,
@@ -119,9 +126,22 @@ impl Engine {
             full_every,
             profile,
             counted,
+            comparisons,
             listed,
             measuring,
         }
+    }
+
+    /// The same engine, which keeps its latest comparisons so that they can be searched.
+    #[must_use]
+    pub fn keeping_comparisons(self) -> Self {
+        Self { comparisons: Some(Arc::default()), ..self }
+    }
+
+    /// The comparison of this name, if it is still kept.
+    #[must_use]
+    pub fn comparison(&self, id: ComparisonId) -> Option<Arc<Comparison>> {
+        self.comparisons.as_ref()?.get(id)
     }
 
     /// The same engine, which makes backups with this profile instead of the built-in one.

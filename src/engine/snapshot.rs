@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::model::{
-    BackupId, BackupKind, CaptureInfo, DatasetSummary, FORMAT_VERSION, Manifest, PartManifest,
-    PerDataset, Profile, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339, timestamp,
+    BackupId, BackupKind, CaptureInfo, DatasetSummary, FORMAT_VERSION, Fingerprint, Manifest,
+    PartManifest, PerDataset, Profile, RemovedRows, Schema, SequenceValue, SnapshotInfo, rfc3339,
+    timestamp,
 };
 use crate::store::Reader;
 
@@ -93,6 +94,16 @@ impl Snapshot<()> {
 }
 
 impl<R> Snapshot<R> {
+    /// The fingerprint of its tables and of the rows in them.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut text = self.schema.fingerprint().0.to_vec();
+        for part in &self.parts {
+            text.extend(part.name.as_bytes());
+            text.extend(part.root.0);
+        }
+        Fingerprint::of(&text)
+    }
+
     /// The tree of this part.
     pub fn part(&self, name: &str) -> Option<&PartManifest> {
         self.parts.iter().find(|part| part.name == name)

@@ -75,6 +75,11 @@ sha256! {
 }
 
 sha256! {
+    /// The state of the rows and tables of a database: two equal ones hold the same rows.
+    Fingerprint
+}
+
+sha256! {
     /// The name of a chunk: the SHA-256 of its uncompressed bytes, type tag included. That of the root
     /// node is the root hash of its tree.
     ChunkId

@@ -11,6 +11,7 @@ mod hash;
 mod id;
 mod ids;
 mod manifest;
+mod network;
 mod profile;
 mod read_point;
 mod retention;
@@ -25,7 +26,7 @@ pub use capture_info::{CaptureInfo, CaptureMode};
 pub use counts::RowCounts;
 pub use coverage::NOT_COVERED;
 pub use drift::Common;
-pub use hash::{ChunkId, Hash, HashParseError, PackId};
+pub use hash::{ChunkId, Fingerprint, Hash, HashParseError, PackId};
 pub use id::{BackupId, MalformedId};
 pub use ids::{Claimed, Ids, Unrecorded};
 pub use manifest::{
@@ -33,6 +34,7 @@ pub use manifest::{
     RemovedRows, SequenceValue, SnapshotInfo, State, Status, StoreFacts, Verification, rfc3339,
     timestamp,
 };
+pub use network::Network;
 pub use profile::{
     Belongs, Beside, Dataset, NetworkTree, Part, PerDataset, Profile, ProfileDataset, ProfileTable,
     RecordTable, RecordedProfile, Referred, Scope, UnknownDataset, Within,

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Age, BackupId, BackupKind};
 
-/// What to keep. A backup that any rule keeps is kept; a pinned one and the newest good one always are.
+/// How long a restore is offered to be undone.
+const UNDO: TimeDelta = TimeDelta::days(1);
+
+/// What to keep. A backup that any rule keeps is kept; a pinned one, the newest good one, and the safety
+/// backup of a restore of the past day always are.
 ///
 /// Safety backups have a rule of their own, and so have those that the program made by itself since something
 /// had changed: the other rules neither keep nor count them. Damaged backups take no place of good ones.
@@ -118,6 +122,8 @@ pub enum Reason {
     PreRestore,
     /// The newest that is whole, as far as is known.
     NewestGood,
+    /// The way back from the last restore, which was not long ago.
+    Undo,
     /// Its state cannot be read, so it may be pinned.
     StateUnreadable,
 }
@@ -225,6 +231,9 @@ impl Policy {
             for at in newest_good(candidates) {
                 decisions[at].reasons.push(Reason::NewestGood);
             }
+            if let Some(at) = undo(candidates, now) {
+                decisions[at].reasons.push(Reason::Undo);
+            }
         }
         decisions
     }
@@ -238,6 +247,13 @@ fn newest_good(candidates: &[Candidate]) -> BTreeSet<usize> {
     let newest = candidates.iter().position(good);
     let newest_full = candidates.iter().position(|one| good(one) && asked_for(&one));
     newest.into_iter().chain(newest_full).collect()
+}
+
+/// The safety backup of the last restore, for as long as that is offered to be undone.
+fn undo(candidates: &[Candidate], now: DateTime<Utc>) -> Option<usize> {
+    let at = candidates.iter().position(|one| one.kind == BackupKind::PreRestore)?;
+    let newest = &candidates[at];
+    (newest.good && now - newest.made < UNDO).then_some(at)
 }
 
 /// When backups were made, whatever clock they were made by.
@@ -371,6 +387,21 @@ mod tests {
         let both = ["20250102_000000", "20250101_000000"];
         assert_eq!(kept(&none, &all), both, "the newest, and the newest asked for");
         assert!(kept(&Policy { allow_empty: true, ..none }, &all).is_empty());
+    }
+
+    #[test]
+    fn safety_backup_of_a_restore_of_the_past_day_stays_whatever_the_rules_say() {
+        let ids = ["20250131_100000", "20250131_110000", "20250131_120000", "20250131_130000"];
+        let mut all = candidates(&ids);
+        all[1].kind = BackupKind::PreRestore;
+        all[2].kind = BackupKind::PreRestore;
+        let none = Policy { pre_restore_within: Age::days(0), ..Policy::last(1) };
+        assert_eq!(kept(&none, &all), ["20250131_130000", "20250131_120000"]);
+        all[1].good = false;
+        assert_eq!(kept(&none, &all), ["20250131_130000"], "it undoes nothing");
+        let mut old = candidates(&["20250130_100000", "20250130_120000"]);
+        old[1].kind = BackupKind::PreRestore;
+        assert_eq!(kept(&none, &old), ["20250130_120000"], "the restore was long ago");
     }
 
     #[test]

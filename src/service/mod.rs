@@ -79,6 +79,7 @@ impl Service {
         plan: Plan,
     ) -> Result<Self, ServiceError> {
         let clock = plan.clock.clone();
+        let engine = engine.keeping_comparisons();
         let callers = Callers::new(Gate::new(Tokens::in_folder(state.path()))?, clock.clone());
         let still_known: StillKnown = {
             let callers = callers.clone();

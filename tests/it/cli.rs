@@ -188,6 +188,12 @@ fn answered(program: &Program, arguments: &[&str], answer: &[u8]) -> (i32, Strin
 
 /// As [`answered`], for this command.
 pub fn seen(inner: &Command, answer: &[u8]) -> (i32, String) {
+    seen_after(inner, answer, || ())
+}
+
+/// As [`seen`]; does something between the question and the answer.
+fn seen_after(inner: &Command, answer: &[u8], meanwhile: impl FnOnce()) -> (i32, String) {
+    let mut meanwhile = Some(meanwhile);
     let words = std::iter::once(inner.get_program()).chain(inner.get_args());
     let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
     let mut command = on_a_terminal(&line.join(" "));
@@ -203,6 +209,7 @@ pub fn seen(inner: &Command, answer: &[u8]) -> (i32, String) {
         seen += &String::from_utf8_lossy(&block[..read]);
         if !asked && seen.contains("[y/N]") {
             asked = true;
+            meanwhile.take().expect("asked once")();
             keyboard.write_all(answer).expect("typed");
         }
     }
@@ -233,6 +240,36 @@ async fn a_question_shows_what_it_is_about_and_takes_yes_no_and_an_interruption(
     let (ended, seen) = answered(&program, &["restore", &id], b"y\n");
     assert_eq!(ended, 0, "{seen}");
     assert_ne!(database.dump().await, changed);
+}
+
+#[tokio::test]
+async fn restore_takes_no_answer_to_a_preview_of_rows_that_have_changed_since() {
+    let database = sample_database().await;
+    let program = Program::on(&database);
+    let id = program.backup();
+    database.sql("UPDATE vrf SET description = 'oops' WHERE vrf_id = 'prod-vrf'").await;
+    let seen = program.json(&["restore", &id, "--dry-run"])["fingerprint"].clone();
+    let seen = seen.as_str().expect("a fingerprint");
+    let change = || {
+        let sql = "UPDATE vrf SET description = 'mine' WHERE vrf_id = 'public-vrf'";
+        let psql = Command::new("psql").args(["-XqAt", &database.url, "-c", sql]).status();
+        assert!(psql.expect("it runs").success());
+    };
+    if on_a_terminal("true").status().is_ok_and(|ended| ended.success()) {
+        let (code, said) = seen_after(&program.command(&["restore", &id]), b"y\n", change);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("have changed since the preview"), "{said}");
+    } else {
+        change();
+    }
+    let ended = program.run(&["restore", &id, "--yes", "--json", "--fingerprint", seen]);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.out.contains("\"changed_since_preview\""), "{}", ended.out);
+    let left = "SELECT count(*) FROM vrf WHERE description IN ('mine', 'oops')";
+    assert_eq!(database.value(left).await, "2");
+    let seen = program.json(&["restore", &id, "--dry-run"])["fingerprint"].clone();
+    let seen = seen.as_str().expect("a fingerprint");
+    program.ok(&["restore", &id, "--yes", "--fingerprint", seen]);
 }
 
 #[tokio::test]

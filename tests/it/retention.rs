@@ -47,10 +47,10 @@ async fn safety_backups_take_no_place_among_the_kept() {
     program.ok(&["cleanup", "2"]);
     assert_eq!(program.ids(), [aside.clone(), new.clone(), old]);
     program.ok(&["cleanup", "1", "--keep-pre-restore", "0h"]);
-    assert_eq!(program.ids(), [aside, new], "the newest good one stays, whatever it is");
-    program.backup();
+    assert_eq!(program.ids(), [aside.clone(), new], "the newest good one stays, whatever it is");
+    let newest = program.backup();
     program.ok(&["cleanup", "1", "--keep-pre-restore", "0h"]);
-    assert_eq!(program.ids().len(), 1);
+    assert_eq!(program.ids(), [newest, aside], "the restore can still be undone");
 }
 
 #[tokio::test]
@@ -220,11 +220,15 @@ async fn rules_of_the_api_are_those_of_the_command() {
     app.post(&format!("/api/restore/{id}")).await.ok();
     let kept = app.post("/api/cleanup?keep=1").await.ok();
     assert_eq!(kept["kept"].as_array().map(Vec::len), Some(2));
-    assert_eq!(kept["kept"][0]["kept_because"], serde_json::json!(["pre-restore", "newest-good"]));
+    assert_eq!(
+        kept["kept"][0]["kept_because"],
+        serde_json::json!(["pre-restore", "newest-good", "undo"])
+    );
     app.backup().await;
     let kept = app.post("/api/cleanup?keep=1&keep_pre_restore=0h").await.ok();
-    assert_eq!(kept["kept"].as_array().map(Vec::len), Some(1));
-    app.post("/api/cleanup?keep=0&allow_empty=true").await.ok();
+    assert_eq!(kept["kept"].as_array().map(Vec::len), Some(2));
+    assert_eq!(kept["kept"][1]["kept_because"], serde_json::json!(["undo"]));
+    app.post("/api/cleanup?keep=0&keep_pre_restore=0h&allow_empty=true").await.ok();
     assert_eq!(app.get("/api/backups").await.ok()["count"], 0);
 }
 

@@ -9,6 +9,9 @@ const PATIENCE = 60_000;
 
 export interface Service {
   base: string;
+  pid: number;
+  /** Where all that it makes is. */
+  folder: string;
   /** The answer of a call, as it is. */
   call: <T>(method: string, path: string, body?: unknown) => Promise<T>;
   /** Changes the plan behind the service's back, as the application does. */
@@ -68,10 +71,12 @@ export async function start(...more: string[]): Promise<Service> {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => lines.push(data.toString()));
   await waitUntilReady(base, child, () => lines.join(''));
 
-  const socket = () => join(folder, readdirSync(folder).find((name) => name.startsWith('ipam-rewind-')) ?? '');
+  const socket = () => join(folder, readdirSync(folder).find((name) => name.startsWith('ipam-rewind-') && !name.includes('scratch')) ?? '');
   const url = () => `postgres://prefix_user@localhost/ipam?host=${encodeURIComponent(socket())}`;
   return {
     base,
+    pid: child.pid ?? 0,
+    folder,
     async call<T>(method: string, path: string, body?: unknown): Promise<T> {
       const headers = { 'Content-Type': 'application/json' };
       const answer = await fetch(`${base}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
@@ -93,9 +98,27 @@ export async function start(...more: string[]): Promise<Service> {
     },
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGTERM');
+        await ended;
+      }
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Makes a backup of this name; gives its id. */
+export async function backUp(service: Service, name: string): Promise<string> {
+  const made = await service.call<{ backup_id: string }>('POST', `/api/backup?description=${encodeURIComponent(name)}`);
+  return made.backup_id;
+}
+
+/** Plays with a service of its own. */
+export async function withService(words: string[], play: (service: Service) => Promise<void>): Promise<void> {
+  const service = await start(...words);
+  try {
+    await play(service);
+  } finally {
+    await service.stop();
+  }
 }

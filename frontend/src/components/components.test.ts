@@ -3,8 +3,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createMemoryHistory, createRouter } from 'vue-router';
 import DescriptionEditor from './backup/DescriptionEditor.vue';
 import CellTable from './changes/CellTable.vue';
-import ChangeBrowser from './changes/ChangeBrowser.vue';
-import PrefixNode from './changes/PrefixNode.vue';
 import ChangeCounts from './common/ChangeCounts.vue';
 import ProblemNote from './common/ProblemNote.vue';
 import ConfirmRestore from './restore/ConfirmRestore.vue';
@@ -18,11 +16,10 @@ import { useBackups } from '@/composables/useBackups';
 import { useClock } from '@/composables/useClock';
 import { useProfile } from '@/composables/useProfile';
 import { EVERYTHING } from '@/model/timeline';
-import { prefixTree } from '@/model/prefixTree';
 import { api } from '@/services/api';
 import { ServiceError } from '@/services/problem';
 import { token, tokenAsked } from '@/services/token';
-import { backup, job, prefix, tree } from '@/testing/samples';
+import { backup, job, prefix } from '@/testing/samples';
 
 const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:any(.*)*', name: 'history', component: { template: '<i />' } }] });
 const global = { plugins: [router] };
@@ -97,7 +94,7 @@ describe('a problem', () => {
 describe('the preview’s sentence', () => {
   const rows = (inserted: number, updated: number, deleted: number) => ({ inserted, updated, deleted, unchanged: 10 });
   const place = { database: 'ipam', server: 'db:5432', system_identifier: null };
-  const preview = { status: 'success', backup_id: 'x', partial: false, other_rows: [], touched: 0, changes: [], truncated: false, missing_tables: [], source: place, target: place, other_database: null };
+  const preview = { status: 'success', backup_id: 'x', fingerprint: 'ab'.repeat(32), as_of: '2025-09-20T14:30:22Z', partial: false, other_rows: [], touched: 0, changes: [], truncated: false, missing_tables: [], source: place, target: place, other_database: null };
 
   it('counts what comes, changes and goes', () => {
     const text = mount(PreviewSentence, { props: { preview: { ...preview, datasets: { vrfs: rows(1, 0, 2), vpcs: rows(0, 3, 0) } } } }).text();
@@ -116,6 +113,13 @@ describe('the preview’s sentence', () => {
     expect(mount(PreviewSentence, { props: { preview: drifted } }).text()).toContain('prefix.note was added since');
   });
 
+  it('speaks of the chosen part alone where only that was compared', () => {
+    const text = mount(PreviewSentence, { props: { preview: { ...preview, partial: true, datasets: { vrfs: rows(0, 0, 0) } } } }).text();
+    expect(text).toContain('Nothing would change in what is chosen');
+    expect(text).toContain('The rest was not compared');
+    expect(text).not.toContain('exactly what the backup holds');
+  });
+
   it('says when nothing would change', () => {
     expect(mount(PreviewSentence, { props: { preview: { ...preview, datasets: { vrfs: rows(0, 0, 0) } } } }).text()).toContain('Nothing would change');
   });
@@ -124,7 +128,7 @@ describe('the preview’s sentence', () => {
 describe('the choice of what is restored', () => {
   it('offers to restore beside added columns only where the preview asks for it', () => {
     const choice = { datasets: [], vrf: '', safety: true };
-    const offered = (drifted: boolean) => mount(RestoreChoice, { props: { modelValue: choice, drifted } }).text();
+    const offered = (drifted: boolean) => mount(RestoreChoice, { props: { backup: 'x', modelValue: choice, drifted } }).text();
     expect(offered(true)).toContain('although columns were added');
     expect(offered(false)).not.toContain('although columns were added');
   });
@@ -133,7 +137,7 @@ describe('the choice of what is restored', () => {
     const { profile } = useProfile();
     const before = profile.value;
     profile.value = { ...before, datasets: [{ name: 'places', label: 'Places', in_every_backup: true }] };
-    const text = mount(RestoreChoice, { props: { modelValue: { datasets: [], vrf: '', safety: true }, drifted: false } }).text();
+    const text = mount(RestoreChoice, { props: { backup: 'x', modelValue: { datasets: [], vrf: '', safety: true }, drifted: false } }).text();
     profile.value = before;
     expect(text).toContain('Places');
     expect(text).not.toContain('Prefixes');
@@ -162,41 +166,6 @@ describe('changed cells', () => {
   it('of a removed row show only what was', () => {
     const table = mount(CellTable, { props: { cells: prefix('prod-vrf', '10.1.0.0/16', 'removed').cells, kind: 'removed' } });
     expect(table.findAll('td').map((cell) => cell.text())).toEqual(['−prod-vrf', '−10.1.0.0/16']);
-  });
-});
-
-describe('the browser of changes', () => {
-  const counts = { prefixes: { added: 1, changed: 0, touched: 0, removed: 1 } };
-  const changes = [prefix('prod-vrf', '10.1.0.0/16'), prefix('prod-vrf', '10.2.0.0/16', 'removed')];
-  const kindNames = { added: 'Added', changed: 'Changed', removed: 'Removed' };
-
-  it('counts what the filter leaves, and names what is not listed', async () => {
-    const browser = mount(ChangeBrowser, { global, props: { counts, changes, truncated: true, kindNames, points: { from: 'live', to: '20250920_143022' } } });
-    expect(browser.text()).toContain('2 of 2 rows');
-    expect(browser.text()).toContain('only the first 2 are listed; an export has them all');
-    expect(browser.text()).toContain('Export CSV');
-    await browser.get('button.kind.removed').trigger('click');
-    expect(browser.text()).toContain('1 of 2 rows');
-  });
-
-  it('promises no export where there is none', () => {
-    const browser = mount(ChangeBrowser, { global, props: { counts, changes, truncated: true, kindNames } });
-    expect(browser.text()).toContain('only the first 2 are listed');
-    expect(browser.text().toLowerCase()).not.toContain('export');
-  });
-
-  it('filters by the dataset that is clicked', async () => {
-    const browser = mount(ChangeBrowser, { global, props: { counts: { ...counts, vrfs: { added: 1, changed: 0, touched: 0, removed: 0 } }, changes, truncated: false, kindNames } });
-    await browser.findAll('button.name').find((button) => button.text() === 'VRFs')?.trigger('click');
-    expect(browser.text()).toContain('No match');
-  });
-
-  it('shows a network with what is within it', () => {
-    const [root] = prefixTree(changes, tree);
-    if (!root) throw new Error('no tree');
-    const node = mount(PrefixNode, { props: { node: root, depth: 0, unfolded: true, open: false } });
-    expect(node.get('button').attributes('aria-expanded')).toBe('true');
-    expect(node.text()).toContain('1 added');
   });
 });
 

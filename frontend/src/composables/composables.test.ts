@@ -86,15 +86,15 @@ describe('two starts of a task', () => {
 describe('a preview of a restore', () => {
   it('holds only for the choice that it was asked with', async () => {
     vi.spyOn(jobs, 'preview').mockImplementation(() => Promise.resolve(job(crypto.randomUUID(), { kind: 'preview', state: 'succeeded' })));
-    vi.spyOn(api, 'job').mockResolvedValue(job('p', { state: 'succeeded', result: {} as never }));
+    vi.spyOn(api, 'job').mockResolvedValue(job('p', { state: 'succeeded', result: { fingerprint: 'f' } as never }));
     const choice = ref({ datasets: [] as string[], vrf: '', safety: true });
     const { previewed, look } = usePreview('20250920_143022', choice);
     await look();
-    expect(previewed.value).toEqual({});
+    expect(previewed.value).toEqual({ query: {}, fingerprint: 'f' });
     choice.value.datasets.push('vrfs');
     expect(previewed.value).toBeNull();
     await look();
-    expect(previewed.value).toEqual({ dataset: 'vrfs' });
+    expect(previewed.value).toEqual({ query: { dataset: 'vrfs' }, fingerprint: 'f' });
     vi.spyOn(jobs, 'preview').mockRejectedValue(new TypeError('network'));
     await look();
     expect(previewed.value).toBeNull();

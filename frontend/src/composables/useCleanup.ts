@@ -1,7 +1,7 @@
 /** A cleanup: what it would take with these rules, and the cleanup with just the rules that were previewed. */
 import { useDebounceFn } from '@vueuse/core';
 import { computed, watch, type Ref } from 'vue';
-import { asQuery, type Keep } from '@/model/retention';
+import { asQuery, isAge, type Keep } from '@/model/retention';
 import { api, jobs } from '@/services/api';
 import type { CleanupQuery, CleanupReport } from '@/services/types';
 import { useBackups } from './useBackups';
@@ -13,7 +13,9 @@ export function useCleanup(keep: Ref<Keep>) {
   const preview = useRequest(async (query: CleanupQuery) => ({ query, report: await api.cleanup(query) }));
   const cleanup = useTask<CleanupReport>();
 
-  const look = () => preview.run(asQuery(keep.value));
+  /** What is half typed is not asked for. */
+  const makesSense = () => isAge(keep.value.keep_within) && isAge(keep.value.keep_pre_restore);
+  const look = async () => { if (makesSense()) await preview.run(asQuery(keep.value)); };
   watch(keep, useDebounceFn(look, 350), { deep: true });
   onComeOrGo(look);
 

@@ -1,6 +1,8 @@
 /** The time now, and the zone that times are shown in. Shared by the whole page. */
 import { useLocalStorage } from '@vueuse/core';
 import { computed, shallowRef } from 'vue';
+import { described } from '@/model/backup';
+import { visible } from '@/model/text';
 import { ago, clock, instant, instantOfId, moment, zoneName, type Zone } from '@/model/time';
 
 const TICK = 5000;
@@ -17,6 +19,7 @@ export function useClock() {
     zoneLabel,
     agoOf: (text: string) => ago(instant(text), now.value),
     clockOf: (text: string) => clock(instant(text), zone.value),
+    titleOf: (description: string) => visible(described(description, zone.value)),
     momentOf: (text: string) => moment(instant(text), zone.value),
     momentOfId: (id: string) => (id === 'live' ? 'live' : moment(instantOfId(id), zone.value)),
   };

@@ -5,8 +5,8 @@ import type { DiffReport } from '@/services/types';
 import { useRequest } from './useRequest';
 import { useTask } from './useTask';
 
-/** Rows of each dataset that the service lists at most. */
-const MOST = 1000;
+/** The rows are asked for page by page. */
+const NONE = 0;
 
 export function useCompare() {
   const stored = useRequest(api.diff);
@@ -16,8 +16,8 @@ export function useCompare() {
     stored.data.value = null;
     stored.problem.value = null;
     live.forget();
-    if (from === 'live' || to === 'live') await live.run(() => jobs.diff(from, to, MOST));
-    else await stored.run(from, to, MOST);
+    if (from === 'live' || to === 'live') await live.run(() => jobs.diff(from, to, NONE));
+    else await stored.run(from, to, NONE);
   }
 
   return {

@@ -2,7 +2,9 @@
 import { useIntervalFn } from '@vueuse/core';
 
 export const EVERY = 20_000;
+/** For what must not be believed for long after it has changed. */
+export const OFTEN = 4000;
 
-export function usePolling(ask: () => unknown): void {
-  useIntervalFn(() => { if (document.visibilityState !== 'hidden') ask(); }, EVERY);
+export function usePolling(ask: () => unknown, every = EVERY): void {
+  useIntervalFn(() => { if (document.visibilityState !== 'hidden') ask(); }, every);
 }

@@ -6,12 +6,13 @@ import { useHealth } from './useHealth';
 
 export function useProtection() {
   const { problem } = useBackups();
-  const { health, schedule, silence } = useHealth();
+  const { health, schedule, silence, current } = useHealth();
   return computed<Verdict>(() =>
     verdict({
       health: health.value,
       failure: schedule.value?.last_run?.detail ?? null,
       silence: problem.value ?? silence.value,
+      current: current.value,
     }),
   );
 }

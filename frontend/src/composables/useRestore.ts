@@ -38,11 +38,12 @@ export function useRestore(id: string) {
   }, { immediate: true });
 
   async function begin(intoOther = false): Promise<void> {
-    const query = previewed.value;
-    if (!query) return;
+    const bound = previewed.value;
+    if (!bound) return;
     const safe = choice.value.safety;
+    outdated.value = false;
     await restore.run(async () => {
-      const job = await jobs.restore(id, { ...query, safety_backup: safe, ...(intoOther ? { into_other_database: true } : {}) });
+      const job = await jobs.restore(id, { ...bound.query, fingerprint: bound.fingerprint, safety_backup: safe, ...(intoOther ? { into_other_database: true } : {}) });
       begunSafely.value = safe;
       void router.replace({ query: { job: job.job_id } });
       return job;
@@ -55,6 +56,10 @@ export function useRestore(id: string) {
     if (job) return isOver(job) && job.state !== 'succeeded';
     return [400, 404].includes(restore.problem.value?.status ?? 0);
   }
+
+  /** Whether the restore was refused since the live rows are not those of its preview any more. */
+  const outdated = shallowRef(false);
+  watch(() => restore.problem.value?.code === 'changed_since_preview', (now) => { if (now) { outdated.value = true; again(); } });
 
   /** Back from a restore that failed to the question; one whose end is not known is asked after again. */
   function again(): void {
@@ -74,5 +79,5 @@ export function useRestore(id: string) {
     if (job) await jobs.cancel(job.job_id).catch(complain);
   }
 
-  return { preview, previewed, restore, safety, choice, jobId, look, lookSoon, begin, again, cancel };
+  return { preview, previewed, outdated, restore, safety, choice, jobId, look, lookSoon, begin, again, cancel };
 }

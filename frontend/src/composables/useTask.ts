@@ -26,9 +26,9 @@ export function useTask<T>() {
     if (started.value?.job_id !== begun.job_id) return null;
     started.value = over;
     if (over.state === 'succeeded') return (result.value = over.result as T);
-    const title = 'It did not come to its end';
+    const title = over.state === 'cancelled' ? 'Cancelled' : 'It did not come to its end';
     const ended = { title, status: 0, detail: ENDED[over.state] ?? 'It failed.', code: over.state };
-    throw new ServiceError(over.problem ?? ended);
+    throw new ServiceError(over.state === 'cancelled' ? ended : (over.problem ?? ended));
   }
 
   function forget(): void {

@@ -1,4 +1,5 @@
 /** What a backup's metadata says to people. */
+import { instant, moment, type Zone } from './time';
 import type { Backup, Source } from '@/services/types';
 
 export type Trigger = 'manual' | 'scheduled' | 'pre-restore';
@@ -13,6 +14,16 @@ export const TRIGGER_NAMES: Record<Trigger, string> = {
   scheduled: 'Scheduled',
   'pre-restore': 'Before a restore',
 };
+
+/** A description in the page's time zone: one that nobody gave holds a time in UTC. */
+export function described(description: string, zone: Zone): string {
+  return description.replace(/Backup created on (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)/, (_, day: string, time: string) => `Backup created on ${moment(instant(`${day}T${time}Z`), zone)}`);
+}
+
+/** The name of whoever asked. Before, the service called everybody at its own machine otherwise in jobs than in backups. */
+export function callerOf(name: string): string {
+  return name === 'local' ? 'system' : name;
+}
 
 /** A database and its server. */
 export function placeOf(source: Source): string {

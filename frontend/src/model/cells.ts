@@ -5,8 +5,9 @@ import { visible } from './text';
 export interface Difference {
   /** The column, or `tags.owner` for a key of a JSON column. */
   name: string;
-  old: string | null;
-  new: string | null;
+  /** Null is null; undefined is a key that is not there. */
+  old: string | null | undefined;
+  new: string | null | undefined;
 }
 
 type Json = Record<string, unknown>;
@@ -20,8 +21,8 @@ function object(text: string | null): Json | null {
   }
 }
 
-function shown(value: unknown): string | null {
-  if (value === undefined) return null;
+function shown(value: unknown): string | null | undefined {
+  if (value === undefined || value === null) return value;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
@@ -39,7 +40,8 @@ export function differences(cell: CellChange): Difference[] {
 }
 
 /** PostgreSQL writes booleans as `t` and `f`. */
-export function readable(value: string | null): string {
+export function readable(value: string | null | undefined): string {
+  if (value === undefined) return 'not set';
   if (value === null) return 'null';
   return value === '' ? 'empty' : value === 't' ? 'true' : value === 'f' ? 'false' : visible(value);
 }

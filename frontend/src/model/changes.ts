@@ -1,5 +1,5 @@
-/** Changed rows as they are filtered. */
-import type { ChangeKind, Dataset, RowChange } from '@/services/types';
+/** Changed rows as they are searched. */
+import type { ChangeKind, Dataset, FoundChange, FoundQuery, NetworkTree } from '@/services/types';
 
 export const SIGNS: Record<ChangeKind, string> = { added: '+', changed: '~', removed: '−' };
 export const KINDS: ChangeKind[] = ['added', 'changed', 'removed'];
@@ -19,27 +19,27 @@ export interface ChangeFilter {
 
 export const ALL_CHANGES: ChangeFilter = { text: '', dataset: null, kinds: KINDS, touched: false };
 
-/** Whether a row changed in volatile columns alone. */
-export function isTouch(change: RowChange, volatile: string[]): boolean {
-  return change.kind === 'changed' && change.cells.every((cell) => volatile.includes(cell.column));
-}
-
-function holds(change: RowChange, word: string): boolean {
-  if (change.key.toLowerCase().includes(word)) return true;
-  return change.cells.some((cell) => `${cell.old ?? ''} ${cell.new ?? ''}`.toLowerCase().includes(word));
-}
-
-export function matchingChanges(changes: RowChange[], filter: ChangeFilter, volatile: string[]): RowChange[] {
-  const sought = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
-  return changes.filter((change) => {
-    if (filter.dataset && change.dataset !== filter.dataset) return false;
-    if (!filter.kinds.includes(change.kind)) return false;
-    if (!filter.touched && isTouch(change, volatile)) return false;
-    return sought.every((word) => holds(change, word));
-  });
+/** The filter as the service takes it; null where nothing can pass it. */
+export function asFoundQuery({ text, dataset, kinds, touched }: ChangeFilter): FoundQuery | null {
+  if (kinds.length === 0) return null;
+  return {
+    q: text.trim() || undefined,
+    dataset: dataset ?? undefined,
+    kind: kinds.length < KINDS.length ? kinds.join(',') : undefined,
+    touched: touched ? undefined : false,
+  };
 }
 
 /** A row's identity within a report. */
-export function keyOf(change: RowChange): string {
+export function keyOf(change: FoundChange): string {
   return `${change.dataset} ${change.table} ${change.key} ${change.kind}`;
+}
+
+/** What people know a row by: its network and group, or the first column that tells it apart. Empty where its key does. */
+export function nameOf(change: FoundChange, tree: NetworkTree | null | undefined, columns: string[]): { name: string; group: string } {
+  const { identity, table, key } = change;
+  const isNetwork = table === tree?.table;
+  if (isNetwork) return { name: identity[tree.network] ?? '', group: identity[tree.group] ?? '' };
+  const isTelling = Object.values(identity).includes(key);
+  return { name: isTelling ? '' : (columns.map((column) => identity[column]).find(Boolean) ?? ''), group: '' };
 }

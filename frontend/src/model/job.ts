@@ -7,10 +7,10 @@ export interface Step {
   explains: string;
 }
 
-export type StepState = 'waiting' | 'active' | 'done' | 'failed';
+export type StepState = 'waiting' | 'active' | 'done' | 'failed' | 'cancelled';
 
 /** How a restore fails before its commit, or after the service made sure that nothing was committed. */
-const ROLLED_BACK = ['malformed_request', 'no_such_backup', 'damaged', 'schema_mismatch', 'database_unreachable', 'not_permitted', 'in_the_way', 'busy', 'cancelled'];
+const ROLLED_BACK = ['malformed_request', 'no_such_backup', 'damaged', 'schema_mismatch', 'database_unreachable', 'not_permitted', 'in_the_way', 'changed_since_preview', 'busy', 'cancelled'];
 
 /** Whether a restore is over and certainly changed nothing. What failed otherwise may have been committed all the same. */
 export function leftAsItWas(job: Job | null): boolean {
@@ -89,7 +89,8 @@ export function stepsOf(job: Job, safety: Safety = null): (Step & { state: StepS
   return steps.map((step, place) => {
     if (place < at) return { ...step, state: 'done' };
     if (place > at && !(broken && at < 0 && place === 0)) return { ...step, state: 'waiting' };
-    return { ...step, state: broken ? 'failed' : 'active' };
+    const ended = job.state === 'cancelled' ? 'cancelled' : 'failed';
+    return { ...step, state: broken ? ended : 'active' };
   });
 }
 

@@ -1,18 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import type { Restored } from '@/services/types';
-import { backup, job, prefix, profile } from '@/testing/samples';
-import { labelOf, latestOf, marksOf, restoredFrom, triggerOf } from './backup';
+import { backup, found, job, prefix, profile, tree } from '@/testing/samples';
+import { callerOf, described, labelOf, latestOf, marksOf, restoredFrom, triggerOf } from './backup';
 import { differences, readable, summary } from './cells';
-import { ALL_CHANGES, matchingChanges } from './changes';
+import { actionName } from './audit';
+import { ALL_CHANGES, asFoundQuery, nameOf } from './changes';
 import { command, restoreCommand } from './command';
 import { bytes, counted, listed, ratio, step } from './format';
 import { monthLabels, WEEKS, year } from './heat';
 import { leftAsItWas, share, stepName, stepsOf } from './job';
 import { putBack } from './restored';
-import { asQuery, asWords, fromRetention, TEN_NEWEST } from './retention';
+import { asQuery, asWords, fromRetention, isAge, TEN_NEWEST } from './retention';
 import { ago, dayKey, dayName, instant, instantOfId, span, until } from './time';
 import { EVERYTHING, lines, matching } from './timeline';
-import { damageIn, harmlessIn } from './verification';
+import { damagedDatasets, damageIn, harmlessIn } from './verification';
 
 describe('numbers', () => {
   it('are written as people read them', () => {
@@ -105,17 +106,24 @@ describe('the timeline', () => {
 });
 
 describe('changes', () => {
-  const touch = { ...prefix('prod-vrf', '10.3.0.0/16', 'changed'), cells: [{ column: 'updated_at', old: '1', new: '2' }] };
-  const all = [prefix('prod-vrf', '10.1.0.0/16'), prefix('lab-vrf', '10.2.0.0/16', 'removed'), touch];
-
-  it('hide rows that were only touched unless asked', () => {
-    expect(matchingChanges(all, ALL_CHANGES, profile.volatile_columns)).toHaveLength(2);
-    expect(matchingChanges(all, { ...ALL_CHANGES, touched: true }, profile.volatile_columns)).toHaveLength(3);
+  it('are asked for by words, dataset and kinds; those that were only touched on demand', () => {
+    expect(asFoundQuery(ALL_CHANGES)).toEqual({ q: undefined, dataset: undefined, kind: undefined, touched: false });
+    const filter = { text: ' 10.2.0.0/16 ', dataset: 'vrfs', kinds: ['added' as const], touched: true };
+    expect(asFoundQuery(filter)).toEqual({ q: '10.2.0.0/16', dataset: 'vrfs', kind: 'added', touched: undefined });
+    expect(asFoundQuery({ ...ALL_CHANGES, kinds: [] })).toBeNull();
   });
 
-  it('are found by key and by value, and by kind', () => {
-    expect(matchingChanges(all, { ...ALL_CHANGES, text: '10.2.0.0/16' }, profile.volatile_columns)).toHaveLength(1);
-    expect(matchingChanges(all, { ...ALL_CHANGES, kinds: ['added'] }, profile.volatile_columns)).toHaveLength(1);
+  it('are named by network and group, also where these did not change', () => {
+    const change = { ...found('prod-vrf', '10.1.0.0/16', 'changed'), cells: [{ column: 'tags', old: '{}', new: '{"a":1}' }] };
+    expect(nameOf(change, tree, ['cidr'])).toEqual({ name: '10.1.0.0/16', group: 'prod-vrf' });
+    const vrf = { ...change, table: 'vrf', key: 'blue', identity: { vrf_id: 'blue' } };
+    expect(nameOf(vrf, tree, ['description', 'vrf_id'])).toEqual({ name: '', group: '' });
+  });
+
+  it('tell a tag that is not there from one that is null', () => {
+    const cell = { column: 'tags', old: '{"a": null}', new: '{"b": "1"}' };
+    expect(differences(cell)).toEqual([{ name: 'tags.a', old: null, new: undefined }, { name: 'tags.b', old: undefined, new: '1' }]);
+    expect([readable(undefined), readable(null), readable('')]).toEqual(['not set', 'null', 'empty']);
   });
 
   it('take JSON cells apart, key by key', () => {
@@ -209,5 +217,33 @@ describe('commands', () => {
     expect(asQuery(keep)).toEqual({ keep: 5, keep_daily: 7, keep_pre_restore: '14d' });
     expect(asWords(keep)).toEqual(['5', '--keep-daily', '7', '--keep-pre-restore', '14d']);
     expect(fromRetention(null)).toEqual(TEN_NEWEST);
+  });
+});
+
+describe('one word for each thing', () => {
+  it('shows the name that nobody gave in the time zone of the page', () => {
+    const name = 'Before restore of 20250920_143022: Backup created on 2025-09-20 14:30:22';
+    expect(described(name, 'UTC')).toBe('Before restore of 20250920_143022: Backup created on 20 Sept 2025, 14:30:22');
+    expect(described('Before the import', 'UTC')).toBe('Before the import');
+  });
+
+  it('calls whoever is at the machine of the service the same everywhere', () => {
+    expect([callerOf('local'), callerOf('system'), callerOf('alice')]).toEqual(['system', 'system', 'alice']);
+  });
+
+  it('names actions in words, and those that it does not know as they are', () => {
+    expect([actionName('backup'), actionName('POST /api/backup'), actionName('PUT /x')]).toEqual(['Backup', 'Asked for a backup', 'PUT /x']);
+  });
+
+  it('names the datasets that damage affects', () => {
+    const of = (damage: string[]) => damagedDatasets(damage, '20250920_143022', ['vrfs', 'vpcs', 'prefixes']);
+    expect(of(['pack 1 is damaged; it affects 20250919_143022 (vrfs), 20250920_143022 (vpcs, prefixes)'])).toEqual(['vpcs', 'prefixes']);
+    expect(of(['its manifest is damaged'])).toEqual(['vrfs', 'vpcs', 'prefixes']);
+    expect(of([])).toEqual([]);
+  });
+
+  it('takes a number of hours, days or weeks for a length of time', () => {
+    expect(['', '36h', ' 2w '].every(isAge)).toBe(true);
+    expect(['soon', '3', 'd', '-1d'].some(isAge)).toBe(false);
   });
 });

@@ -3,11 +3,16 @@ import { health } from '@/testing/samples';
 import { verdict, type Known } from './protection';
 
 function known(more: Partial<Known> = {}): Known {
-  return { health: health(), failure: null, silence: null, ...more };
+  return { health: health(), failure: null, silence: null, current: true, ...more };
 }
 const judged = (cause: string, level = 'bad') => ({ ...health(), protection: { level, cause, word: 'Not protected.', sentence: 'It is so.' } }) as Known['health'];
 
 describe('the verdict', () => {
+  it('is grey as soon as the service tells of nothing any more', () => {
+    expect(verdict(known({ current: false }))).toMatchObject({ level: 'unknown', word: 'Connection lost.', mend: 'retry' });
+    expect(verdict(known({ silence: { code: 'no_answer', detail: 'It is gone.' } }))).toMatchObject({ level: 'unknown', word: 'Service unreachable.' });
+  });
+
   it('is what the service says', () => {
     expect(verdict(known())).toEqual({ level: 'good', word: 'Protected.', sentence: 'Last backup 4 minutes ago, verified; next in 56 minutes.', mend: null });
   });
@@ -27,7 +32,7 @@ describe('the verdict', () => {
   });
 
   it('claims nothing of a service that does not answer, or before it does', () => {
-    expect(verdict(known({ silence: { code: 'no_answer', detail: 'No answer.' } }))).toMatchObject({ level: 'bad', mend: 'retry', word: 'Service unreachable.' });
+    expect(verdict(known({ silence: { code: 'no_answer', detail: 'No answer.' } }))).toMatchObject({ level: 'unknown', mend: 'retry', word: 'Service unreachable.' });
     expect(verdict(known({ silence: { code: 'unauthenticated', detail: '' } }))).toMatchObject({ level: 'unknown', mend: 'give-token' });
     expect(verdict(known({ health: null })).level).toBe('unknown');
   });

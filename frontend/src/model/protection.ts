@@ -18,6 +18,8 @@ export interface Known {
   failure: string | null;
   /** Why the service does not answer; null if it does. */
   silence: { code: string; detail: string } | null;
+  /** Whether what is known was true just now: the service tells of every change, or has answered since it stopped to. */
+  current: boolean;
 }
 
 const MENDS: Partial<Record<Protection['cause'], Mend>> = {
@@ -31,13 +33,15 @@ const MENDS: Partial<Record<Protection['cause'], Mend>> = {
   older_damaged: 'show-damaged',
   disk_filling: 'clean-up',
   retention_stuck: 'clean-up',
+  live_differs: 'back-up',
   stale: 'back-up',
 };
 
-export function verdict({ health, failure, silence }: Known): Verdict {
+export function verdict({ health, failure, silence, current }: Known): Verdict {
   if (silence?.code === 'unauthenticated') return { level: 'unknown', word: 'Sign in.', sentence: 'This service needs a token.', mend: 'give-token' };
-  if (silence) return { level: 'bad', word: 'Service unreachable.', sentence: silence.detail, mend: 'retry' };
+  if (silence) return { level: 'unknown', word: 'Service unreachable.', sentence: silence.detail, mend: 'retry' };
   if (!health) return { level: 'unknown', word: 'Looking …', sentence: '', mend: null };
+  if (!current) return { level: 'unknown', word: 'Connection lost.', sentence: 'Whether the plan is protected is not known until the service answers.', mend: 'retry' };
   const { level, cause, word, sentence } = health.protection;
   const why = cause === 'scheduled_backup_failed' && failure ? `${sentence.replace(/\.$/, '')}: ${failure}.` : sentence;
   return { level, word, sentence: why, mend: MENDS[cause] ?? null };

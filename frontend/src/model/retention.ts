@@ -26,6 +26,7 @@ export const REASONS: Record<Reason, string> = {
   within: 'within the period',
   'pre-restore': 'recent safety backup',
   'newest-good': 'newest good backup',
+  undo: 'undoes the last restore',
   'state-unreadable': 'may be pinned: its state cannot be read',
 };
 
@@ -33,6 +34,11 @@ export function fromRetention(retention: Retention | null): Keep {
   if (!retention) return { ...TEN_NEWEST };
   const { last, hourly, daily, weekly, monthly, yearly, within, pre_restore_within } = retention;
   return { keep: last, keep_hourly: hourly, keep_daily: daily, keep_weekly: weekly, keep_monthly: monthly, keep_yearly: yearly, keep_within: within ?? '', keep_pre_restore: pre_restore_within };
+}
+
+/** Whether a text is a length of time, or nothing. */
+export function isAge(text: string): boolean {
+  return text.trim() === '' || /^\d{1,6}[hdw]$/.test(text.trim());
 }
 
 /** Zeros are left out, but for the first: no rule at all means ten. */

@@ -2,6 +2,15 @@
 import type { VerifyReport } from '@/services/types';
 import { counted, listed } from './format';
 
+/** The datasets of a backup that its damage affects: each sentence names them behind the backup's id. All if none does. */
+export function damagedDatasets(damage: string[], id: string, datasets: string[]): string[] {
+  const named = damage.flatMap((sentence) => {
+    const words = new RegExp(`${id} \\(([^)]*)\\)`).exec(sentence)?.[1];
+    return words === undefined ? datasets : words.split(', ');
+  });
+  return datasets.filter((name) => named.includes(name));
+}
+
 /** More are counted, not named. */
 const NAMED = 3;
 

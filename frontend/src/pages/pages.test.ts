@@ -95,7 +95,7 @@ describe('the page of a restore', () => {
 
   it('says why a restore could not be begun', async () => {
     vi.mocked(jobs.preview).mockResolvedValue(job('p1', { kind: 'preview', state: 'succeeded' }));
-    const nothing = { status: 'success', backup_id: ID, datasets: {}, other_rows: [], touched: 0, changes: [], truncated: false, missing_tables: [], source: { database: 'ipam', server: 'db:5432', system_identifier: null }, target: { database: 'ipam', server: 'db:5432', system_identifier: null }, other_database: null };
+    const nothing = { status: 'success', backup_id: ID, fingerprint: 'ab'.repeat(32), as_of: '2025-09-20T14:30:22Z', datasets: {}, other_rows: [], touched: 0, changes: [], truncated: false, missing_tables: [], source: { database: 'ipam', server: 'db:5432', system_identifier: null }, target: { database: 'ipam', server: 'db:5432', system_identifier: null }, other_database: null };
     vi.spyOn(api, 'job').mockResolvedValue(job('p1', { state: 'succeeded', result: nothing as never }));
     vi.spyOn(jobs, 'restore').mockRejectedValue(new ServiceError(problem('busy', 409)));
     const page = show(RestorePage, { id: ID });
@@ -129,9 +129,12 @@ describe('the page of a cleanup', () => {
     expect(isOff(page), 'the preview failed').toBe(true);
 
     await press(page, /Try again/);
-    expect([isOff(page), button(page)?.text()]).toEqual([false, 'Delete 3 backups']);
+    expect([isOff(page), button(page)?.text()]).toEqual([false, 'Delete 3 backups …']);
     expect(asked.mock.lastCall).toEqual([{ keep: 2, keep_pre_restore: '30d' }]);
     await press(page, /^Delete/);
+    expect(begun.mock.calls, 'it asks first').toEqual([]);
+    document.querySelector('#confirm-cleanup')?.dispatchEvent(new Event('submit'));
+    await flushPromises();
     expect(begun.mock.calls).toEqual([[{ keep: 2, keep_pre_restore: '30d' }]]);
   });
 });

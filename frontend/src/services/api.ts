@@ -1,6 +1,6 @@
 /** The service's calls, by name. Long work is started as a job and followed by its events. */
 import { answer, client } from './http';
-import type { Accepted, BackupPatch, CleanupQuery, CleanupReport, Dataset, Deleted, DiffReport, Job, PreviewQuery, RestoreQuery } from './types';
+import type { Accepted, BackupPatch, CleanupQuery, CleanupReport, Dataset, Deleted, DiffReport, FoundQuery, Job, PreviewQuery, RestoreQuery } from './types';
 import { upload } from './upload';
 
 const of = (backup_id: string) => ({ path: { backup_id } });
@@ -22,12 +22,21 @@ export const api = {
   details: (id: string) => answer(client.GET('/api/backup/{backup_id}', { params: of(id) })),
   changes: (id: string) => answer(client.GET('/api/backup/{backup_id}/changes', { params: of(id) })),
   describe: (id: string, body: BackupPatch) => answer(client.PATCH('/api/backup/{backup_id}', { params: of(id), body })),
+  live: () => answer(client.GET('/api/live')),
+  /** Rows of a kept comparison that differ, searched and page by page. */
+  found: (comparison_id: string, query: FoundQuery) =>
+    answer(client.GET('/api/comparisons/{comparison_id}/changes', { params: { path: { comparison_id }, query } })),
+  foundTree: (comparison_id: string, query: FoundQuery) =>
+    answer(client.GET('/api/comparisons/{comparison_id}/tree', { params: { path: { comparison_id }, query } })),
+  scopeValues: async (backup_id: string, scope: string, q: string) =>
+    (await answer(client.GET('/api/backup/{backup_id}/scopes/{scope}', { params: { path: { backup_id, scope }, query: { q: q || undefined } } }))).values,
   history: (table: string, key: string) => answer(client.GET('/api/history/{table}/{key}', { params: { path: { table, key } } })),
   statistics: () => answer(client.GET('/api/statistics')),
   sizes: async () => (await answer(client.GET('/api/statistics/history'))).sizes,
   jobs: async (limit = 50) => (await answer(client.GET('/api/jobs', { params: { query: { limit } } }))).jobs,
   job: async (job_id: string) => (await answer(client.GET('/api/jobs/{job_id}', { params: { path: { job_id } } }))).job,
-  audit: (limit = 200) => answer(client.GET('/api/audit', { params: { query: { limit } } })),
+  /** What was done, without what was only looked at. */
+  audit: (limit = 200) => answer(client.GET('/api/audit', { params: { query: { limit, reads: false } } })),
   /** What a deletion would free; nothing is deleted. */
   removal: async (id: string) =>
     (await answer(client.DELETE('/api/backup/{backup_id}', { params: { ...of(id), query: { dry_run: true } } }))) as Deleted,

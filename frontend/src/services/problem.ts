@@ -18,6 +18,14 @@ const SILENT: Problem = {
   code: 'no_answer',
 };
 
+/** A part of the page that was not loaded before the service went. */
+export const NOT_FETCHED: Problem = {
+  title: 'This part of the page could not be loaded',
+  status: 0,
+  detail: 'The service does not answer. What is on show below is what was there before.',
+  code: 'not_fetched',
+};
+
 export async function problemOf(response: Response): Promise<Problem> {
   const body = (await response.json().catch(() => null)) as Partial<Problem> | null;
   return {

@@ -94,6 +94,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backup/{backup_id}/scopes/{scope}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a restore of a backup can be narrowed to
+         * @description The rows of a scope, such as the VRFs, that the backup has.
+         */
+        get: operations["list_scope_values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/comparisons/{comparison_id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows that differ, searched and page by page
+         * @description Of a comparison or a preview that named a `comparison_id`. The latest few are kept; after that it is
+         *     to be made anew.
+         */
+        get: operations["search_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/comparisons/{comparison_id}/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Networks that differ, searched, as a tree
+         * @description Its groups; with `group` or `below` the networks right below that place. Each node counts all that was
+         *     found in it.
+         */
+        get: operations["search_changed_networks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/history/{table}/{key}": {
         parameters: {
             query?: never;
@@ -265,6 +327,26 @@ export interface paths {
         };
         /** Who calls, and what they may do */
         get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is known of the live rows
+         * @description Reads nothing of the database: a backup, a restore, a preview and a comparison tell it.
+         */
+        get: operations["get_live"];
         put?: never;
         post?: never;
         delete?: never;
@@ -733,7 +815,7 @@ export interface components {
          * @description What the verdict rests on.
          * @enum {string}
          */
-        Cause: "protected" | "not_verified" | "no_backup" | "store_unusable" | "newest_damaged" | "database_unreachable" | "scheduled_backup_failed" | "overdue" | "clock_ahead" | "older_damaged" | "disk_filling" | "verification_overdue" | "retention_stuck" | "incremental_mismatch" | "stale";
+        Cause: "protected" | "not_verified" | "no_backup" | "store_unusable" | "newest_damaged" | "database_unreachable" | "scheduled_backup_failed" | "overdue" | "clock_ahead" | "older_damaged" | "disk_filling" | "verification_overdue" | "retention_stuck" | "incremental_mismatch" | "live_differs" | "stale";
         /** @description A cell that differs. A value is the text that PostgreSQL writes for it; null is null. */
         CellChange: {
             /** @description The column. */
@@ -802,6 +884,10 @@ export interface components {
             kept: components["schemas"]["Judged"][];
             /** @description What it freed; in a preview, about what it would free. */
             freed: components["schemas"]["Freed"];
+            /** @description Of a preview: the bytes that each backup which goes would free. Together they are `freed.bytes`. */
+            frees?: {
+                [key: string]: number;
+            };
         };
         /**
          * @description How it is on the whole.
@@ -906,6 +992,11 @@ export interface components {
             from: string;
             /** @description The second point. */
             to: string;
+            /**
+             * @description The name under `/api/comparisons` by which all that differs can be searched, for as long as it is
+             *     kept.
+             */
+            comparison_id?: string;
             /** @description Whether nothing differs, and nothing is left out. */
             identical: boolean;
             /**
@@ -953,7 +1044,7 @@ export interface components {
              */
             at: string;
             /**
-             * @description The token's name; `local` on a service without tokens, `schedule` if nobody asked, nobody if
+             * @description The token's name; `system` on a service without tokens, `schedule` if nobody asked, nobody if
              *     it is not known who.
              */
             who: string | null;
@@ -984,6 +1075,74 @@ export interface components {
             modified: string;
             /** @description Whether `size` is that of the rows, as the file was not measured yet; left out if it was. */
             estimated?: boolean;
+        };
+        /** @description A row that differs, with what it can be told by. */
+        FoundChange: components["schemas"]["RowChange"] & {
+            /** @description Columns that tell the row apart, by name, also where they did not change. */
+            identity: {
+                [key: string]: string;
+            };
+        };
+        /** @description Some of the rows that were found. */
+        FoundChanges: {
+            /** @description Always `success`. */
+            status: string;
+            /**
+             * Format: int64
+             * @description How many rows were found.
+             */
+            total: number;
+            /** @description How many, by dataset. */
+            datasets: {
+                [key: string]: components["schemas"]["RowCounts"];
+            };
+            /**
+             * Format: int64
+             * @description The place of the first of these.
+             */
+            offset: number;
+            /** @description The rows, by part and key. */
+            changes: components["schemas"]["FoundChange"][];
+        };
+        /** @description A node of the tree. */
+        FoundNode: {
+            /**
+             * Format: int64
+             * @description What `below` names it by; null for a group.
+             */
+            place: number | null;
+            /** @description Its group, such as a VRF; empty if it is in none. */
+            group: string;
+            change: components["schemas"]["FoundChange"] | null;
+            /**
+             * Format: int64
+             * @description How many nodes are right below it.
+             */
+            children: number;
+            /** @description What was found in it, itself included. */
+            counts: components["schemas"]["RowCounts"];
+        };
+        /** @description Some nodes of the tree of networks that were found. */
+        FoundTree: {
+            /** @description Always `success`. */
+            status: string;
+            /**
+             * Format: int64
+             * @description How many rows of the whole tree were found.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description How many nodes there are in this place of the tree.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description The place of the first of these.
+             */
+            offset: number;
+            /** @description Groups by name; within a group the networks by address, those that name none last. */
+            nodes: components["schemas"]["FoundNode"][];
         };
         /** @description What a sweep freed. */
         Freed: {
@@ -1167,6 +1326,15 @@ export interface components {
             /** @description The same in words. */
             detail: string;
         };
+        /** @description The live rows as they were last read. */
+        LastRead: {
+            /** @description When that was, RFC 3339. */
+            at: string;
+            /** @description The backup that they were compared with. */
+            backup_id: components["schemas"]["BackupId"];
+            /** @description How they differed from it. */
+            counts: components["schemas"]["RowCounts"];
+        };
         /** @description How the latest scheduled backup ended. */
         LastRun: {
             /**
@@ -1195,6 +1363,13 @@ export interface components {
              * @description Full days since it was made.
              */
             age_days: number;
+        };
+        /** @description What is known of the live rows. */
+        LiveStatus: {
+            /** @description Always `success`. */
+            status: string;
+            reference: components["schemas"]["BackupId"] | null;
+            last_read: components["schemas"]["LastRead"] | null;
         };
         /** @description A table that belongs to a backup, but is not in this one. */
         MissingTable: {
@@ -1295,6 +1470,12 @@ export interface components {
             status: string;
             /** @description The backup. */
             backup_id: components["schemas"]["BackupId"];
+            /** @description The live state that this was compared with: a restore with this `fingerprint` replaces no other. */
+            fingerprint: string;
+            /** @description Time at which the live rows were read, RFC 3339. */
+            as_of: string;
+            /** @description The name under `/api/comparisons` by which all changes can be searched, for as long as they are kept. */
+            comparison_id?: string;
             /** @description Whether only a part was asked for; of the rest this says nothing. */
             partial: boolean;
             /** @description What would be done, by dataset. */
@@ -1416,7 +1597,7 @@ export interface components {
          * @description Why a backup is kept.
          * @enum {string}
          */
-        Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "pre-restore" | "newest-good" | "state-unreadable";
+        Reason: "pinned" | "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "pre-restore" | "newest-good" | "undo" | "state-unreadable";
         /** @description What a restore did, for the documented answer. */
         Report: {
             /** @description What was done to rows of tables that are not backed up. */
@@ -1590,11 +1771,25 @@ export interface components {
             /** @description Whom the service notifies. */
             notices: components["schemas"]["NoticeTarget"][];
         };
+        /** @description A row that a restore can be narrowed to. */
+        ScopeRow: {
+            /** @description Its key. */
+            value: string;
+            /** @description What else tells it apart. */
+            about: string;
+        };
+        /** @description What a restore can be narrowed to. */
+        ScopeValues: {
+            /** @description Always `success`. */
+            status: string;
+            /** @description By key. */
+            values: components["schemas"]["ScopeRow"][];
+        };
         /** @description Who calls, and whom they call. */
         Session: {
             /** @description Always `success`. */
             status: string;
-            /** @description The token's name, or `local`. */
+            /** @description The token's name, or `system`. */
             name: string;
             /** @description What its holder may do. */
             role: components["schemas"]["Role"];
@@ -2059,7 +2254,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2473,6 +2668,347 @@ export interface operations {
                 };
             };
             /** @description The backup is damaged, or its tables do not fit; `problems` says how */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_scope_values: {
+        parameters: {
+            query?: {
+                /** @description Only those whose row holds this text. */
+                q?: string;
+                /** @description How many to list. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The backup */
+                backup_id: components["schemas"]["BackupId"];
+                /**
+                 * @description The scope
+                 * @example vrf
+                 */
+                scope: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The values */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScopeValues"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such backup */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The backup is damaged, or its tables do not fit; `problems` says how */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_changes: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Words that must all be in the row, in whatever column, as it was or as it is. A network finds what
+                 *     lies within it, an address also what holds it.
+                 */
+                q?: string;
+                /** @description Only rows of this dataset. */
+                dataset?: string;
+                /**
+                 * @description Only these kinds of change; separated by commas.
+                 * @example added,removed
+                 */
+                kind?: string;
+                /** @description Also rows of which only the time of the last touch changed. */
+                touched?: boolean;
+                /** @description Of a tree: list the networks of this group, such as a VRF. */
+                group?: string;
+                /** @description Of a tree: list the networks right below this place. */
+                below?: number;
+                /** @description The first to list. */
+                offset?: number;
+                /** @description How many to list. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description As the report names it */
+                comparison_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundChanges"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The comparison is not kept, or not any more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A backup is damaged; `problems` says how */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_changed_networks: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Words that must all be in the row, in whatever column, as it was or as it is. A network finds what
+                 *     lies within it, an address also what holds it.
+                 */
+                q?: string;
+                /** @description Only rows of this dataset. */
+                dataset?: string;
+                /**
+                 * @description Only these kinds of change; separated by commas.
+                 * @example added,removed
+                 */
+                kind?: string;
+                /** @description Also rows of which only the time of the last touch changed. */
+                touched?: boolean;
+                /** @description Of a tree: list the networks of this group, such as a VRF. */
+                group?: string;
+                /** @description Of a tree: list the networks right below this place. */
+                below?: number;
+                /** @description The first to list. */
+                offset?: number;
+                /** @description How many to list. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description As the report names it */
+                comparison_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundTree"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The comparison is not kept, or not any more */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A backup is damaged; `problems` says how */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3151,6 +3687,8 @@ export interface operations {
             query?: {
                 /** @description How many entries to list. */
                 limit?: number;
+                /** @description Also what only looked at rows. */
+                reads?: boolean;
             };
             header?: never;
             path?: never;
@@ -3239,6 +3777,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The request is malformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token is needed, and was not given or is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller has too much of it under way, or there were too many unknown tokens */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It failed; the service's log says why */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database or the service is out of reach, or too busy */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How they differed when they were last read */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveStatus"];
                 };
             };
             /** @description The request is malformed */
@@ -3534,7 +4146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3649,7 +4261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3728,6 +4340,8 @@ export interface operations {
                 merge?: boolean;
                 /** @description Keep the current state as a backup: without one there is no undo. */
                 safety_backup?: boolean;
+                /** @description Restore only if the live rows are still those that the preview with this fingerprint saw. */
+                fingerprint?: string;
                 /** @description Restore although the backup was taken from another database or cluster. */
                 into_other_database?: boolean;
                 /**
@@ -3804,7 +4418,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3934,7 +4548,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4051,7 +4665,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4205,7 +4819,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4332,7 +4946,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another run is in the way, or this one was cancelled */
+            /** @description Another run is in the way, live has changed since the preview, or this one was cancelled */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -19,6 +19,26 @@ export type News =
   /** There is no stream. */
   | { kind: 'failed'; problem: Problem };
 
+/** The service says every five seconds that it is there; a stream that is silent for longer is gone. */
+const SILENT = 12_000;
+
+/** Passes on what comes, and fails once nothing does. */
+function watched(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let timer: ReturnType<typeof setTimeout>;
+  const wind = (controller: TransformStreamDefaultController) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { controller.error(new TypeError('the stream is silent')); }, SILENT);
+  };
+  return new TransformStream({
+    start: wind,
+    transform(chunk, controller) {
+      wind(controller);
+      controller.enqueue(chunk);
+    },
+    flush() { clearTimeout(timer); },
+  });
+}
+
 /** Reads the stream until it ends or the signal says so. */
 export async function read(source: Source, lastId: string, tell: (news: News) => void, signal: AbortSignal): Promise<void> {
   const headers: Record<string, string> = { ...source.headers, Accept: 'text/event-stream' };
@@ -27,7 +47,7 @@ export async function read(source: Source, lastId: string, tell: (news: News) =>
   if (!response.ok) throw new ServiceError(await problemOf(response));
   if (!response.body) return;
   tell({ kind: 'open' });
-  const events = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+  const events = response.body.pipeThrough(watched()).pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
   const reader = events.getReader();
   let id = lastId;
   for (;;) {

@@ -1,5 +1,5 @@
 /** Small made-up answers of the service, for tests. */
-import type { Backup, Health, Job, NetworkTree, Profile, RowChange, Schedule } from '@/services/types';
+import type { Backup, FoundChange, Health, Job, NetworkTree, Profile, RowChange, Schedule } from '@/services/types';
 
 export const tree: NetworkTree = { table: 'prefix', network: 'cidr', group: 'vrf_id' };
 
@@ -59,4 +59,8 @@ export function health(broken: Partial<Record<keyof Health['checks'], string>> =
 export function prefix(vrf: string, cidr: string, kind: RowChange['kind'] = 'added'): RowChange {
   const cell = (column: string, value: string) => ({ column, old: kind === 'added' ? null : value, new: kind === 'removed' ? null : value });
   return { dataset: 'prefixes', table: 'prefix', key: `manual-${vrf}-${cidr.replace(/[./:]/g, '-')}`, kind, cells: [cell('vrf_id', vrf), cell('cidr', cidr)] };
+}
+
+export function found(vrf: string, cidr: string, kind: RowChange['kind'] = 'added'): FoundChange {
+  return { ...prefix(vrf, cidr, kind), identity: { cidr, vrf_id: vrf } };
 }

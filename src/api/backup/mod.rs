@@ -8,3 +8,4 @@ pub mod details;
 pub mod edit;
 pub mod file;
 pub mod list;
+pub mod scope;

@@ -33,7 +33,7 @@ describe! {
     struct Entry = audit::Entry {
         /// When it was over.
         at: DateTime<Utc>,
-        /// The token's name; `local` on a service without tokens, `schedule` if nobody asked, nobody if
+        /// The token's name; `system` on a service without tokens, `schedule` if nobody asked, nobody if
         /// it is not known who.
         who: Option<String>,
         /// What they may do.

@@ -1,5 +1,7 @@
 //! Deletions and cleanups.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,6 +38,10 @@ pub struct CleanupReport {
     pub kept: Vec<Judged>,
     /// What it freed; in a preview, about what it would free.
     pub freed: Freed,
+    /// Of a preview: the bytes that each backup which goes would free. Together they are `freed.bytes`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, value_type = BTreeMap<String, u64>)]
+    pub frees: BTreeMap<BackupId, u64>,
 }
 
 impl Deleted {
@@ -67,8 +73,8 @@ impl CleanupReport {
 impl From<engine::CleanupReport> for CleanupReport {
     fn from(report: engine::CleanupReport) -> Self {
         let message = Self::message(&report);
-        let engine::CleanupReport { dry_run, deleted, kept, freed } = report;
-        Self { status: SUCCESS, message, dry_run, deleted, kept, freed }
+        let engine::CleanupReport { dry_run, deleted, kept, freed, frees } = report;
+        Self { status: SUCCESS, message, dry_run, deleted, kept, freed, frees }
     }
 }
 

@@ -17,6 +17,11 @@ pub struct DiffReport {
     pub from: String,
     /// The second point.
     pub to: String,
+    /// The name under `/api/comparisons` by which all that differs can be searched, for as long as it is
+    /// kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub comparison_id: Option<String>,
     /// Whether nothing differs, and nothing is left out.
     pub identical: bool,
     /// Tables and columns that only one of the two has, or whose type differs, which are not compared; one
@@ -101,6 +106,7 @@ impl From<engine::DiffReport> for DiffReport {
             status: SUCCESS,
             from: report.from.to_string(),
             to: report.to.to_string(),
+            comparison_id: report.comparison_id.map(|id| id.to_string()),
             identical: report.identical,
             left_out: report.left_out,
             datasets: report.datasets,

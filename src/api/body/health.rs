@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::SUCCESS;
 use super::describe::describe;
-use crate::model::BackupId;
+use crate::model::{BackupId, RowCounts, rfc3339};
 use crate::service::automation;
 use crate::service::automation::{
     Cause, Check, Checks, Condition, CopyCheck, LastBackup, Level, Protection,
@@ -28,6 +29,41 @@ impl From<automation::Health> for Health {
         let automation::Health { condition: status, protection, checks } = health;
         Self { status, version: env!("CARGO_PKG_VERSION"), protection, checks }
     }
+}
+
+/// What is known of the live rows.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LiveStatus {
+    /// Always `success`.
+    status: &'static str,
+    /// The backup that they come from: the one restored since the newest was made, else the newest.
+    reference: Option<BackupId>,
+    /// How they differed when they were last read; null if that is not known.
+    last_read: Option<LastRead>,
+}
+
+impl LiveStatus {
+    /// What is known of the live rows.
+    #[must_use]
+    pub fn new(reference: Option<BackupId>, read: Option<automation::LastRead>) -> Self {
+        let last_read = read.map(|automation::LastRead { at, backup_id, counts }| LastRead {
+            at: rfc3339(at),
+            backup_id,
+            counts,
+        });
+        Self { status: SUCCESS, reference, last_read }
+    }
+}
+
+/// The live rows as they were last read.
+#[derive(Debug, Serialize, ToSchema)]
+struct LastRead {
+    /// When that was, RFC 3339.
+    at: String,
+    /// The backup that they were compared with.
+    backup_id: BackupId,
+    /// How they differed from it.
+    counts: RowCounts,
 }
 
 describe! {
@@ -74,6 +110,7 @@ describe! {
         VerificationOverdue,
         RetentionStuck,
         IncrementalMismatch,
+        LiveDiffers,
         Stale,
     }
 }

@@ -8,6 +8,7 @@ mod backup;
 mod cleanup;
 mod command;
 mod compare;
+mod comparison;
 mod copy;
 pub(in crate::api) mod describe;
 mod health;
@@ -28,13 +29,14 @@ pub use command::{
     Exported, ExportedFolder, ListedToken, StoreCheck, TokenCreated, TokenList, TokenRevoked,
 };
 pub use compare::{Changes, DiffReport, History, Moment, RowVersion};
+pub use comparison::{FoundChanges, FoundTree};
 pub use copy::CopyReport;
-pub use health::Health;
+pub use health::{Health, LiveStatus};
 pub use job::{Accepted, Job, JobList, JobResult, OneJob};
 pub use notice::{NoticeTarget, NoticeTrials, notice};
 pub use problem::Problem;
 pub use profile::Profile;
-pub use restore::{Preview, Report, Restored};
+pub use restore::{Preview, Report, Restored, ScopeValues};
 pub use schedule::{RetentionStatus, ScheduleStatus};
 pub use statistics::{Disk, Sizes, Statistics, StoreStatistics};
 pub use verify::VerifyReport;

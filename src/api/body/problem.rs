@@ -66,6 +66,7 @@ fn described(kind: Kind) -> (u16, &'static str) {
         Kind::NotPermitted => (503, "The database does not permit it"),
         Kind::InTheWay => (409, "The database holds what stands in the way"),
         Kind::OtherDatabase => (409, "The backup is of another database"),
+        Kind::ChangedSincePreview => (409, "The live rows have changed"),
         Kind::OutcomeUnknown => (500, "It is not known whether it took effect"),
         Kind::Busy => (409, "Another run is under way"),
         Kind::Stalled => (503, "No progress"),

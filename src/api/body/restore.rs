@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::SUCCESS;
 use super::describe::describe;
 use crate::engine::{self, OtherRows, RestoreResults, RowChange};
-use crate::model::{BackupId, CaptureMode, MissingTable, PerDataset, Source, timestamp};
+use crate::model::{BackupId, CaptureMode, MissingTable, PerDataset, Source, rfc3339, timestamp};
 
 /// What a restore would do. Counts are what it would do to the live rows.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,6 +15,14 @@ pub struct Preview {
     pub status: &'static str,
     /// The backup.
     pub backup_id: BackupId,
+    /// The live state that this was compared with: a restore with this `fingerprint` replaces no other.
+    pub fingerprint: String,
+    /// Time at which the live rows were read, RFC 3339.
+    pub as_of: String,
+    /// The name under `/api/comparisons` by which all changes can be searched, for as long as they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    pub comparison_id: Option<String>,
     /// Whether only a part was asked for; of the rest this says nothing.
     pub partial: bool,
     /// What would be done, by dataset.
@@ -42,6 +50,31 @@ pub struct Preview {
     /// Columns that were added or altered since the backup, and what becomes of them; one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schema_drift: Vec<String>,
+}
+
+/// What a restore can be narrowed to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScopeValues {
+    /// Always `success`.
+    status: &'static str,
+    /// By key.
+    values: Vec<ScopeRow>,
+}
+
+impl From<Vec<engine::ScopeRow>> for ScopeValues {
+    fn from(rows: Vec<engine::ScopeRow>) -> Self {
+        let values = rows.into_iter().map(|row| ScopeRow { value: row.value, about: row.about });
+        Self { status: SUCCESS, values: values.collect() }
+    }
+}
+
+/// A row that a restore can be narrowed to.
+#[derive(Debug, Serialize, ToSchema)]
+struct ScopeRow {
+    /// Its key.
+    value: String,
+    /// What else tells it apart.
+    about: String,
 }
 
 /// The documented answer.
@@ -94,6 +127,9 @@ impl From<engine::Preview> for Preview {
         Self {
             status: SUCCESS,
             backup_id: preview.backup_id,
+            fingerprint: preview.fingerprint.to_string(),
+            as_of: rfc3339(preview.as_of),
+            comparison_id: preview.comparison_id.map(|id| id.to_string()),
             partial: preview.partial,
             datasets: preview.datasets,
             touched: preview.touched,

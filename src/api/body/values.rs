@@ -45,7 +45,7 @@ describe! {
     #[schema(rename_all = "kebab-case")]
     enum Reason = model::Reason {
         Pinned, Last, Hourly, Daily, Weekly, Monthly, Yearly, Within, PreRestore, NewestGood,
-        StateUnreadable,
+        Undo, StateUnreadable,
     }
 }
 

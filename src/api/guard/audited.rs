@@ -20,9 +20,12 @@ use crate::service::audit::{Entry, Outcome};
 use crate::service::{Audit, Metrics};
 
 /// The calls that only read, and hand out rows.
-const HAND_OUT_ROWS: [&str; 4] = [
+const HAND_OUT_ROWS: [&str; 7] = [
     "/api/backup/{backup_id}/files/{dataset}",
     "/api/backup/{backup_id}/archive",
+    "/api/backup/{backup_id}/scopes/{scope}",
+    "/api/comparisons/{comparison_id}/changes",
+    "/api/comparisons/{comparison_id}/tree",
     "/api/diff/{from}/{to}",
     "/api/history/{table}/{key}",
 ];
@@ -157,7 +160,7 @@ mod tests {
     use super::*;
 
     /// The calls that only read and hand out no rows: metadata, numbers, jobs without their results.
-    const HAND_OUT_NONE: [&str; 17] = [
+    const HAND_OUT_NONE: [&str; 18] = [
         "/api/backups",
         "/api/backup/{backup_id}",
         "/api/backup/{backup_id}/changes",
@@ -173,6 +176,7 @@ mod tests {
         "/api/profile",
         "/api/session",
         "/api/health",
+        "/api/live",
         "/api/ready",
         "/metrics",
         "/api/openapi.json",

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::compare::kept::{Comparison, ComparisonId};
 use crate::engine::compare::row_change::Collected;
+use crate::engine::compare::spool::Sides;
 use crate::engine::compare::trees::{Piece, pieces};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Counts, Engine, EngineError, Phase, RowChange, Run};
@@ -50,6 +52,8 @@ pub struct DiffReport {
     pub from: Point,
     /// The second point.
     pub to: Point,
+    /// The name by which all that differs can be searched, for as long as it is kept.
+    pub comparison_id: Option<ComparisonId>,
     /// Whether nothing differs, and nothing is left out.
     pub identical: bool,
     /// Tables and columns that only one of the two has, or whose type differs, which are not compared; one
@@ -88,11 +92,14 @@ impl Engine {
         let Pair { old, new, left_out } = self.both(from, to, run).await?;
         run.begin(Phase::Comparing, None);
         let missing_tables = new.schema.lacking_or_not_covered(&new.profile, &new.not_covered);
+        let sides = Sides { old: old.clone(), new: new.clone(), only: None };
         let found = collect(old, new, limit).await?;
+        let live = *from == Point::Live || *to == Point::Live;
         run.begin(Phase::Done, None);
         Ok(DiffReport {
             from: from.clone(),
             to: to.clone(),
+            comparison_id: self.keep_comparison(sides, live),
             identical: left_out.is_empty() && found.datasets.values().all(RowCounts::is_zero),
             left_out,
             datasets: found.datasets,
@@ -100,6 +107,16 @@ impl Engine {
             truncated: found.truncated,
             missing_tables,
         })
+    }
+
+    /// Keeps a comparison, if this engine keeps any.
+    pub(in crate::engine) fn keep_comparison(
+        &self,
+        sides: Sides,
+        live: bool,
+    ) -> Option<ComparisonId> {
+        let comparisons = self.comparisons.as_ref()?;
+        Some(comparisons.keep(Comparison::new(sides, live)))
     }
 
     /// Both points, with the tables and columns that both have.

@@ -9,7 +9,7 @@ use crate::model::{Dataset, Part, Profile, RowCounts, Table};
 use crate::tree::{Change, ChunkSource, Diff, Layout, Row, fields, unescape};
 
 /// What happened to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is only in the second snapshot.

@@ -42,6 +42,7 @@ impl EngineError {
                 "if the rows of this database are to be replaced by those: --into-other-database, or \
                  ?into_other_database=true"
             }
+            Kind::ChangedSincePreview => "look at a new preview, and restore again",
             Kind::Failed if matches!(self, Self::Store(StoreError::NotRemovable { .. })) => {
                 "permit the removal (s3:DeleteObject), delete with other credentials, or keep everything \
                  (`serve --keep-all`)"

@@ -30,6 +30,8 @@ pub enum Kind {
     InTheWay,
     /// The backup is one of another database.
     OtherDatabase,
+    /// The live rows are not those that the preview saw.
+    ChangedSincePreview,
     /// The connection was lost during a commit: it may have taken effect or not.
     OutcomeUnknown,
     /// Somebody else is at it.
@@ -57,6 +59,7 @@ impl Kind {
             Self::NotPermitted => "not_permitted",
             Self::InTheWay => "in_the_way",
             Self::OtherDatabase => "other_database",
+            Self::ChangedSincePreview => "changed_since_preview",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::Busy => "busy",
             Self::Stalled => "stalled",
@@ -76,6 +79,7 @@ impl Kind {
             | Self::SchemaMismatch
             | Self::InTheWay
             | Self::OtherDatabase
+            | Self::ChangedSincePreview
             | Self::Busy
             | Self::Cancelled => true,
             Self::Failed
@@ -113,6 +117,7 @@ impl EngineError {
             | Self::PartsDiffer(_)
             | Self::ForeignProfile(_) => Kind::SchemaMismatch,
             Self::OtherDatabase { .. } => Kind::OtherDatabase,
+            Self::ChangedSincePreview(_) => Kind::ChangedSincePreview,
             Self::MalformedArchive(_) => Kind::MalformedArchive,
             Self::Interrupted => Kind::Interrupted,
             Self::Stalled { .. } => Kind::Stalled,

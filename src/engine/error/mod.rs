@@ -103,6 +103,9 @@ pub enum EngineError {
         /// The difference between the two.
         why: String,
     },
+    /// The live rows are not those that the preview saw.
+    #[error("the live rows have changed since the preview of backup {0}; nothing was restored")]
+    ChangedSincePreview(BackupId),
     /// The database lacks tables that the backup before has.
     #[error(
         "this backup would lack a table, and the backup before has it ({before}): {}",

@@ -1,5 +1,6 @@
 //! Delete and clean up: unlink manifests, then sweep what no tree reaches.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct CleanupReport {
     pub kept: Vec<Judged>,
     /// Space that it freed; in a preview, about what it would free.
     pub freed: Freed,
+    /// Of a preview: the part of the space of each backup that goes. Together they are all of it.
+    #[serde(default)]
+    pub frees: BTreeMap<BackupId, u64>,
 }
 
 impl Engine {
@@ -111,9 +115,8 @@ impl Engine {
     ) -> Result<CleanupReport, EngineError> {
         if dry_run {
             let (kept, deleted) = self.judge(policy).await?;
-            let ids: Vec<_> = kept.iter().map(|judged| &judged.backup_id).collect();
-            let freed = self.would_free(&ids).await;
-            return Ok(CleanupReport { dry_run, deleted, kept, freed });
+            let (freed, shares) = self.would_free(&kept, &deleted).await;
+            return Ok(CleanupReport { dry_run, deleted, kept, freed, frees: shares });
         }
         let alone = self.store.lock(Lock::Maintenance, Mode::Exclusive, "cleanup", Duration::ZERO);
         let alone = alone.await?;
@@ -134,7 +137,7 @@ impl Engine {
         kept.sort_by_key(|judged| judged.place);
         let freed = self.sweep("cleanup", run).await?;
         alone.release().await;
-        Ok(CleanupReport { dry_run, deleted, kept, freed })
+        Ok(CleanupReport { dry_run, deleted, kept, freed, frees: BTreeMap::new() })
     }
 
     /// Returns whether a cleanup by this policy would delete anything.
@@ -191,20 +194,38 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns what a sweep would free if only these were kept. Where damage keeps that from being told, it
-    /// would keep the sweep from freeing anything, too.
-    async fn would_free(&self, kept: &[&BackupId]) -> Freed {
+    /// Returns what a sweep would free if only some were kept, and the part of each other one. Where damage
+    /// keeps that from being told, it would keep the sweep from freeing anything, too.
+    async fn would_free(
+        &self,
+        kept: &[Judged],
+        deleted: &[Judged],
+    ) -> (Freed, BTreeMap<BackupId, u64>) {
         let count = async {
-            let mut manifests = Vec::new();
-            for id in kept {
-                manifests.push(self.store.manifest(id).await?);
-            }
-            self.store.would_free(&manifests).await
+            let kept = self.manifests_of(kept).await?;
+            let gone = self.manifests_of(deleted).await?;
+            let sizes = self.store.sizes_beyond(&kept, &gone).await?;
+            Ok::<_, StoreError>((self.store.would_free(&kept).await?, sizes))
         };
         match count.await {
-            Ok(bytes) => Freed { bytes, ..Freed::default() },
-            Err(error) => Freed::noted(format!("no space would be freed: {}", chain(error))),
+            Ok((bytes, sizes)) => {
+                let ids = deleted.iter().map(|judged| judged.backup_id.clone());
+                let frees = ids.zip(shares(bytes, &sizes)).collect();
+                (Freed { bytes, ..Freed::default() }, frees)
+            }
+            Err(error) => {
+                let note = format!("no space would be freed: {}", chain(error));
+                (Freed::noted(note), BTreeMap::new())
+            }
         }
+    }
+
+    async fn manifests_of(&self, judged: &[Judged]) -> Result<Vec<Manifest>, StoreError> {
+        let mut manifests = Vec::with_capacity(judged.len());
+        for one in judged {
+            manifests.push(self.store.manifest(&one.backup_id).await?);
+        }
+        Ok(manifests)
     }
 
     /// Frees what no backup reaches. The backups are gone already, so a sweep that has to wait for
@@ -227,6 +248,22 @@ impl Engine {
             Err(error) => Freed::noted(format!("space could not be freed: {}", chain(error))),
         })
     }
+}
+
+/// Divides a whole among these in the proportion of their sizes, to the last byte: packs are freed as a
+/// whole, with what is around the chunks of backups.
+fn shares(whole: u64, sizes: &[u64]) -> Vec<u64> {
+    let sum: u128 = sizes.iter().map(|size| u128::from(*size)).sum();
+    let share = |size: u64| match sum {
+        0 => 0,
+        sum => u64::try_from(u128::from(whole) * u128::from(size) / sum).unwrap_or(whole),
+    };
+    let mut shares: Vec<_> = sizes.iter().map(|size| share(*size)).collect();
+    let rest = whole - shares.iter().sum::<u64>();
+    if let Some(largest) = shares.iter_mut().max() {
+        *largest += rest;
+    }
+    shares
 }
 
 fn chain(error: StoreError) -> String {
@@ -275,4 +312,18 @@ fn refuse_to_leave_none(policy: &Policy, decisions: &[Decision]) -> Result<(), E
         return Ok(());
     }
     Err(EngineError::NothingLeft(decisions.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn shares_of_what_is_freed_are_the_whole() {
+        assert_eq!(shares(100, &[1, 1, 1]), [33, 33, 34]);
+        assert_eq!(shares(100, &[0, 0]), [0, 100]);
+        assert_eq!(shares(0, &[5]), [0]);
+        assert_eq!(shares(7, &[0, 30, 10]), [0, 6, 1]);
+        assert!(shares(7, &[]).is_empty());
+    }
 }

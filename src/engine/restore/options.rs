@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::EngineError;
+use crate::model::{BackupId, Fingerprint};
 use crate::postgres::Selection;
 
 /// How long it asks for the tables' locks, unless told otherwise.
@@ -19,6 +21,8 @@ pub struct RestoreOptions {
     pub merge: bool,
     /// Whether the state that is replaced is kept as a backup. It should be.
     pub safety_backup: bool,
+    /// The live state that a preview saw, if the restore must not replace any other.
+    pub fingerprint: Option<Fingerprint>,
     /// Who asks.
     pub created_by: Option<String>,
     /// How long to ask for the tables' locks.
@@ -50,6 +54,7 @@ impl Default for RestoreOptions {
             selection: Selection::default(),
             merge: false,
             safety_backup: true,
+            fingerprint: None,
             created_by: None,
             lock_patience: TABLES_PATIENCE,
             into_other_database: false,
@@ -64,5 +69,17 @@ impl RestoreOptions {
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.selection.is_all() && !self.merge
+    }
+
+    /// Refuses a live state that is not the one of the preview.
+    pub(in crate::engine) fn refuse_other_state(
+        &self,
+        id: &BackupId,
+        live: Fingerprint,
+    ) -> Result<(), EngineError> {
+        match self.fingerprint {
+            Some(seen) if seen != live => Err(EngineError::ChangedSincePreview(id.clone())),
+            _ => Ok(()),
+        }
     }
 }

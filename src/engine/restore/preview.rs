@@ -1,28 +1,42 @@
 //! What a restore would change, found out without changing anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::capture::live::named_if_blocked;
 use crate::engine::compare::diff::collect;
+use crate::engine::compare::kept::ComparisonId;
 use crate::engine::compare::row_change::Collected;
+use crate::engine::compare::spool::Sides;
 use crate::engine::compare::trees::{changes, differing};
 use crate::engine::restore::options::RestoreOptions;
 use crate::engine::restore::records::{OtherRows, fitting, since};
 use crate::engine::restore::report::RestoreResults;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{Engine, EngineError, Phase, RowChange, Run};
-use crate::model::{BackupId, Manifest, MissingTable, Part, PerDataset, Sameness, Source, Table};
+use crate::model::{
+    BackupId, Fingerprint, Manifest, MissingTable, Part, PerDataset, Sameness, Source, Table,
+};
 use crate::postgres::{Apply, Records, Session, Since};
 use crate::threads;
 use crate::tree::{Key, Layout, Range};
+
+/// Changes of a part whose keys are kept at most.
+const MOST_STAGED: usize = 1 << 22;
 
 /// What a restore would do. Counts are what it would do to the live rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Preview {
     pub backup_id: BackupId,
+    /// The live state that this was compared with; a restore can be bound to it.
+    pub fingerprint: Fingerprint,
+    /// Time at which the live rows were read.
+    pub as_of: DateTime<Utc>,
+    /// The name by which all changes can be searched, for as long as they are kept.
+    pub comparison_id: Option<ComparisonId>,
     /// Whether only a part was asked for; of the rest this says nothing.
     pub partial: bool,
     /// What would be done, by dataset.
@@ -114,6 +128,7 @@ impl Engine {
         if let Some(second) = second {
             second.close().await?;
         }
+        let (fingerprint, as_of) = (live.fingerprint(), live.taken);
         let not_covered = &manifest.not_covered;
         let covered = fit.live.clone().covered(&profile, not_covered);
         let missing_tables = covered.lacking_or_not_covered(&profile, not_covered);
@@ -127,13 +142,16 @@ impl Engine {
         let (rules, records) = (session.write_rules(&schema).await?, session.records(&site).await?);
         let mut apply = Apply::new(session, &schema, &rules);
         let all = options.is_all();
-        let found = if compares_alone {
-            collect(live, target, limit).await?
+        let sides = Sides { old: live.clone(), new: target.clone(), only: None };
+        let (found, only) = if compares_alone {
+            (collect(live, target, limit).await?, None)
         } else {
             self.stage_changes(&mut apply, (&schema, &rules), &live, &target).await?;
             self.narrow(&mut apply, (&manifest, options)).await?;
-            collect_staged(&mut apply, (live, target), limit).await?
+            let keys = all_staged_keys(&mut apply, &sides).await?;
+            (collect_staged(&mut apply, (live, target), limit).await?, Some(keys))
         };
+        let comparison_id = self.keep_comparison(Sides { only, ..sides }, true);
         let changes = found.datasets.values().any(|counts| !counts.is_zero());
         let other_rows = match &records {
             Some(records) if !records.readable => {
@@ -153,6 +171,9 @@ impl Engine {
         run.begin(Phase::Done, None);
         Ok(Preview {
             backup_id: id,
+            fingerprint,
+            as_of,
+            comparison_id,
             partial: !options.is_all(),
             datasets: RestoreResults::over(&unchanged, &found.datasets),
             other_rows,
@@ -194,6 +215,19 @@ impl Engine {
         let inserted = apply.count_returning(records, chosen.as_ref()).await?;
         Ok(OtherRows::some(records, (removed, inserted)))
     }
+}
+
+/// The keys of all changes that are staged, by part.
+async fn all_staged_keys(
+    apply: &mut Apply<'_>,
+    sides: &Sides,
+) -> Result<BTreeMap<String, BTreeSet<Key>>, EngineError> {
+    let mut all = BTreeMap::new();
+    for part in differing(&sides.old, &sides.new)? {
+        let keys = apply.staged_keys(&part, MOST_STAGED).await?;
+        all.insert(part.name.clone(), keys);
+    }
+    Ok(all)
 }
 
 /// Collects those changes from the first side to the second that are staged.

@@ -165,7 +165,9 @@ impl Engine {
         .await;
         let (report, mut notes) = named_if_blocked(&mut session, done).await?;
         // From here on it is done, whatever becomes of the rest.
-        notes.extend(self.note_restore(&manifest).await.err());
+        if options.is_all() {
+            notes.extend(self.note_restore(&manifest).await.err());
+        }
         notes.extend(locks.note.clone());
         locks.release().await;
         run.begin(Phase::Done, None);
@@ -192,6 +194,7 @@ impl Engine {
         // outside.
         let fit = self.fit(session, &site, manifest, options).await?;
         let (live, kept) = self.keep(session, &site, (manifest, &fit), writer, run).await?;
+        options.refuse_other_state(&manifest.backup_id, live.fingerprint())?;
         let written = site.only(&fit.tables());
         let surroundings = session.surroundings(&written).await?;
 

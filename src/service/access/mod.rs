@@ -27,7 +27,7 @@ use crate::threads::locked;
 /// Somebody who is known, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The token's name, or `local` where the service knows no tokens.
+    /// The token's name, or `system` where the service knows no tokens, as in the backups that are made then.
     pub name: String,
     /// Their role.
     pub role: Role,
@@ -41,7 +41,7 @@ impl Identity {
     /// Everybody, on a service without tokens.
     #[must_use]
     pub fn local() -> Self {
-        Self { name: "local".into(), role: Role::Admin, token: None, author: None }
+        Self { name: "system".into(), role: Role::Admin, token: None, author: None }
     }
 
     /// Returns whether this is everybody, on a service without tokens.

@@ -69,7 +69,7 @@ impl Family {
     }
 
     /// Adds the newest entries, newest first, and says what cannot be read.
-    pub fn read(&self, limit: usize, newest: &mut Newest) {
+    pub fn read(&self, limit: usize, takes: fn(&Entry) -> bool, newest: &mut Newest) {
         let mut read = 0;
         for number in 0..=KEPT {
             let path = self.numbered(number);
@@ -90,7 +90,7 @@ impl Family {
                 newest.problems.push(format!("{name}: {damaged} lines are damaged"));
             }
             let before = newest.entries.len();
-            newest.entries.extend(entries.into_iter().rev().flatten());
+            newest.entries.extend(entries.into_iter().rev().flatten().filter(takes));
             read += newest.entries.len() - before;
             if read >= limit {
                 return;

@@ -50,7 +50,7 @@ pub enum Outcome {
 pub struct Entry {
     /// When it was over.
     pub at: DateTime<Utc>,
-    /// The token's name; `local` on a service without tokens, `schedule` if nobody asked, nobody if
+    /// The token's name; `system` on a service without tokens, `schedule` if nobody asked, nobody if
     /// it is not known who.
     pub who: Option<String>,
     /// What they may do.
@@ -119,11 +119,17 @@ impl Entry {
         format!("{name}.{kind}")
     }
 
+    /// Whether somebody only looked, or tried to.
+    fn is_look(&self) -> bool {
+        let looks = ["GET ", "HEAD ", "OPTIONS ", "POST /api/preview/"];
+        let query = self.detail.as_deref().filter(|detail| detail.starts_with('?'));
+        let is_dry = query.is_some_and(|query| query.contains("dry_run=true"));
+        is_dry || looks.iter().any(|look| self.action.starts_with(look))
+    }
+
     /// Whether something was changed, or tried to.
     fn is_change(&self) -> bool {
-        let looks = ["GET ", "HEAD ", "POST /api/preview/"];
-        let looked = looks.iter().any(|look| self.action.starts_with(look));
-        self.outcome != Outcome::Refused && !looked
+        self.outcome != Outcome::Refused && !self.is_look()
     }
 
     /// Long texts cut short.
@@ -192,17 +198,27 @@ impl Audit {
 
     /// The newest entries, newest first; what cannot be read of the log is said.
     pub async fn newest(&self, limit: usize) -> Newest {
+        self.newest_of(limit, |_| true).await
+    }
+
+    /// As [`Self::newest`], without what only looked.
+    pub async fn newest_changes(&self, limit: usize) -> Newest {
+        self.newest_of(limit, |entry| !entry.is_look()).await
+    }
+
+    async fn newest_of(&self, limit: usize, takes: fn(&Entry) -> bool) -> Newest {
         let audit = self.clone();
-        let read = tokio::task::spawn_blocking(move || audit.read(limit)).await;
+        let read = tokio::task::spawn_blocking(move || audit.read(limit, takes)).await;
         read.expect("reading does not panic")
     }
 
-    fn read(&self, limit: usize) -> Newest {
+    fn read(&self, limit: usize, takes: fn(&Entry) -> bool) -> Newest {
         let waiting = locked(&self.0.waiting);
         let mut newest = Newest::default();
-        newest.entries.extend(waiting.values().flat_map(|own| own.iter().rev().cloned()));
+        let waits = waiting.values().flat_map(|own| own.iter().rev());
+        newest.entries.extend(waits.filter(|entry| takes(entry)).cloned());
         for family in self.families(&mut newest.problems) {
-            family.read(limit, &mut newest);
+            family.read(limit, takes, &mut newest);
         }
         drop(waiting);
         newest.entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));

@@ -11,6 +11,7 @@ use crate::model::CaptureInfo;
 use crate::service::audit::{Audit, Entry, Outcome};
 use crate::service::automation::announcer::Announcer;
 use crate::service::automation::copies::Copies;
+use crate::service::automation::live::Live;
 use crate::service::automation::memory::Memory;
 use crate::service::automation::retention::Retention;
 use crate::service::jobs::{Job, JobKind, JobResult, JobState, Jobs, Trigger};
@@ -20,6 +21,7 @@ use crate::service::observe::metrics::{Metrics, seconds};
 
 /// Follows up on each job that is over.
 pub struct AfterJobs {
+    pub(super) live: Live,
     pub(super) jobs: Jobs,
     pub(super) retention: Arc<Retention>,
     pub(super) memory: Arc<Memory>,
@@ -59,6 +61,7 @@ impl AfterJobs {
     }
 
     async fn follow_up(&self, job: &Job) {
+        self.live.follow(job, &self.jobs);
         self.metrics.job_over(job, duration(job), seconds(self.now()));
         if let Some(capture) = self.capture_of(job) {
             self.metrics.rows_read(&capture);

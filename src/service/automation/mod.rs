@@ -13,6 +13,7 @@ mod continuous;
 mod copies;
 mod health;
 mod health_monitor;
+mod live;
 mod memory;
 mod orders;
 mod plan;
@@ -34,6 +35,7 @@ pub use self::continuous::Continuous;
 pub use self::copies::CopyCheck;
 pub use self::health::{Check, Checks, Condition, Health, LastBackup};
 pub use self::health_monitor::HealthMonitor;
+pub use self::live::{LastRead, Live};
 pub use self::orders::SCHEDULE;
 pub use self::plan::Plan;
 pub use self::protection::{Cause, Level, Protection};
@@ -51,7 +53,7 @@ use self::situation::Situation;
 use crate::engine::{Clock, Engine};
 use crate::model::Age;
 use crate::service::jobs::Jobs;
-use crate::service::notify::{Heartbeat, Notifier, Target};
+use crate::service::notify::{Heartbeat, Monitor, Notifier, Target};
 use crate::service::observe::measures::Measures;
 use crate::service::observe::metrics::{Metrics, seconds};
 use crate::service::observe::overviews::Overviews;
@@ -85,6 +87,8 @@ pub struct Automation {
     pub schedule: ScheduleView,
     /// Deletes what no rule keeps, after each backup.
     pub retention: Arc<Retention>,
+    /// Knows how the live rows differed when they were last read.
+    pub live: Live,
     /// Sends notices.
     pub notifier: Notifier,
     copies: Option<Arc<Copies>>,
@@ -107,12 +111,10 @@ impl Automation {
         let unusable = |source| ServiceError::State { path: state.path().to_owned(), source };
         let memory = Arc::new(Memory::load(&state));
         let takes = (engine.clone(), jobs.clone());
-        let retention =
-            Retention::start(plan.retention, plan.confirm_retention, takes, &memory).await;
-        let retention = Arc::new(retention);
+        let rules = (plan.retention, plan.confirm_retention);
+        let retention = Arc::new(Retention::start(rules.0, rules.1, takes, &memory).await);
         let notifier = notifier(plan.notify, &state, &metrics).map_err(unusable)?;
-        let heartbeat = plan.heartbeat.map(Heartbeat::start).transpose();
-        let heartbeat = heartbeat.map_err(std::io::Error::other).map_err(unusable)?.map(Arc::new);
+        let heartbeat = heartbeat(plan.heartbeat).map_err(unusable)?;
         let announcer = Announcer { notifier: notifier.clone(), overviews: overviews.clone() };
         let verification = plan.verify_within;
         let verification = verification.map(|age| round(age, &jobs, &overviews, &clock));
@@ -120,7 +122,9 @@ impl Automation {
             Copies::planned(plan.copy_to, jobs.clone(), memory.clone(), clock.clone()).await;
         let takes = (engine.clone(), jobs.clone(), retention.clone());
         let continuous = Continuous::planned(plan.watch, takes, &clock, plan.stall_timeout);
+        let live = Live::default();
         let situation = Situation {
+            live: live.clone(),
             continuous: continuous.clone(),
             timetable: timetable.clone(),
             jobs: jobs.clone(),
@@ -172,6 +176,7 @@ impl Automation {
         };
         take_up(&memory, &metrics, &measures, clock()).await;
         let after_jobs = AfterJobs {
+            live: live.clone(),
             jobs: jobs.clone(),
             retention: retention.clone(),
             memory,
@@ -190,6 +195,7 @@ impl Automation {
             health: Arc::new(health),
             schedule,
             retention,
+            live,
             notifier,
             copies,
             has_schedule,
@@ -256,6 +262,11 @@ async fn take_up(memory: &Memory, metrics: &Metrics, measures: &Measures, now: D
     if let Some(copied) = copied {
         metrics.last_copy(seconds(copied));
     }
+}
+
+fn heartbeat(monitor: Option<Monitor>) -> std::io::Result<Option<Arc<Heartbeat>>> {
+    let started = monitor.map(Heartbeat::start).transpose().map_err(std::io::Error::other)?;
+    Ok(started.map(Arc::new))
 }
 
 fn notifier(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
 use crate::model::BackupId;
-use crate::service::observe::overview::Newest;
+use crate::service::observe::overview::{LastRestored, Newest};
 
 /// Without a schedule, a backup older than this is worth a word.
 const STALE: Duration = Duration::days(1);
@@ -56,6 +56,8 @@ pub enum Cause {
     RetentionStuck,
     /// A full read found other rows than the changes had told; all rows are read since.
     IncrementalMismatch,
+    /// The live rows have changed since the backup that they come from.
+    LiveDiffers,
     /// The newest backup is old, and none is scheduled.
     Stale,
 }
@@ -76,6 +78,10 @@ pub struct Protection {
 pub struct Known {
     pub now: DateTime<Utc>,
     pub newest: Option<Newest>,
+    /// The backup that was restored since.
+    pub restored: Option<LastRestored>,
+    /// How many live rows differed from the one or the other when they were last read.
+    pub differs: u64,
     /// Damaged backups, those that cannot be read among them.
     pub damaged: usize,
     /// When a scheduled backup failed that none has followed.
@@ -112,13 +118,13 @@ impl Known {
     /// Whether the newest backup is dated in the future.
     #[must_use]
     pub fn clock_is_wrong(&self) -> bool {
-        self.newest.is_some_and(|newest| newest.made > self.now + CLOCKS_DIFFER)
+        self.newest.as_ref().is_some_and(|newest| newest.made > self.now + CLOCKS_DIFFER)
     }
 
     /// The verdict, given whether the store can be written and the database answers, or why not.
     #[must_use]
     pub fn verdict(&self, store: Result<(), &str>, database: Result<(), &str>) -> Protection {
-        let Some(newest) = self.newest else {
+        let Some(newest) = &self.newest else {
             return match store {
                 Err(why) => unusable(why),
                 Ok(()) => bad(Cause::NoBackup, "There is no backup yet."),
@@ -128,14 +134,14 @@ impl Known {
         found.unwrap_or_else(|| self.good(newest))
     }
 
-    fn last(&self, newest: Newest) -> String {
+    fn last(&self, newest: &Newest) -> String {
         format!("The last backup was made {}", ago(self.now - newest.made))
     }
 
     /// What keeps a next backup from being made, or the newest from being of use.
     fn danger(
         &self,
-        newest: Newest,
+        newest: &Newest,
         store: Result<(), &str>,
         database: Result<(), &str>,
     ) -> Option<Protection> {
@@ -168,7 +174,7 @@ impl Known {
         Some(Protection { word: "At risk.".into(), ..found })
     }
 
-    fn notice(&self, newest: Newest) -> Option<Protection> {
+    fn notice(&self, newest: &Newest) -> Option<Protection> {
         let last = ago(self.now - newest.made);
         let say = |cause, sentence: String| {
             Some(Protection {
@@ -210,14 +216,32 @@ impl Known {
             let sentence = "old backups are not deleted: the cleanup fails again and again.";
             return say(Cause::RetentionStuck, sentence.into());
         }
+        if self.differs > 0 {
+            let (rows, differ) =
+                if self.differs == 1 { ("row", "differs") } else { ("rows", "differ") };
+            let from = match &self.restored {
+                Some(restored) => {
+                    format!("the backup that was restored {}", ago(self.now - restored.at))
+                }
+                None => format!("the last backup, {last}"),
+            };
+            let sentence = format!("{} {rows} {differ} from {from}.", self.differs);
+            return say(Cause::LiveDiffers, sentence);
+        }
         let age = self.now - newest.made;
         let stale = self.next.is_none() && self.watch.is_none() && age > STALE;
         let sentence = || format!("the last backup is {} old, and none is scheduled.", span(age));
         if stale { say(Cause::Stale, sentence()) } else { None }
     }
 
-    fn good(&self, newest: Newest) -> Protection {
-        let last = ago(self.now - newest.made);
+    fn good(&self, newest: &Newest) -> Protection {
+        let (last, verified) = match &self.restored {
+            Some(LastRestored { at, made, verified, .. }) => {
+                let (at, made) = (ago(self.now - *at), ago(self.now - *made));
+                (format!("Restored {at} to the backup made {made}"), *verified)
+            }
+            None => (format!("Last backup {}", ago(self.now - newest.made)), newest.verified),
+        };
         let coming = match (self.watch, self.next) {
             (Some(every), _) => {
                 let every = Duration::from_std(every).unwrap_or(Duration::MAX);
@@ -226,12 +250,12 @@ impl Known {
             (None, Some(next)) => format!("next in {}", span(next - self.now)),
             (None, None) => "none is scheduled".into(),
         };
-        let (cause, verified) = if newest.verified {
+        let (cause, verified) = if verified {
             (Cause::Protected, "verified")
         } else {
             (Cause::NotVerified, "not verified yet")
         };
-        let sentence = format!("Last backup {last}, {verified}; {coming}.");
+        let sentence = format!("{last}, {verified}; {coming}.");
         Protection { level: Level::Good, cause, word: "Protected.".into(), sentence }
     }
 }
@@ -285,13 +309,16 @@ mod tests {
     }
 
     fn newest(text: &str) -> Newest {
-        Newest { made: at(text), damaged: false, verified: true }
+        let backup_id = "20250920_143022".parse().expect("an id");
+        Newest { backup_id, made: at(text), damaged: false, verified: true }
     }
 
     fn known() -> Known {
         Known {
             now: at("2025-09-20T14:34:22Z"),
             newest: Some(newest("2025-09-20T14:30:22Z")),
+            restored: None,
+            differs: 0,
             damaged: 0,
             failed_at: None,
             overdue_since: None,
@@ -321,6 +348,35 @@ mod tests {
     }
 
     #[test]
+    fn verdict_names_the_backup_that_live_was_restored_to_and_not_the_newest() {
+        let restored = Some(LastRestored {
+            backup_id: "20250920_100000".parse().expect("an id"),
+            at: at("2025-09-20T14:32:22Z"),
+            made: at("2025-09-20T10:00:00Z"),
+            verified: true,
+        });
+        let mut known = Known { restored, ..known() };
+        known.newest = known.newest.map(|newest| Newest { verified: false, ..newest });
+        let words = "Protected. Restored 2 minutes ago to the backup made 4 hours ago, verified; next in 56 \
+                     minutes.";
+        assert_eq!(said(&known), words);
+        known.differs = 12;
+        let words =
+            "Protected, but 12 rows differ from the backup that was restored 2 minutes ago.";
+        assert_eq!(said(&known), words);
+    }
+
+    #[test]
+    fn verdict_counts_the_live_rows_that_no_backup_has() {
+        let known = Known { differs: 1, ..known() };
+        assert_eq!(
+            said(&known),
+            "Protected, but 1 row differs from the last backup, 4 minutes ago."
+        );
+        assert_eq!(known.verdict(Ok(()), Ok(())).cause, Cause::LiveDiffers);
+    }
+
+    #[test]
     fn each_trouble_has_its_level_and_cause() {
         let damaged = Newest { damaged: true, ..known().newest.expect("one") };
         let due = Some(at("2025-09-20T14:00:00Z"));
@@ -342,7 +398,7 @@ mod tests {
             ),
             (Known { damaged: 1, ..known() }, Level::Notice, Cause::OlderDamaged),
             (Known { disk: Some("2 % left".into()), ..known() }, Level::Notice, Cause::DiskFilling),
-            (Known { newest: old, next: None, ..known() }, Level::Notice, Cause::Stale),
+            (Known { newest: old.clone(), next: None, ..known() }, Level::Notice, Cause::Stale),
             (Known { newest: old, ..known() }, Level::Good, Cause::Protected),
             (Known { retention_stuck: true, ..known() }, Level::Notice, Cause::RetentionStuck),
             (

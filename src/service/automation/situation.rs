@@ -8,6 +8,7 @@ use crate::engine::Clock;
 use crate::service::automation::continuous::Continuous;
 use crate::service::automation::copies::Copies;
 use crate::service::automation::health::Check;
+use crate::service::automation::live::Live;
 use crate::service::automation::memory::Memory;
 use crate::service::automation::orders::LATE;
 use crate::service::automation::protection::Known;
@@ -25,6 +26,7 @@ const FULL_SOON: u64 = 7;
 /// Judges the situation. Cloning is cheap.
 #[derive(Clone)]
 pub struct Situation {
+    pub(super) live: Live,
     pub(super) timetable: Timetable,
     pub(super) jobs: Jobs,
     pub(super) memory: Arc<Memory>,
@@ -55,10 +57,12 @@ impl Situation {
         let in_time = |verification: &Arc<Verification>| verification.is_in_time(overview);
         Known {
             now,
-            newest: overview.newest,
+            newest: overview.newest.clone(),
+            restored: overview.restored.clone(),
+            differs: self.differs(overview),
             damaged: overview.damaged,
             failed_at: self.failed_at(good),
-            overdue_since: self.overdue_since(overview.newest, now),
+            overdue_since: self.overdue_since(overview.newest.as_ref(), now),
             next: self.timetable.next(now),
             disk: self.disk_is_filling().await,
             verification_overdue: !self.verification.as_ref().is_none_or(in_time),
@@ -70,6 +74,13 @@ impl Situation {
         }
     }
 
+    /// How many live rows differed from the backup that they come from, when they were last read.
+    fn differs(&self, overview: &Overview) -> u64 {
+        let read = self.live.last_read();
+        let read = read.filter(|read| Some(&read.backup_id) == overview.reference());
+        read.map_or(0, |read| read.counts.rows())
+    }
+
     /// When the latest scheduled backup failed, if none was made since.
     fn failed_at(&self, good: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         let run = self.memory.record().last_run.clone()?;
@@ -79,7 +90,7 @@ impl Situation {
 
     /// When the backup was due that should be there by now. One that is being made is not late: it
     /// ends, one way or the other.
-    fn overdue_since(&self, newest: Option<Newest>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    fn overdue_since(&self, newest: Option<&Newest>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let due = self.timetable.latest(now - LATE)?;
         let record = self.memory.record().clone();
         // Before the first day nothing was due.

@@ -81,7 +81,7 @@ fn troubles(known: &Known) -> Vec<(Event, String)> {
     let disk = known.disk.as_ref();
     let disk =
         disk.map(|how| (Event::DiskFilling, format!("the disk of the store is filling: {how}")));
-    let newest = known.newest.filter(|_| known.clock_is_wrong());
+    let newest = known.newest.as_ref().filter(|_| known.clock_is_wrong());
     let clock = newest.map(|newest| {
         let words = format!("the newest backup is dated in the future, {}", at(newest.made));
         (Event::ClockAhead, format!("{words}: check the clock of this machine"))

@@ -104,6 +104,7 @@ mod tests {
         let report = DiffReport {
             from: Point::Live,
             to: Point::Live,
+            comparison_id: None,
             identical: false,
             left_out: Vec::new(),
             datasets: [].into(),

@@ -31,6 +31,11 @@ impl<T: Clone> Cached<T> {
         answer
     }
 
+    /// Takes an answer that was found in another way just now.
+    pub async fn put(&self, answer: T) {
+        *self.latest.lock().await = Some((Instant::now(), answer));
+    }
+
     /// Things have changed: the next who asks gets a new answer.
     pub async fn forget(&self) {
         *self.latest.lock().await = None;

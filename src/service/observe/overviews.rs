@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{BackupList, Engine, EngineError};
 use crate::service::jobs::Jobs;
 use crate::service::observe::cached::Cached;
 use crate::service::observe::overview::Overview;
@@ -65,6 +65,15 @@ impl Overviews {
             self.forget().await;
         }
         seen
+    }
+
+    /// Takes what a listing tells that was made just now: whoever sees the list is told no older verdict.
+    pub async fn learn(&self, list: &BackupList) {
+        let overview = Overview::new(list);
+        // An empty list may be that of a store that is gone.
+        if !overview.proofs.is_empty() {
+            self.0.latest.put(Ok(Arc::new(overview))).await;
+        }
     }
 
     /// The store has changed.

@@ -77,6 +77,46 @@ impl Store {
         .await
     }
 
+    /// For each of these backups the stored bytes that it needs and that neither those kept nor the
+    /// backups before it here need.
+    ///
+    /// # Errors
+    /// If an inner node of a tree cannot be read.
+    pub async fn sizes_beyond(
+        &self,
+        kept: &[Manifest],
+        others: &[Manifest],
+    ) -> Result<Vec<u64>, StoreError> {
+        if others.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reached = self.reachable(kept).await?;
+        let (reader, index) = (self.reader().await?, self.index().await?);
+        let others: Vec<Vec<_>> =
+            others.iter().map(|one| roots(std::slice::from_ref(one)).collect()).collect();
+        let size = move |roots: &Vec<ChunkId>| {
+            let mut size = 0;
+            for root in roots {
+                walk(&reader, root, &mut |id, _| {
+                    let is_new = reached.insert(*id);
+                    if is_new {
+                        size += index.get(id).map_or(0, |spot| spot.frame_len());
+                        for base in bases(&index, *id).filter(|base| reached.insert(*base)) {
+                            size += index.get(&base).map_or(0, |spot| spot.frame_len());
+                        }
+                    }
+                    is_new
+                })?;
+            }
+            Ok(size)
+        };
+        self.blocking(move || {
+            let mut size = size;
+            others.iter().map(&mut size).collect()
+        })
+        .await
+    }
+
     pub(in crate::store) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

@@ -29,7 +29,7 @@ async fn who_prefers_not_to_wait_is_answered_with_a_job_whose_result_is_the_call
 
     let job = app.until(id, "succeeded").await;
     assert_eq!((&job["kind"], &job["trigger"]), (&"backup".into(), &"request".into()));
-    assert_eq!((&job["created_by"], &job["cancellable"]), (&"local".into(), &false.into()));
+    assert_eq!((&job["created_by"], &job["cancellable"]), (&"system".into(), &false.into()));
     assert_eq!(job["result"]["backup_info"]["description"], "Nightly");
     assert!(job["problem"].is_null() && job["started_at"].is_string());
     let listed = app.get("/api/jobs").await.ok();

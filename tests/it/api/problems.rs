@@ -57,6 +57,35 @@ async fn queries_and_bodies_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
+async fn refusal_names_what_is_wrong_without_words_of_the_parser() {
+    let app = app().await;
+    let said = async |path: &str| {
+        let problem = app.post(path).await.problem(400, "malformed_request");
+        problem["detail"].as_str().expect("words").to_owned()
+    };
+    let age = said("/api/cleanup?keep_within=soon").await;
+    assert!(age.contains("keep_within: invalid age \"soon\"; an age looks like 36h"), "{age}");
+    for path in [
+        "/api/cleanup?keep=-1",
+        "/api/cleanup?keep=many",
+        "/api/cleanup?kep=1",
+        "/api/cleanup?keep=1&keep=2",
+        "/api/restore/20250101_000000?merge=maybe",
+        "/api/restore/20250101_000000?fingerprint=zz",
+        "/api/preview/nonsense",
+    ] {
+        let words = said(path).await;
+        let parser = ["deserialize", "Failed", "target type", "Cannot parse"];
+        assert!(!parser.iter().any(|of| words.contains(of)), "{path}: {words}");
+    }
+    for body in ["{", r#"{"backups": 1}"#, r#"{"backups": ["x"]}"#] {
+        let problem = app.post_json("/api/verify", body).await.problem(400, "malformed_request");
+        let words = problem["detail"].as_str().expect("words");
+        assert!(!words.contains("deserialize") && !words.contains("target type"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_database_what_needs_one_is_refused_and_the_rest_is_answered() {
     let app = app().await;
     app.post("/api/backup").await.problem(503, "database_unreachable");

@@ -119,3 +119,65 @@ async fn merge_keeps_rows_that_the_backup_does_not_have() {
     assert!(body["restore_results"]["safety_backup"].is_string());
     assert_eq!(database.value("SELECT count(*) FROM vrf WHERE vrf_id = 'new'").await, "1");
 }
+
+#[tokio::test]
+async fn restore_bound_to_a_preview_is_refused_once_live_has_changed() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    database.sql(MISHAP).await;
+    let seen = async |path: String| {
+        let preview = app.post(&path).await.ok();
+        assert!(preview["as_of"].as_str().expect("a time").ends_with('Z'), "{preview}");
+        preview["fingerprint"].as_str().expect("a fingerprint").to_owned()
+    };
+    let first = seen(format!("/api/preview/{id}")).await;
+    assert_eq!(seen(format!("/api/preview/{id}?dataset=vrfs&merge=true")).await, first);
+
+    // Any row, of whatever dataset, by whomever.
+    database.sql("UPDATE vpc SET tags = tags || '{\"seen\": \"1\"}'").await;
+    let before = database.dump().await;
+    for part in ["", "&dataset=vrfs", "&merge=true", "&safety_backup=false"] {
+        let path = format!("/api/restore/{id}?fingerprint={first}{part}");
+        app.post(&path).await.problem(409, "changed_since_preview");
+    }
+    assert!(database.dump().await == before);
+    assert_eq!(app.get("/api/backups").await.ok()["count"], 1, "no safety backup is left");
+
+    let second = seen(format!("/api/preview/{id}")).await;
+    assert_ne!(second, first);
+    app.post(&format!("/api/restore/{id}?fingerprint={second}")).await.ok();
+    app.post(&format!("/api/restore/{id}?fingerprint=1")).await.problem(400, "malformed_request");
+}
+
+#[tokio::test]
+async fn fingerprint_follows_a_table_that_was_altered() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let path = format!("/api/preview/{id}?allow_schema_drift=true");
+    let before = app.post(&path).await.ok()["fingerprint"].clone();
+    database.sql("ALTER TABLE vrf ADD COLUMN note text").await;
+    assert_ne!(app.post(&path).await.ok()["fingerprint"], before);
+}
+
+#[tokio::test]
+async fn scopes_of_a_backup_can_be_listed_and_searched() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    database.sql("INSERT INTO vrf VALUES ('lab', 'Rack 12, Oslo'), ('lost', NULL)").await;
+    let id = app.backup().await;
+    database.sql("DELETE FROM vrf WHERE vrf_id IN ('lab', 'lost')").await;
+    let values = async |query: &str| {
+        let path = format!("/api/backup/{id}/scopes/vrf{query}");
+        app.get(&path).await.ok()["values"].as_array().expect("values").clone()
+    };
+    let all: usize =
+        database.value("SELECT count(*) + 2 FROM vrf").await.parse().expect("a number");
+    assert_eq!(values("").await.len(), all);
+    assert_eq!(values("?limit=2").await.len(), 2);
+    let oslo = serde_json::json!([{"value": "lab", "about": "Rack 12, Oslo"}]);
+    assert_eq!(serde_json::Value::from(values("?q=OSLO").await), oslo);
+    assert_eq!(values("?q=LOST").await[0]["about"], "");
+    app.get(&format!("/api/backup/{id}/scopes/rack")).await.problem(400, "malformed_request");
+}

@@ -48,6 +48,89 @@ async fn a_cleanup_is_previewed_and_then_does_what_it_said() {
 }
 
 #[tokio::test]
+async fn what_backups_would_free_is_together_what_the_cleanup_would() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    for turn in 0..4 {
+        // Nothing of it resembles what was there before.
+        let sql = format!(
+            "UPDATE vrf SET description = (SELECT string_agg(md5(vrf_id || n || {turn}), '')
+               FROM generate_series(1, 2000) n)"
+        );
+        database.sql(&sql).await;
+        app.backup().await;
+    }
+    for keep in [1, 2, 3] {
+        let would = app.post(&format!("/api/cleanup?keep={keep}&dry_run=true")).await.ok();
+        let frees = would["frees"].as_object().expect("shares");
+        let gone = would["deleted"].as_array().expect("a list");
+        assert_eq!(frees.len(), gone.len());
+        assert!(gone.iter().all(|one| frees.contains_key(one["backup_id"].as_str().expect("id"))));
+        let sum: u64 = frees.values().map(|bytes| bytes.as_u64().expect("bytes")).sum();
+        assert_eq!(would["freed"]["bytes"], sum, "{would}");
+        assert!(sum > 0);
+    }
+}
+
+#[tokio::test]
+async fn cleanup_keeps_the_way_back_from_the_last_restore_whatever_the_rules_say() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let id = app.backup().await;
+    let mut safety = Vec::new();
+    for turn in 0..2 {
+        database.sql(&format!("UPDATE vrf SET description = '{turn}'")).await;
+        let done = app.post(&format!("/api/restore/{id}")).await.ok();
+        let kept = done["restore_results"]["safety_backup"].as_str().expect("an id").to_owned();
+        safety.push(kept);
+    }
+    let kept = app.post("/api/cleanup?keep=1&dry_run=true").await.ok()["kept"][0].clone();
+    assert_eq!(kept["kept_because"], serde_json::json!(["pre-restore", "newest-good", "undo"]));
+    let path = "/api/cleanup?keep=1&keep_pre_restore=0h";
+    let did = app.post(path).await.ok();
+    assert_eq!(did["deleted"][0]["backup_id"], safety[0].as_str());
+    let because = serde_json::json!(["pre-restore", "newest-good", "undo"]);
+    assert_eq!(did["kept"][0]["backup_id"], safety[1].as_str());
+    assert_eq!(did["kept"][0]["kept_because"], because, "{did}");
+    assert_eq!(did["kept"][1]["backup_id"], id.as_str());
+}
+
+#[tokio::test]
+async fn live_rows_are_known_by_the_last_time_that_they_were_read() {
+    let database = sample_database().await;
+    let app = App::on(&database).await;
+    let live = async || app.get("/api/live").await.ok();
+    assert_eq!(live().await["last_read"], serde_json::Value::Null);
+    let first = app.backup().await;
+    database.sql("UPDATE vrf SET description = 'bad' WHERE vrf_id = 'prod-vrf'").await;
+    let second = app.backup().await;
+    let known = async |reference: &str, backup: &str, rows: u64| {
+        let known = live().await;
+        assert_eq!(known["reference"], reference, "{known}");
+        assert_eq!(known["last_read"]["backup_id"], backup, "{known}");
+        assert_eq!(known["last_read"]["counts"]["changed"], rows, "{known}");
+    };
+    known(&second, &second, 0).await;
+    app.post(&format!("/api/preview/{first}")).await.ok();
+    known(&second, &first, 1).await;
+    app.post(&format!("/api/restore/{first}")).await.ok();
+    known(&first, &first, 0).await;
+    let protection = app.get("/api/health").await.ok()["protection"].clone();
+    let sentence = protection["sentence"].as_str().expect("words").to_owned();
+    assert!(sentence.starts_with("Restored just now to the backup made "), "{sentence}");
+    database.sql("UPDATE vrf SET description = 'new' WHERE vrf_id = 'prod-vrf'").await;
+    app.get(&format!("/api/diff/live/{first}")).await.ok();
+    known(&first, &first, 1).await;
+    let protection = app.get("/api/health").await.ok()["protection"].clone();
+    assert_eq!(protection["cause"], "live_differs", "{protection}");
+    assert_eq!(protection["level"], "notice");
+    // A part of a restore leaves the rest as it is.
+    app.post(&format!("/api/restore/{second}?dataset=vpcs")).await.ok();
+    assert_eq!(live().await["last_read"], serde_json::Value::Null);
+    assert_eq!(live().await["reference"], first.as_str());
+}
+
+#[tokio::test]
 async fn the_statistics_tell_the_store_and_its_disk() {
     let database = sample_database().await;
     let app = App::on(&database).await;

@@ -110,7 +110,7 @@ async fn a_first_token_closes_the_door_of_a_running_service() {
     let program = Program::at(None);
     let serving = Serving::start(&program, &[]);
     let session = serving.json("/api/session").await;
-    assert_eq!((&session["name"], &session["role"]), (&"local".into(), &"admin".into()));
+    assert_eq!((&session["name"], &session["role"]), (&"system".into(), &"admin".into()));
     assert_eq!(session["authentication"], "none");
     program.ok(&["token", "create", "first", "--role", "admin"]);
     assert_eq!(refused(serving.get("/api/session")).await.0, 401);

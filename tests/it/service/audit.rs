@@ -64,6 +64,26 @@ async fn a_flood_of_refusals_does_not_wash_the_log_out() {
 }
 
 #[tokio::test]
+async fn log_without_reads_lists_what_was_changed_however_much_was_read() {
+    let database = database().await;
+    let program = Program::on(&database);
+    let serving = Serving::start(&program, &[]);
+    let made = ok(serving.post("/api/backup")).await;
+    let id = made["backup_id"].as_str().expect("an id");
+    for _ in 0..6 {
+        let path = format!("/api/backup/{id}/files/vrfs");
+        serving.get(&path).send().await.expect("it answers").bytes().await.expect("all");
+    }
+    ok(serving.post(&format!("/api/preview/{id}"))).await;
+    ok(serving.post("/api/cleanup?keep=1&dry_run=true")).await;
+    let log = serving.json("/api/audit?reads=false&limit=5").await;
+    let actions: Vec<_> =
+        log["entries"].as_array().expect("a list").iter().map(|entry| &entry["action"]).collect();
+    assert_eq!(actions, ["POST /api/backup", "backup"], "{log}");
+    assert!(serving.json("/api/audit?limit=5").await.to_string().contains("GET /api/backup/"));
+}
+
+#[tokio::test]
 async fn what_was_written_survives_the_end_of_the_service() {
     let program = Program::at(None);
     let serving = Serving::start(&program, &[]);
@@ -72,7 +92,7 @@ async fn what_was_written_survives_the_end_of_the_service() {
     let serving = Serving::start(&program, &[]);
     let log = serving.json("/api/audit").await;
     let actions: Vec<_> = log["entries"].as_array().expect("a list").iter().collect();
-    let cleanup = |entry: &&&Value| entry["action"] == "cleanup" && entry["who"] == "local";
+    let cleanup = |entry: &&&Value| entry["action"] == "cleanup" && entry["who"] == "system";
     assert_eq!(actions.iter().filter(cleanup).count(), 1, "{log}");
 }
 

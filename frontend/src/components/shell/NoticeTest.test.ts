@@ -11,6 +11,7 @@ describe('the test of notifications', () => {
     const who = (role: 'operator' | 'admin') => ({ status: 'success', name: 'alice', role, authentication: 'token' as const, version: '0', database: true });
     const target = { format: 'slack', host: 'hooks.example', waiting: 0, lost: 0, refusal: null };
     vi.spyOn(api, 'health').mockResolvedValue(health());
+    vi.spyOn(api, 'live').mockResolvedValue({ status: 'success', reference: null, last_read: null });
     vi.spyOn(api, 'schedule').mockResolvedValue({ ...schedule(null), notices: [target] });
     const sent = vi.spyOn(api, 'testNotices').mockResolvedValue({ status: 'refused', targets: [{ format: 'slack', host: 'hooks.example', delivered: false, refusal: 'answered 404 Not Found' }] });
     await useHealth().refresh();

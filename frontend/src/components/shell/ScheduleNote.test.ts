@@ -8,6 +8,7 @@ import { health, schedule } from '@/testing/samples';
 describe('the note on the schedule', () => {
   it('tells how old the copy is, with or without a schedule', async () => {
     const known = health();
+    vi.spyOn(api, 'live').mockResolvedValue({ status: 'success', reference: null, last_read: null });
     vi.spyOn(api, 'schedule').mockResolvedValue(schedule(null));
     vi.spyOn(api, 'health').mockResolvedValue(known);
     const { refresh } = useHealth();
@@ -21,7 +22,7 @@ describe('the note on the schedule', () => {
     vi.spyOn(api, 'schedule').mockResolvedValue(schedule('2025-09-20T15:00:00Z'));
     await refresh();
     await flushPromises();
-    expect(note.text()).toMatch(/^Schedule 0 .* · copied to the other store/);
+    expect(note.text()).toMatch(/^Scheduled; the next backup is due at \d\d:00:00 .* · copied to the other store/);
     vi.spyOn(api, 'schedule').mockResolvedValue({ ...schedule(null), retention_withheld: ['20250919_000000'] });
     await refresh();
     await flushPromises();
