@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hash, SnapshotInfo};
 
-/// PostgreSQL compares transaction ids of 32 bits, so only this many apart.
-const COMPARABLE: u64 = 1 << 31;
+/// PostgreSQL compares transaction ids of 32 bits, so only 2^31 apart. Half of that: ids beyond those of the
+/// snapshot are in use when the server compares, and more are given out while it does.
+const COMPARABLE: u64 = 1 << 30;
 
 /// A point in a server's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct ReadPoint {
     pub next: u64,
     /// `pg_postmaster_start_time()` in seconds since 1970.
     pub server_started: String,
+    /// The transaction that wrote the database's row in the catalog: one that is made anew may have the same oid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database_version: Option<String>,
     /// The WAL's timeline as eight hexadecimal digits; a standby does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<String>,
@@ -66,7 +70,8 @@ impl SnapshotInfo {
             );
         };
         let known = |info: &Self| (info.system_identifier.clone(), info.database_oid);
-        if known(base) != known(self) || base.database_oid.is_none() {
+        let is_same = known(base) == known(self) && then.database_version == now.database_version;
+        if !is_same || base.database_oid.is_none() {
             return Some("it was taken from another database".into());
         }
         if then.server_started != now.server_started || base.server_version != self.server_version {
@@ -136,6 +141,7 @@ mod tests {
                 oldest_running: 900,
                 next: 910,
                 server_started: "1.5".into(),
+                database_version: Some("7".into()),
                 timeline: Some("00000001".into()),
                 wal: "0/16B3748".into(),
                 standby: false,
@@ -156,7 +162,7 @@ mod tests {
     fn later_snapshot_of_the_same_server_can_follow() {
         assert_eq!(later(|_, _| {}), None);
         let much_later = |_: &mut SnapshotInfo, point: &mut ReadPoint| {
-            (point.oldest_running, point.next) = (1 << 31, (1 << 31) + 899);
+            (point.oldest_running, point.next) = (1 << 30, (1 << 30) + 899);
             point.wal = "1/0".into();
         };
         assert_eq!(later(much_later), None);
@@ -170,13 +176,14 @@ mod tests {
         assert!(refused(|info, _| info.database_oid = Some(6)));
         assert!(refused(|info, _| info.server_version = "15.2".into()));
         assert!(refused(|_, point| point.server_started = "1.6".into()));
+        assert!(refused(|_, point| point.database_version = Some("8".into())));
         assert!(refused(|_, point| point.timeline = Some("00000002".into())));
         assert!(refused(|_, point| point.standby = true));
         assert!(refused(|_, point| point.wal = "0/16B3747".into()));
         assert!(refused(|_, point| point.wal = "nowhere".into()));
         assert!(refused(|_, point| point.next = 909));
         assert!(refused(|_, point| point.oldest_running = 899));
-        assert!(refused(|_, point| point.next = 900 + (1 << 31)));
+        assert!(refused(|_, point| point.next = 900 + (1 << 30)));
         let none = SnapshotInfo { point: None, ..info() };
         assert!(none.cannot_follow(&info()).is_some() && info().cannot_follow(&none).is_some());
     }

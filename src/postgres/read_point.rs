@@ -9,8 +9,9 @@ use crate::model::{Hash, ReadPoint, Schema, Table, TablePoint};
 
 const WHAT: &str = "read the point in the server's history";
 
-/// Oldest running and next transaction, start of the server, timeline, WAL position, whether a standby.
-type PointRow = (String, String, String, Option<String>, Option<String>, bool);
+/// Oldest running and next transaction, start of the server, version of the database's row in the catalog, timeline,
+/// WAL position, whether a standby.
+type PointRow = (String, String, String, Option<String>, Option<String>, Option<String>, bool);
 
 /// The table's name, an oid and a file node below it, the relation's kind, its access method.
 type FileRow = (String, i64, Option<i64>, String, Option<String>);
@@ -30,19 +31,21 @@ impl Session {
             SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
                 pg_snapshot_xmax(pg_current_snapshot())::text,
                 extract(epoch FROM pg_postmaster_start_time())::text,
+                (SELECT xmin::text FROM pg_database WHERE datname = current_database()),
                 CASE WHEN NOT pg_is_in_recovery()
                      THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END,
                 CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text
                      ELSE pg_current_wal_insert_lsn()::text END,
                 pg_is_in_recovery()";
         let row: PointRow = self.row(query.into()).await.trying(WHAT)?;
-        let (oldest, next, server_started, timeline, wal, standby) = row;
+        let (oldest, next, server_started, database_version, timeline, wal, standby) = row;
         let tables = self.table_points(schema).await?;
         let numbers = oldest.parse().ok().zip(next.parse().ok()).zip(wal);
         Ok(numbers.map(|((oldest_running, next), wal)| ReadPoint {
             oldest_running,
             next,
             server_started,
+            database_version,
             timeline,
             wal,
             standby,
@@ -114,7 +117,7 @@ impl Session {
     /// Makes sure that every commit before this WAL position outlasts a crash of the server: a later
     /// transaction could otherwise get the id of one that was seen and lost. Between two transactions.
     /// Writes an empty message into the WAL and commits, which is when the server flushes it, unless it was
-    /// flushed so far by itself. No table changes.
+    /// flushed so far by itself. No table changes. Returns whether they do.
     ///
     /// # Errors
     /// If the connection is lost.
@@ -128,8 +131,18 @@ impl Session {
             "{begin} SET LOCAL synchronous_commit = local;
              SELECT pg_logical_emit_message(true, 'ipam-rewind', ''); COMMIT"
         );
-        self.run(flush).await.trying(WHAT)?;
-        self.is_durable(point).await
+        match self.run(flush).await {
+            // The server may begin no transaction that writes, or not for this role. Then it is no base.
+            Err(sqlx::Error::Database(error)) => {
+                tracing::debug!("could not flush the server's commits: {error}");
+                self.rollback().await?;
+                Ok(false)
+            }
+            done => {
+                done.trying(WHAT)?;
+                self.is_durable(point).await
+            }
+        }
     }
 
     /// Whether every commit before this WAL position outlasts a crash of the server.

@@ -2,11 +2,12 @@
 
 mod changes;
 mod checked;
+mod clusters;
 mod guards;
 mod proof;
 mod watched;
 
-use ipam_rewind::engine::{BackupRequest, Reading, Run};
+use ipam_rewind::engine::{BackupRequest, Engine, Reading, Run};
 use ipam_rewind::model::{BackupId, CaptureInfo, CaptureMode, Manifest};
 
 use crate::support::cycle::{Cycle, words};
@@ -17,13 +18,13 @@ async fn backup(cycle: &Cycle) -> Manifest {
 }
 
 async fn backup_with(cycle: &Cycle, reading: Reading) -> Manifest {
-    let request = BackupRequest { reading, ..BackupRequest::default() };
-    let made = cycle.engine.backup(request, &Run::new()).await;
-    let made = made.unwrap_or_else(|error| panic!("backup: {}", words(&error)));
-    let manifest = manifest(cycle, &made.backup_id).await;
-    let elsewhere = cycle.elsewhere().await;
-    let whole = elsewhere.backup().await;
-    let whole = elsewhere.engine.store().manifest(&whole).await.expect("it was just made");
+    compared(&cycle.engine, &cycle.elsewhere().await.engine, reading).await
+}
+
+/// Backs up with an engine, and with another one of the same database that has no backup yet.
+async fn compared(engine: &Engine, elsewhere: &Engine, reading: Reading) -> Manifest {
+    let manifest = made(engine, reading).await;
+    let whole = made(elsewhere, Reading::default()).await;
     assert_eq!(whole.capture.as_ref().expect("it says").mode, CaptureMode::Full);
     let how = &manifest.capture;
     for (part, all) in manifest.parts.iter().zip(&whole.parts) {
@@ -32,6 +33,14 @@ async fn backup_with(cycle: &Cycle, reading: Reading) -> Manifest {
     assert_eq!(manifest.parts, whole.parts);
     assert_eq!(manifest.sequences, whole.sequences);
     manifest
+}
+
+/// Backs up with an engine.
+async fn made(engine: &Engine, reading: Reading) -> Manifest {
+    let request = BackupRequest { reading, ..BackupRequest::default() };
+    let made = engine.backup(request, &Run::new()).await;
+    let made = made.unwrap_or_else(|error| panic!("backup: {}", words(&error)));
+    engine.store().manifest(&made.backup_id).await.expect("it was just made")
 }
 
 async fn manifest(cycle: &Cycle, id: &BackupId) -> Manifest {

@@ -30,7 +30,7 @@ use crate::support::database;
 
 /// A plan small enough to know by heart: one tree with a branch in the north and one in the south,
 /// each with a VPC.
-const PLAN: &str = "
+pub const PLAN: &str = "
 INSERT INTO vrf (vrf_id, description, tags) VALUES
     ('corp', 'Corporate', '{\"env\": \"prod\"}'), ('lab', 'Laboratory', '{}');
 INSERT INTO vpc (vpc_id, provider, provider_account_id, provider_vpc_id, region) VALUES

@@ -13,6 +13,7 @@ pub mod recorder;
 pub mod s3;
 pub mod s3_dialect;
 pub mod s3_proxy;
+pub mod scratch;
 pub mod serving;
 
 use std::collections::BTreeMap;
