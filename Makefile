@@ -1,6 +1,6 @@
 # What a developer does here, one word each. Everything else is plain cargo.
 
-.PHONY: setup setup-build setup-package demo test test-versions s3-garage lint build page page-test bench power-loss advisories image-test package \
+.PHONY: setup setup-build setup-package demo test test-versions s3-garage lint build page page-test bench power-loss soak advisories image-test package \
     package-test
 
 # Installs what is missing; does nothing where all is there.
@@ -73,6 +73,11 @@ bench: setup-build
 # Tries each of the thousands of states that a power loss may leave, not only some hundred; takes some minutes.
 power-loss:
 	POWER_LOSS_STATES=all cargo test --locked --test it power_loss -- --nocapture
+
+# A random application, and incremental backups beside it, for an hour; with another seed each time.
+SOAK_SECONDS ?= 3600
+soak:
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_SEED=$$(date +%s) cargo test --locked --test it incremental::soak -- --nocapture
 
 # Known vulnerabilities; apart, since it downloads the list of them.
 advisories:

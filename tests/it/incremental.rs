@@ -6,6 +6,7 @@ mod clusters;
 mod guards;
 mod proof;
 mod watched;
+mod soak;
 
 use ipam_rewind::engine::{BackupRequest, Engine, Reading, Run};
 use ipam_rewind::model::{BackupId, CaptureInfo, CaptureMode, Manifest};
