@@ -55,7 +55,7 @@ export function backupAt(date: Date, next: () => number, rows: number): Backup {
     pinned: next() < 0.01,
     labels: next() < 0.02 ? { change: `CHG-${Math.floor(next() * 90_000 + 10_000)}` } : {},
     verification: next() < 0.9 ? { verified_at: new Date(date.getTime() + HOUR / 2).toISOString(), damage: [] } : null,
-    missing_tables: [],
+    missing_tables: [], automatic: false, capture: null,
     snapshot: {
       database: 'prefix_management', server_version: '15.18 (Debian 15.18-0+deb12u1)', system_identifier: '7412345678901234567',
       visible: '733:733:', wal_position: '0/1A2B3C8', taken_at: date.toISOString(), schema_fingerprint: hex(next),

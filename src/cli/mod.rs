@@ -152,6 +152,8 @@ pub fn run(cli: Cli) -> ExitCode {
         // Nothing has asked for it before.
         let _ = tempfile::env::override_temp_dir(folder);
     }
+    // The program's own thread copies what a restore reads and writes.
+    let _haste = matches!(cli.verb, Verb::Restore(_)).then(threads::Haste::begin);
     let mut runtime = if cli.verb.answers_others() {
         Builder::new_multi_thread()
     } else {

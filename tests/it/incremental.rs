@@ -5,8 +5,8 @@ mod checked;
 mod clusters;
 mod guards;
 mod proof;
-mod watched;
 mod soak;
+mod watched;
 
 use ipam_rewind::engine::{BackupRequest, Engine, Reading, Run};
 use ipam_rewind::model::{BackupId, CaptureInfo, CaptureMode, Manifest};

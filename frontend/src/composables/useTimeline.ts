@@ -1,8 +1,8 @@
 /** The timeline as it is filtered; the filter lives in the address, so that it can be shared. */
-import { computed } from 'vue';
+import { computed, ref } from 'vue';
 import { useRoute, useRouter } from 'vue-router';
 import { MARK_NAMES, TRIGGER_NAMES, type Mark, type Trigger } from '@/model/backup';
-import { lines, matching, type Filter } from '@/model/timeline';
+import { isFiltered, lines, matching, type Filter } from '@/model/timeline';
 import { useBackups } from './useBackups';
 import { useClock } from './useClock';
 
@@ -35,7 +35,16 @@ export function useTimeline() {
   });
 
   const found = computed(() => matching(backups.value ?? [], filter.value, zone.value));
-  const shown = computed(() => lines(found.value, zone.value));
+  /** Runs of automatic backups that somebody wants to see. */
+  const unfolded = ref(new Set<string>());
+  const shown = computed(() => {
+    const all = isFiltered(filter.value);
+    const opened = route.params.id;
+    return lines(found.value, zone.value, (key, run) => all || unfolded.value.has(key) || run.some((backup) => backup.backup_id === opened));
+  });
+  function unfold(key: string): void {
+    unfolded.value.add(key);
+  }
 
   /** Opens a backup's details, or closes them. */
   function open(id: string | null): void {
@@ -43,5 +52,5 @@ export function useTimeline() {
     void router.push({ ...place, query: route.query });
   }
 
-  return { filter, found, shown, open };
+  return { filter, found, shown, open, unfold };
 }

@@ -1,17 +1,20 @@
 /** What a backup's metadata says to people. */
+import { counted } from './format';
 import { instant, moment, type Zone } from './time';
 import type { Backup, Source } from '@/services/types';
 
-export type Trigger = 'manual' | 'scheduled' | 'pre-restore';
+export type Trigger = 'manual' | 'scheduled' | 'automatic' | 'pre-restore';
 
 export function triggerOf(backup: Backup): Trigger {
   if (backup.backup_type === 'pre-restore') return 'pre-restore';
+  if (backup.automatic) return 'automatic';
   return backup.created_by === 'schedule' ? 'scheduled' : 'manual';
 }
 
 export const TRIGGER_NAMES: Record<Trigger, string> = {
   manual: 'Manual',
   scheduled: 'Scheduled',
+  automatic: 'On a change',
   'pre-restore': 'Before a restore',
 };
 
@@ -58,6 +61,15 @@ export function marksOf(backup: Backup): Mark[] {
 export function labelOf(text: string): { name: string; value: string } {
   const [, name = '', value = ''] = /^([^=:]*)[=:]?(.*)$/s.exec(text) ?? [];
   return { name: name.trim(), value: value.trim() };
+}
+
+/** How the rows of a backup were read. */
+export function readOf(backup: Backup): string {
+  const { capture } = backup;
+  if (!capture) return 'not recorded';
+  const rows = counted(capture.rows_read, 'row');
+  if (capture.mode === 'changes') return `${rows} that changed since ${capture.base ?? 'an earlier snapshot'}`;
+  return capture.reason ? `all ${rows}, as ${capture.reason}` : `all ${rows}`;
 }
 
 export function rowsIn(backup: Backup): number {

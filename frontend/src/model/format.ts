@@ -36,6 +36,11 @@ export function percent(part: number, whole: number): string {
   return whole === 0 ? '0 %' : `${Math.round((part / whole) * 100)} %`;
 }
 
+/** "340 ms", "1.2 s". */
+export function duration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
 /** The first twelve digits tell two hashes apart. */
 export function shortHash(hash: string): string {
   return hash.slice(0, 12);

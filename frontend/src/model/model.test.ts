@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Restored } from '@/services/types';
 import { backup, found, job, prefix, profile, tree } from '@/testing/samples';
-import { callerOf, described, labelOf, latestOf, marksOf, restoredFrom, triggerOf } from './backup';
+import { callerOf, described, labelOf, latestOf, marksOf, readOf, restoredFrom, triggerOf } from './backup';
 import { differences, readable, summary } from './cells';
 import { actionName } from './audit';
 import { ALL_CHANGES, asFoundQuery, nameOf } from './changes';
 import { command, restoreCommand } from './command';
-import { bytes, counted, listed, ratio, step } from './format';
+import { bytes, counted, duration, listed, ratio, step } from './format';
 import { monthLabels, WEEKS, year } from './heat';
 import { leftAsItWas, share, stepName, stepsOf } from './job';
 import { putBack } from './restored';
@@ -213,7 +213,7 @@ describe('commands', () => {
   });
 
   it('keep what the rules keep', () => {
-    const keep = fromRetention({ last: 5, hourly: 0, daily: 7, weekly: 0, monthly: 0, yearly: 0, within: null, pre_restore_within: '14d' });
+    const keep = fromRetention({ last: 5, hourly: 0, daily: 7, weekly: 0, monthly: 0, yearly: 0, within: null, pre_restore_within: '14d', automatic_within: '1h' });
     expect(asQuery(keep)).toEqual({ keep: 5, keep_daily: 7, keep_pre_restore: '14d' });
     expect(asWords(keep)).toEqual(['5', '--keep-daily', '7', '--keep-pre-restore', '14d']);
     expect(fromRetention(null)).toEqual(TEN_NEWEST);
@@ -245,5 +245,32 @@ describe('one word for each thing', () => {
   it('takes a number of hours, days or weeks for a length of time', () => {
     expect(['', '36h', ' 2w '].every(isAge)).toBe(true);
     expect(['soon', '3', 'd', '-1d'].some(isAge)).toBe(false);
+  });
+});
+
+describe('a backup that the program made since something had changed', () => {
+  const automatic = (time: string, more = {}) => backup(`20250920_${time}`, { automatic: true, created_by: 'watch', ...more });
+  const kinds = (found: ReturnType<typeof lines>) => found.map((line) => line.kind);
+
+  it('is told from others, and says what it read', () => {
+    expect(triggerOf(automatic('143022'))).toBe('automatic');
+    expect(readOf(backup('20250920_143022'))).toBe('not recorded');
+    const capture = { mode: 'changes' as const, base: '20250920_143022', rows_read: 1 };
+    expect(readOf(backup('20250920_143052', { capture }))).toBe('1 row that changed since 20250920_143022');
+    expect(readOf(backup('20250920_143052', { capture: { mode: 'full', reason: 'it was asked for', rows_read: 2000 } }))).toBe('all 2,000 rows, as it was asked for');
+    expect([duration(340), duration(1234)]).toEqual(['340 ms', '1.2 s']);
+  });
+
+  it('is folded with its neighbours, as long as nobody has an interest in one', () => {
+    const run = ['143400', '143330', '143300', '143230'].map((time) => automatic(time));
+    const manual = backup('20250920_143000');
+    const hidden = () => false;
+    const found = lines([...run, manual], 'UTC', hidden);
+    expect(kinds(found)).toEqual(['day', 'run', 'backup']);
+    expect(found[1]).toMatchObject({ key: 'run 20250920_143230', backups: run });
+    expect(kinds(lines([...run, manual], 'UTC', (key) => key === 'run 20250920_143230'))).toEqual(['day', 'backup', 'backup', 'backup', 'backup', 'backup']);
+    expect(kinds(lines(run.slice(0, 2), 'UTC', hidden))).toEqual(['day', 'backup', 'backup']);
+    const pinned = [run[0], automatic('143330', { pinned: true }), ...run.slice(2)].filter((one) => one !== undefined);
+    expect(kinds(lines(pinned, 'UTC', hidden))).toEqual(['day', 'backup', 'backup', 'backup', 'backup']);
   });
 });

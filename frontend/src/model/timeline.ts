@@ -15,6 +15,7 @@ export const EVERYTHING: Filter = { text: '', triggers: [], marks: [], day: null
 
 export type Line =
   | { kind: 'day'; key: string; day: string; backups: number }
+  | { kind: 'run'; key: string; backups: Backup[] }
   | { kind: 'backup'; key: string; backup: Backup };
 
 export function isFiltered(filter: Filter): boolean {
@@ -39,8 +40,37 @@ export function matching(backups: Backup[], filter: Filter, zone: Zone): Backup[
   });
 }
 
-/** The backups, newest first, with a line before each day. */
-export function lines(backups: Backup[], zone: Zone): Line[] {
+/** So many automatic backups in a row are one line. */
+const RUN = 3;
+
+/** Whether the program made it by itself, and nobody has shown an interest in it since. */
+function isOfNoInterest(backup: Backup): boolean {
+  return backup.automatic && !backup.pinned && !backup.restore_tested && backup.status === 'completed' && Object.keys(backup.labels).length === 0;
+}
+
+/** Folds runs of automatic backups into a line each, unless one of them is to be seen. */
+function folded(found: Line[], isSeen: (key: string, backups: Backup[]) => boolean): Line[] {
+  const out: Line[] = [];
+  let run: Extract<Line, { kind: 'backup' }>[] = [];
+  const end = () => {
+    const backups = run.map((line) => line.backup);
+    // Named by its oldest backup: newer ones join it.
+    const key = `run ${run.at(-1)?.key ?? ''}`;
+    if (run.length >= RUN && !isSeen(key, backups)) out.push({ kind: 'run', key, backups });
+    else out.push(...run);
+    run = [];
+  };
+  for (const line of found) {
+    if (line.kind === 'backup' && isOfNoInterest(line.backup)) { run.push(line); continue; }
+    end();
+    out.push(line);
+  }
+  end();
+  return out;
+}
+
+/** The backups, newest first, with a line before each day; runs of automatic ones are folded but for those that are seen. */
+export function lines(backups: Backup[], zone: Zone, isSeen: (key: string, backups: Backup[]) => boolean = () => true): Line[] {
   const found: Line[] = [];
   let open: Extract<Line, { kind: 'day' }> | undefined;
   for (const backup of backups) {
@@ -52,5 +82,5 @@ export function lines(backups: Backup[], zone: Zone): Line[] {
     open.backups += 1;
     found.push({ kind: 'backup', key: backup.backup_id, backup });
   }
-  return found;
+  return folded(found, isSeen);
 }

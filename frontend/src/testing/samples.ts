@@ -26,7 +26,7 @@ export function backup(id: string, more: Partial<Backup> = {}): Backup {
     datasets: { vrfs: dataset, prefixes: dataset, vpcs: dataset, public_ips: dataset },
     size: 4000, added_size: 400, pinned: false, labels: {}, verification: { verified_at: `${iso}.000000Z`, damage: [] },
     snapshot: { database: 'ipam', server_version: '15', system_identifier: null, visible: '1:1:', wal_position: null, taken_at: iso, schema_fingerprint: 'cd'.repeat(32) },
-    missing_tables: [],
+    missing_tables: [], automatic: false, capture: null,
     ...more,
   } as Backup;
 }
@@ -43,7 +43,7 @@ export function job(id: string, more: Partial<Job> = {}): Job {
 export function schedule(nextAt: string | null): Schedule {
   return {
     status: 'success', time_zone: 'UTC', schedules: nextAt ? [{ expression: '0 * * * *', next_at: nextAt }] : [],
-    retention: null, retention_withheld: [], last_run: null, verification: null, notices: [],
+    retention: null, retention_withheld: [], watch_seconds: null, last_run: null, verification: null, notices: [],
   } as Schedule;
 }
 

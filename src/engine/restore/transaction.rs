@@ -28,6 +28,7 @@ use crate::model::{
 };
 use crate::postgres::{Apply, Session, Site, Staged};
 use crate::store::{Writer, Written};
+use crate::threads::Haste;
 
 /// Characters that the description of a safety backup has at most.
 const LONGEST_DESCRIPTION: usize = 200;
@@ -141,6 +142,7 @@ impl Engine {
         options: &RestoreOptions,
         run: &Run,
     ) -> Result<Restored, EngineError> {
+        let _haste = Haste::begin();
         let what = format!("restore of {id}");
         let locks = self.lock_for_restore(&what, options.safety_backup).await?;
         let manifest = self.store.manifest(id).await?;

@@ -23,6 +23,10 @@ describe('the note on the schedule', () => {
     await refresh();
     await flushPromises();
     expect(note.text()).toMatch(/^Scheduled; the next backup is due at \d\d:00:00 .* · copied to the other store/);
+    vi.spyOn(api, 'schedule').mockResolvedValue({ ...schedule(null), watch_seconds: 30 });
+    await refresh();
+    await flushPromises();
+    expect(note.text()).toMatch(/^Looks for changes every 30 s/);
     vi.spyOn(api, 'schedule').mockResolvedValue({ ...schedule(null), retention_withheld: ['20250919_000000'] });
     await refresh();
     await flushPromises();
