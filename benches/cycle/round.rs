@@ -43,10 +43,10 @@ pub async fn run(bench: &mut Bench, number: u64) -> Result<()> {
     round.backups().await?;
     let ids = round.ids()?;
     let (touched, first) = (&ids[0], ids.last().context("the first backup")?);
-    round.removed_and_imported(touched).await?;
     round.small_restores(touched).await?;
     round.emaj().await?;
     waits::run(&mut round, touched).await?;
+    round.removed_and_imported(touched).await?;
     round.large_restores(first).await?;
     round.rewind("cleanup", &["cleanup", "1"])?;
     fs::remove_dir_all(&round.folder)?;
