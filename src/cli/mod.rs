@@ -167,7 +167,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let code = runtime.block_on(async move {
         log_to_standard_error(&cli);
         let context = Context::new(cli.global);
-        let done = cli.verb.run(&context).await;
+        let done = Box::pin(cli.verb.run(&context)).await;
         // After an error or an interruption locks are given back in the background.
         released(LAST_WORDS).await;
         exit::conclude(&context, done)
@@ -187,7 +187,7 @@ impl Verb {
             Self::Backup(arguments) => arguments.run(context).await,
             Self::List(arguments) => arguments.run(context).await,
             Self::Details(arguments) => arguments.run(context).await,
-            Self::Restore(arguments) => arguments.run(context).await,
+            Self::Restore(arguments) => Box::pin(arguments.run(context)).await,
             Self::Diff(arguments) => arguments.run(context).await,
             Self::History(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,

@@ -110,14 +110,12 @@ impl Automation {
         let Plan { timetable, clock, .. } = plan;
         let unusable = |source| ServiceError::State { path: state.path().to_owned(), source };
         let memory = Arc::new(Memory::load(&state));
-        let takes = (engine.clone(), jobs.clone());
         let rules = (plan.retention, plan.confirm_retention);
-        let retention = Arc::new(Retention::start(rules.0, rules.1, takes, &memory).await);
+        let retention = Retention::start(rules, (engine.clone(), jobs.clone()), &memory).await;
         let notifier = notifier(plan.notify, &state, &metrics).map_err(unusable)?;
         let heartbeat = heartbeat(plan.heartbeat).map_err(unusable)?;
         let announcer = Announcer { notifier: notifier.clone(), overviews: overviews.clone() };
-        let verification = plan.verify_within;
-        let verification = verification.map(|age| round(age, &jobs, &overviews, &clock));
+        let verification = round(plan.verify_within, &jobs, &overviews, &clock);
         let copies =
             Copies::planned(plan.copy_to, jobs.clone(), memory.clone(), clock.clone()).await;
         let takes = (engine.clone(), jobs.clone(), retention.clone());
@@ -245,10 +243,15 @@ impl Automation {
     }
 }
 
-/// The verification round within this period.
-fn round(age: Age, jobs: &Jobs, overviews: &Overviews, clock: &Clock) -> Arc<Verification> {
+/// The verification round within this period, if there is one.
+fn round(
+    age: Option<Age>,
+    jobs: &Jobs,
+    overviews: &Overviews,
+    clock: &Clock,
+) -> Option<Arc<Verification>> {
     let (jobs, overviews) = (jobs.clone(), overviews.clone());
-    Arc::new(Verification::within(age, jobs, overviews, clock.clone()))
+    Some(Arc::new(Verification::within(age?, jobs, overviews, clock.clone())))
 }
 
 /// Goes on from what an earlier process left.

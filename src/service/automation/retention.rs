@@ -1,6 +1,7 @@
 //! The retention rules of the service, which follow each backup.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -35,11 +36,10 @@ impl Retention {
     /// Takes up the rules. If they must be confirmed, and never were in force in this state folder, they
     /// are in force only where they would delete nothing now.
     pub async fn start(
-        policy: Option<Policy>,
-        must_be_confirmed: bool,
+        (policy, must_be_confirmed): (Option<Policy>, bool),
         (engine, jobs): (Engine, Jobs),
         memory: &Memory,
-    ) -> Self {
+    ) -> Arc<Self> {
         let (mut withheld, mut confirmed) = (Vec::new(), memory.record().retention_confirmed);
         if let Some(policy) = policy.as_ref().filter(|_| !confirmed) {
             confirmed = !must_be_confirmed || {
@@ -51,7 +51,8 @@ impl Retention {
                 memory.note(|record| record.retention_confirmed = true).await;
             }
         }
-        Self { policy, confirmed, withheld, engine, jobs, cleanups: watch::Sender::default() }
+        let cleanups = watch::Sender::default();
+        Arc::new(Self { policy, confirmed, withheld, engine, jobs, cleanups })
     }
 
     /// The rules, in force or not.
