@@ -463,7 +463,7 @@ mod tests {
         let last_hour = automatic.iter().filter(|at| **at >= made(3 * 24 * 60 - 61)).count();
         assert_eq!(last_hour, 61);
         // An hour each for a day, and a day each beyond.
-        assert_eq!(automatic.len(), 61 + 23 + 2, "{automatic:?}");
+        assert_eq!(automatic.len(), 61 + 22 + 2, "{automatic:?}");
         // With its weeks and days it is the same the next time.
         let left = all.iter().zip(&decisions).filter(|(_, it)| !it.reasons.is_empty());
         let left: Vec<_> = left.map(|(it, _)| it.clone()).collect();
